@@ -1,0 +1,22 @@
+/* <microtome/bag.h>  The features of one case as a reader, never a matrix in memory. */
+#ifndef MICROTOME_BAG_H
+#define MICROTOME_BAG_H
+
+#include <microtome/api.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_bag {
+    int64_t n;   /* rows: the valid tiles */
+    int64_t dim; /* floats per row */
+    /* Rows first .. first+count-1 into out (count x dim).  Called from one thread. */
+    bool (*read)(void *user, int64_t first, int64_t count, float *out, GError **error);
+    void *user;
+} mt_bag;
+
+/* A bag over n x dim floats that the caller keeps alive. */
+MT_PUBLIC mt_bag mt_bag_from_memory(const float *features, int64_t n, int64_t dim);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,81 @@
+/* <microtome/case.h>  One thing to analyse: a slide, an image, a volume.
+ * A case has planes (1 for a slide or image, n slices for a volume); a plane has levels; level 0 is the finest.
+ * Share an open case between threads freely; mt_case_read may be called from all of them. */
+#ifndef MICROTOME_CASE_H
+#define MICROTOME_CASE_H
+
+#include <microtome/tensor.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_case mt_case;
+
+typedef enum mt_case_kind { MT_CASE_SLIDE, MT_CASE_IMAGE, MT_CASE_VOLUME } mt_case_kind;
+
+typedef enum mt_plane_axis { MT_AXIS_AXIAL, MT_AXIS_CORONAL, MT_AXIS_SAGITTAL } mt_plane_axis;
+
+typedef struct mt_case_options {
+    double        mpp_x, mpp_y;  /* the case's own µm/px where its file lacks it; 0: none given */
+    const char   *mpp_source;    /* who gave it: "option" or "manifest"; NULL when none was given */
+    const char   *backend;       /* NULL: choose; "openslide", "vips" */
+    const char   *modality;      /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
+    mt_plane_axis plane_axis;    /* volumes: the axis along which planes are stacked */
+} mt_case_options;
+
+typedef struct mt_level {
+    int64_t width, height;     /* pixels of this level */
+    double  downsample_x;      /* width_0 / width: true per axis, never a mean */
+    double  downsample_y;
+} mt_level;
+
+/* Open `path`.  options NULL: all defaults.  MT_ERROR_MISSING; MT_ERROR_INPUT for what no backend opens, with each
+ * backend's reason; MT_ERROR_LIMIT for claimed sizes over src/base/limits.h. */
+MT_PUBLIC mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error);
+MT_PUBLIC void     mt_case_free(mt_case *c);
+
+MT_PUBLIC const char     *mt_case_path(const mt_case *c);
+MT_PUBLIC mt_case_kind    mt_case_get_kind(const mt_case *c);
+/* "openslide", "vips", "nifti" */
+MT_PUBLIC const char     *mt_case_backend(const mt_case *c);
+/* OpenSlide's vendor, "png", "jpeg", "nifti1" ...: what the file is */
+MT_PUBLIC const char     *mt_case_format(const mt_case *c);
+/* DICOM's code where known ("SM" slide), else "unknown" */
+MT_PUBLIC const char     *mt_case_modality(const mt_case *c);
+MT_PUBLIC int64_t         mt_case_planes(const mt_case *c);
+MT_PUBLIC int             mt_case_levels(const mt_case *c);
+MT_PUBLIC const mt_level *mt_case_level(const mt_case *c, int level);
+/* µm per pixel of level 0; false and zeros when unknown. */
+MT_PUBLIC bool            mt_case_mpp(const mt_case *c, double *mpp_x, double *mpp_y);
+/* Where µm/px came from: "openslide", "aperio", "tiff-resolution", "option", "manifest", "header"; or, when unknown, the
+ * reason in words ("no spacing in the file", "TIFF resolution of 72 dpi is no microscope's"). */
+MT_PUBLIC const char     *mt_case_mpp_source(const mt_case *c);
+/* µm between planes; 0 for one plane. */
+MT_PUBLIC double          mt_case_plane_spacing_um(const mt_case *c);
+/* Objective power (20, 40), 0 when unknown. */
+MT_PUBLIC double          mt_case_objective_power(const mt_case *c);
+/* OpenSlide's bounds x, y, width, height in level-0 pixels; the whole plane where the file has none. */
+MT_PUBLIC void            mt_case_bounds(const mt_case *c, int64_t bounds[4]);
+/* OpenSlide's quickhash-1, NULL elsewhere. */
+MT_PUBLIC const char     *mt_case_quickhash(const mt_case *c);
+/* Voxel (x, y, plane) to RAS mm, row-major; false when the file has no patient frame. */
+MT_PUBLIC bool            mt_case_affine(const mt_case *c, double affine[16]);
+
+/* Stored samples: MT_U8, MT_U16, MT_I16 or MT_F32 (rescaled); 1 or 3 channels (alpha is flattened over white). */
+MT_PUBLIC mt_dtype        mt_case_dtype(const mt_case *c);
+MT_PUBLIC int             mt_case_channels(const mt_case *c);
+
+/* Read the rectangle (x, y, width, height) in pixels of `level` into `out` (height x width x channels of the case's
+ * dtype, contiguous).  What lies outside the level is white (slides, images) or the type's 0 (volumes).
+ * A backend handle that meets an error is reopened and the read tried once more; false and MT_ERROR_INPUT when the
+ * pixels cannot be decoded (the case stays usable). */
+MT_PUBLIC bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height,
+                            void *out, GError **error);
+
+/* Size, mtime-free identity: SHA-256 over size, first and last MiB of every file of the case, 64 hex digits. */
+MT_PUBLIC char *mt_case_identity(const char *path, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_case, mt_case_free)
+
+G_END_DECLS
+
+#endif

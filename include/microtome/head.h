@@ -1,0 +1,70 @@
+/* <microtome/head.h>  What turns a bag into a prediction: a MIL aggregator and its card.
+ * Immutable: share between threads freely; mt_head_predict keeps no state. */
+#ifndef MICROTOME_HEAD_H
+#define MICROTOME_HEAD_H
+
+#include <microtome/bag.h>
+#include <microtome/model.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_head mt_head;
+
+typedef enum mt_activation { MT_ACTIVATION_SOFTMAX, MT_ACTIVATION_SIGMOID, MT_ACTIVATION_ORDINAL, MT_ACTIVATION_HAZARD } mt_activation;
+
+/* HEAD.card, or the same keys in the safetensors metadata, or ONNX metadata. */
+typedef struct mt_head_card {
+    char         *kind;           /* abmil, clam_sb, clam_mb, mean, max, onnx; NULL: inferred from the keys */
+    char         *encoder;        /* name of the encoder it was trained on; NULL: not said */
+    char         *encoder_sha256; /* of that encoder's model; NULL: not said */
+    double        target_mpp;     /* 0: not said */
+    char        **labels;         /* NULL-terminated; never NULL after loading: class_0 .. where nothing names them */
+    char         *positive;       /* label whose score is the score; NULL: no decision */
+    mt_activation activation;
+    char         *logits, *attention; /* graph outputs of an ONNX head; NULL: found by shape or absent */
+    double        temperature;    /* logits are divided by it; 1 when absent */
+    double        threshold;      /* NAN when absent */
+    bool          has_card;       /* false: labels are made up, no decision, status uncalibrated */
+    bool          demonstration;
+} mt_head_card;
+
+/* Where the features came from, to be compared with what the head was made for. */
+typedef struct mt_feature_origin {
+    const char *encoder, *encoder_sha256;
+    double      target_mpp;
+    int64_t     dim;
+} mt_feature_origin;
+
+typedef struct mt_head_output {
+    int64_t n, n_classes, n_attention; /* N, C, K (1 or C; 0: the head has no attention) */
+    int64_t dim;                       /* of embedding; 0: none */
+    float  *logits, *scores;           /* C each; NULL when the head is a slide embedding */
+    float  *attention;                 /* N x K, softmax over tiles */
+    float  *attention_logits;          /* N x K */
+    float  *tile_scores;               /* N x C: scores of each tile as a bag of one; NULL where undefined */
+    float  *embedding;                 /* dim: the pooled vector; NULL where undefined */
+} mt_head_output;
+
+/* "mean", "max", FILE.safetensors or FILE.onnx.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names
+ * the key or shape that does not fit. */
+MT_PUBLIC mt_head            *mt_head_load(const char *path, GError **error);
+MT_PUBLIC mt_head            *mt_head_ref(mt_head *head);
+MT_PUBLIC void                mt_head_unref(mt_head *head);
+MT_PUBLIC const mt_head_card *mt_head_get_card(const mt_head *head);
+MT_PUBLIC const char         *mt_head_kind(const mt_head *head);
+/* SHA-256 of its file, 64 hex digits; "" for mean and max. */
+MT_PUBLIC const char         *mt_head_sha256(const mt_head *head);
+/* Expected feature width; -1: any. */
+MT_PUBLIC int64_t             mt_head_dim(const mt_head *head);
+/* MT_ERROR_MODEL with both sides when encoder, hash, µm/px (by more than 2 %) or width differ. */
+MT_PUBLIC bool                mt_head_accepts(const mt_head *head, const mt_feature_origin *origin, GError **error);
+/* Stream the bag once or twice in blocks.  An empty bag is MT_ERROR_INPUT; NaN in scores or attention MT_ERROR_MODEL. */
+MT_PUBLIC mt_head_output     *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error);
+MT_PUBLIC void                mt_head_output_free(mt_head_output *output);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head, mt_head_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head_output, mt_head_output_free)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,46 @@
+/* <microtome/mask.h>  Foreground of one plane at low resolution, and its outlines.
+ * Immutable once created: share between threads freely. */
+#ifndef MICROTOME_MASK_H
+#define MICROTOME_MASK_H
+
+#include <microtome/case.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_mask mt_mask;
+
+/* One ring of an outline, level-0 pixels. An outer ring is followed by its holes. */
+typedef struct mt_ring {
+    bool           hole;
+    int64_t        n;
+    const int32_t *points; /* n pairs x, y; closed: the first point is not repeated */
+} mt_ring;
+
+/* Find the foreground of `c`.  method:
+ *   "otsu"         tissue: saturation, 7x7 median, Otsu, at the level nearest downsample 16 (default for slides)
+ *   "clam:PRESET"  CLAM's segmentation with preset default, heatmap, biopsy, resection or tcga
+ *   "field"        field of view of a fundus photograph
+ *   "body"         body on CT, MRI, X-ray: Otsu of the intensity
+ *   "none"         the whole plane (default for images and volumes)
+ * NULL chooses the default of the case's kind.  A volume has one mask for all planes.  MT_ERROR_USAGE for an unknown
+ * method, MT_ERROR_INPUT when pixels cannot be read. */
+MT_PUBLIC mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error);
+MT_PUBLIC void     mt_mask_free(mt_mask *mask);
+
+/* The method in full ("otsu", "clam:tcga", "none"). */
+MT_PUBLIC const char    *mt_mask_method(const mt_mask *mask);
+/* Size of the raster, and its pixels (0 or 255, row-major); level-0 px per mask px is width0 / width per axis. */
+MT_PUBLIC void           mt_mask_size(const mt_mask *mask, int64_t *width, int64_t *height);
+MT_PUBLIC const uint8_t *mt_mask_pixels(const mt_mask *mask);
+/* Share of foreground in [0, 1] of the level-0 rectangle; exact over mask pixels weighted by overlap. */
+MT_PUBLIC double         mt_mask_share(const mt_mask *mask, double x, double y, double width, double height);
+/* Foreground in mm2; -1 when the spacing is unknown. */
+MT_PUBLIC double         mt_mask_area_mm2(const mt_mask *mask);
+MT_PUBLIC int            mt_mask_n_rings(const mt_mask *mask);
+MT_PUBLIC mt_ring        mt_mask_ring(const mt_mask *mask, int i);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_mask, mt_mask_free)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,115 @@
+#include "src/base/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+void mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    struct statvfs   fs;
+
+    if ((saved_errno == ENOSPC || saved_errno == EDQUOT) && statvfs(folder, &fs) == 0)
+        g_set_error(error, MT_ERROR, MT_ERROR_IO, "%s %s: %s (%.1f MB free): make room and run again to resume", doing, path,
+                    g_strerror(saved_errno), (double)fs.f_bavail * (double)fs.f_frsize / 1e6);
+    else
+        g_set_error(error, MT_ERROR, MT_ERROR_IO, "%s %s: %s", doing, path, g_strerror(saved_errno));
+}
+
+char *mt_publish_begin(const char *target, int *fd, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(target);
+    uint64_t         tag;
+
+    if (getrandom(&tag, sizeof tag, 0) != (ssize_t)sizeof tag)
+        tag = ((uint64_t)g_random_int() << 32) | g_random_int();
+    g_autofree char *name = g_strdup_printf(".tmp-%016" G_GINT64_MODIFIER "x", tag);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (*fd < 0) {
+        mt_publish_io_error(error, "create a temporary file for", target, errno);
+        return NULL;
+    }
+    return g_steal_pointer(&path);
+}
+
+static int rename_file(const char *temporary, const char *target, bool replace)
+{
+    if (replace)
+        return rename(temporary, target);
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (link(temporary, target) != 0) /* file systems without renameat2 */
+        return -1;
+    unlink(temporary);
+    return 0;
+}
+
+static bool sync_folder(const char *target, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(target);
+    int              fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool             ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+
+    if (!ok)
+        mt_publish_io_error(error, "sync folder", folder, errno);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error)
+{
+    if (fsync(fd) != 0) {
+        mt_publish_io_error(error, "write", target, errno);
+        mt_publish_abandon(temporary, fd);
+        return false;
+    }
+    if (close(fd) != 0) {
+        mt_publish_io_error(error, "write", target, errno);
+        mt_publish_abandon(temporary, -1);
+        return false;
+    }
+    if (rename_file(temporary, target, replace) != 0) {
+        if (errno == EEXIST)
+            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "publish %s: it exists already, and results are never overwritten", target);
+        else
+            mt_publish_io_error(error, "publish", target, errno);
+        mt_publish_abandon(temporary, -1);
+        return false;
+    }
+    return sync_folder(target, error);
+}
+
+void mt_publish_abandon(const char *temporary, int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    unlink(temporary);
+}
+
+bool mt_publish_text(const char *target, const char *text, bool replace, GError **error)
+{
+    int              fd;
+    g_autofree char *temporary = mt_publish_begin(target, &fd, error);
+
+    if (temporary == NULL)
+        return false;
+    for (size_t done = 0, bytes = strlen(text); done < bytes;) {
+        ssize_t n = write(fd, text + done, bytes - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            mt_publish_io_error(error, "write", target, errno);
+            mt_publish_abandon(temporary, fd);
+            return false;
+        }
+        done += (size_t)n;
+    }
+    return mt_publish_commit(temporary, fd, target, replace, error);
+}

@@ -1,0 +1,20 @@
+/* Files that appear whole: temporary beside the target, fsync, rename, fsync of the folder. */
+#ifndef MT_PUBLISH_H
+#define MT_PUBLISH_H
+
+#include <microtome/error.h>
+
+/* Create `.tmp-<16 random hex>` beside `target` (O_EXCL, mode 0644); *fd is open for reading and writing.  Returns its path. */
+char *mt_publish_begin(const char *target, int *fd, GError **error);
+/* fsync fd, rename `temporary` to `target` without replace (or over it when `replace`), fsync the folder; closes fd in any
+ * case and removes the temporary on failure.  MT_ERROR_USAGE when the target exists, MT_ERROR_IO else. */
+bool  mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error);
+void  mt_publish_abandon(const char *temporary, int fd);
+
+/* All in one for small files. */
+bool  mt_publish_text(const char *target, const char *text, bool replace, GError **error);
+
+/* MT_ERROR_IO: "write PATH: No space left on device (12 MB free)". */
+void  mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno);
+
+#endif
