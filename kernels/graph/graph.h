@@ -4,6 +4,7 @@
 #ifndef MT_GRAPH_H
 #define MT_GRAPH_H
 
+#include <microtome/error.h>
 #include <microtome/tensor.h>
 
 typedef struct mt_value    mt_value;
@@ -77,10 +78,17 @@ void      mt_node_set_int(mt_node *node, const char *name, int64_t value);
 void      mt_node_set_float(mt_node *node, const char *name, double value);
 void      mt_node_set_string(mt_node *node, const char *name, const char *value);
 void      mt_node_set_ints(mt_node *node, const char *name, const int64_t *values, int n);
+void      mt_node_set_floats(mt_node *node, const char *name, const double *values, int n);
+void      mt_node_set_tensor(mt_node *node, const char *name, mt_tensor *tensor); /* takes a reference */
 const mt_attr *mt_node_attr(const mt_node *node, const char *name); /* NULL when absent */
 int64_t     mt_node_int(const mt_node *node, const char *name, int64_t fallback);
 double      mt_node_float(const mt_node *node, const char *name, double fallback);
 const char *mt_node_string(const mt_node *node, const char *name, const char *fallback);
+/* The list, its length in *n; NULL and 0 when absent. */
+const int64_t *mt_node_ints(const mt_node *node, const char *name, int *n);
+/* An empty table of attributes, and a copy of one. */
+GHashTable *mt_attrs_new(void);
+GHashTable *mt_attrs_copy(GHashTable *attrs);
 
 /* Fix input i to a shape with every dimension known.  MT_ERROR_MODEL when it contradicts the file's. */
 bool mt_graph_bind(mt_graph *graph, int input, int rank, const int64_t *shape, GError **error);

@@ -1,0 +1,29 @@
+/* The operator table: all families joined. */
+#include "kernels/reference/operator.h"
+
+#include "kernels/reference/families.h"
+
+#include <string.h>
+
+static const mt_operator *const families[] = {
+    mt_family_unary,
+};
+
+const mt_operator *mt_operator_find(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
+        for (const mt_operator *op = families[i]; op->name != NULL; op++)
+            if (strcmp(op->name, name) == 0)
+                return op;
+    return NULL;
+}
+
+void mt_node_error(const mt_node *node, GError **error, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    g_autofree char *text = g_strdup_vprintf(format, list);
+    va_end(list);
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "node %s (%s, opset %d): %s", node->name, node->op, node->opset, text);
+}
