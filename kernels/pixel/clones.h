@@ -3,7 +3,7 @@
 #define MT_CLONES_H
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
-#define MT_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define MT_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define MT_CLONES
 #endif
