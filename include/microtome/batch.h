@@ -1,0 +1,64 @@
+/* <microtome/batch.h>  Many cases into one folder, each in a worker process, every one accounted for.
+ * The supervisor opens no slide and calls no HDF5: a crash in a codec costs that case only. */
+#ifndef MICROTOME_BATCH_H
+#define MICROTOME_BATCH_H
+
+#include <microtome/pipeline.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_batch_case {
+    char  *path;
+    char  *id;           /* as given or the file's stem, escaped for a file name */
+    char  *patient;      /* manifest column, NULL */
+    double mpp_x, mpp_y; /* manifest column or option, 0 */
+    char  *mpp_source;
+} mt_batch_case;
+
+/* The cases named on a command line: paths, or one MANIFEST.csv (columns path|case|wsi, id, mpp, patient; others kept).
+ * mpp_x, mpp_y > 0 apply to every case without its own (source "option").  Elements are mt_batch_case.
+ * MT_ERROR_MISSING for a manifest that is not there, MT_ERROR_USAGE for two equal ids (both paths named). */
+MT_PUBLIC GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error);
+/* The id of a path: its stem, bytes outside [A-Za-z0-9._-] %-escaped, over 180 bytes cut and hashed. */
+MT_PUBLIC char      *mt_batch_case_id(const char *text);
+
+typedef enum mt_batch_event_kind { MT_BATCH_STARTED, MT_BATCH_PROGRESS, MT_BATCH_DONE, MT_BATCH_SKIPPED, MT_BATCH_FAILED, MT_BATCH_RETRIED } mt_batch_event_kind;
+
+typedef struct mt_batch_event {
+    mt_batch_event_kind  kind;
+    const mt_batch_case *c;
+    int64_t              tiles_done, tiles_total; /* of this case */
+    int                  cases_done, cases_total; /* done, skipped or failed so far */
+    double               seconds;
+    const char          *message; /* FAILED, RETRIED: why */
+} mt_batch_event;
+
+typedef struct mt_batch_options {
+    const mt_recipe *recipe;
+    const char      *out;
+    int              threads; /* in all, shared by the workers */
+    int              workers;
+    const char      *program; /* executable whose hidden verb `worker` calls mt_batch_worker() */
+    void (*event)(void *user, const mt_batch_event *event);
+    void            *user;
+    volatile int    *stop;    /* set by a signal handler: stop soon */
+} mt_batch_options;
+
+typedef struct mt_batch_totals {
+    int     done, skipped, failed;
+    int64_t tiles;
+    bool    stopped, demonstration;
+    char   *summary;  /* path of summary.csv */
+    GArray *timings;  /* mt_timings of each case done now */
+} mt_batch_totals;
+
+/* Run all cases that OUT does not hold yet, then write summary.csv.  Cases that fail are in OUT/failed and in the totals; an
+ * error is only what stops the batch: MT_ERROR_USAGE (another recipe in the folder), MT_ERROR_MODEL, MT_ERROR_IO. */
+MT_PUBLIC bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error);
+MT_PUBLIC void mt_batch_totals_clear(mt_batch_totals *totals);
+/* The worker's side: commands on fd 0, events on fd 3, until end of file.  Returns an exit code. */
+MT_PUBLIC int  mt_batch_worker(void);
+
+G_END_DECLS
+
+#endif

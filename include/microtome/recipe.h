@@ -1,0 +1,42 @@
+/* <microtome/recipe.h>  The key file that names all of a run: input, mask, grid, encoder, head, labels, thresholds.
+ * A plain structure; the command line overwrites what the file says, the card fills what both leave open. */
+#ifndef MICROTOME_RECIPE_H
+#define MICROTOME_RECIPE_H
+
+#include <microtome/case.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_recipe {
+    char         *path;         /* the file it came from; NULL: the command line alone */
+    char         *modality;     /* [input] modality; NULL: what the case says */
+    mt_plane_axis plane_axis;   /* [input] plane_axis=axial|coronal|sagittal */
+    char         *mask_method;  /* [mask] method; NULL: the default of the case's kind */
+    double        min_share;    /* [mask] min_share: smallest share of mask in a tile, 0..1; 0.5 when absent */
+    double        mpp;          /* [grid] mpp: wanted µm/px, 0 = level 0 as it is; negative: the card's */
+    int           tile_px;      /* [grid] tile; 0: the card's */
+    double        overlap;      /* [grid] overlap, share of an edge, [0, 1) */
+    char         *encoder;      /* [encoder] model: path or "builtin:demo"; NULL: none */
+    int           batch;        /* [encoder] batch; 0: the card's */
+    char         *head;         /* [head] model: path, "mean", "max"; NULL: features only */
+    char        **label_names;  /* [labels] names; NULL: the head card's */
+    char         *positive;     /* [labels] positive; NULL: the head card's */
+    double        threshold;    /* [thresholds] <positive>=value; NAN: the head card's */
+    char         *backend;      /* of the case; NULL: choose */
+    bool          off_contract; /* run although µm/px or tile differ from the card's: results are degraded */
+} mt_recipe;
+
+MT_PUBLIC mt_recipe *mt_recipe_new(void);
+MT_PUBLIC void       mt_recipe_free(mt_recipe *recipe);
+/* MT_ERROR_MISSING; MT_ERROR_MODEL for an unknown key or value, with file, group and key.  Paths inside are relative to
+ * the file and stay below its folder. */
+MT_PUBLIC mt_recipe *mt_recipe_load(const char *path, GError **error);
+/* As JSON and back, for worker processes.  Free with g_free. */
+MT_PUBLIC char      *mt_recipe_to_json(const mt_recipe *recipe);
+MT_PUBLIC mt_recipe *mt_recipe_from_json(const char *json, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_recipe, mt_recipe_free)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,32 @@
+#include "src/batch/protocol.h"
+
+#include <stddef.h>
+
+static const struct {
+    const char *name;
+    size_t      offset;
+} SECONDS[] = {
+    {"open_s", offsetof(mt_timings, open_s)},           {"mask_s", offsetof(mt_timings, mask_s)},     {"decode_s", offsetof(mt_timings, decode_s)},
+    {"resample_s", offsetof(mt_timings, resample_s)},   {"normalise_s", offsetof(mt_timings, normalise_s)}, {"encode_s", offsetof(mt_timings, encode_s)},
+    {"write_s", offsetof(mt_timings, write_s)},         {"head_s", offsetof(mt_timings, head_s)},     {"publish_s", offsetof(mt_timings, publish_s)},
+    {"tiles_s", offsetof(mt_timings, tiles_s)},         {"total_s", offsetof(mt_timings, total_s)},
+};
+
+json_t *mt_protocol_timings_to_json(const mt_timings *timings)
+{
+    json_t *object = json_pack("{s:I s:I s:i}", "tiles", (json_int_t)timings->tiles, "invalid_tiles", (json_int_t)timings->invalid_tiles, "threads",
+                               timings->threads);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(SECONDS); i++)
+        json_object_set_new(object, SECONDS[i].name, json_real(*(const double *)((const char *)timings + SECONDS[i].offset)));
+    return object;
+}
+
+void mt_protocol_timings_from_json(const json_t *object, mt_timings *timings)
+{
+    timings->tiles = json_integer_value(json_object_get(object, "tiles"));
+    timings->invalid_tiles = json_integer_value(json_object_get(object, "invalid_tiles"));
+    timings->threads = (int)json_integer_value(json_object_get(object, "threads"));
+    for (size_t i = 0; i < G_N_ELEMENTS(SECONDS); i++)
+        *(double *)((char *)timings + SECONDS[i].offset) = json_number_value(json_object_get(object, SECONDS[i].name));
+}

@@ -1,0 +1,88 @@
+#include "src/batch/worker_process.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+bool mt_worker_process_start(mt_worker_process *w, const char *program, GError **error)
+{
+    const char *const argv[] = {program, "worker", NULL};
+    int               events[2], target_fd = 3;
+    GPid              pid;
+    g_autoptr(GError) cause = NULL;
+
+    *w = (mt_worker_process){.command_fd = -1, .event_fd = -1};
+    if (!g_unix_open_pipe(events, FD_CLOEXEC, &cause)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "start a worker: %s", cause->message);
+        return false;
+    }
+    bool ok = g_spawn_async_with_pipes_and_fds(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, -1, -1, -1, &events[1], &target_fd, 1, &pid,
+                                               &w->command_fd, NULL, NULL, &cause);
+    close(events[1]);
+    if (!ok) {
+        close(events[0]);
+        g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "start a worker (%s): %s", program, cause->message);
+        return false;
+    }
+    w->pid = pid;
+    w->event_fd = events[0];
+    w->buffer = g_string_new(NULL);
+    return true;
+}
+
+bool mt_worker_process_send(mt_worker_process *w, json_t *command)
+{
+    char  *text = json_dumps(command, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    size_t n = strlen(text);
+    bool   ok = true;
+
+    text[n++] = '\n';
+    for (size_t done = 0; ok && done < n;) {
+        ssize_t written = write(w->command_fd, text + done, n - done);
+        if (written < 0 && errno == EINTR)
+            continue;
+        ok = written > 0;
+        done += ok ? (size_t)written : 0;
+    }
+    free(text);
+    json_decref(command);
+    return ok;
+}
+
+bool mt_worker_process_receive(mt_worker_process *w)
+{
+    char    block[4096];
+    ssize_t n = read(w->event_fd, block, sizeof block);
+
+    if (n > 0)
+        g_string_append_len(w->buffer, block, n);
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
+json_t *mt_worker_process_next(mt_worker_process *w)
+{
+    char *end = memchr(w->buffer->str, '\n', w->buffer->len);
+
+    if (end == NULL)
+        return NULL;
+    json_t *event = json_loadb(w->buffer->str, (size_t)(end - w->buffer->str), JSON_REJECT_DUPLICATES, NULL);
+    g_string_erase(w->buffer, 0, end - w->buffer->str + 1);
+    return event != NULL ? event : json_object();
+}
+
+int mt_worker_process_end(mt_worker_process *w)
+{
+    int status = 0;
+
+    if (w->pid == 0)
+        return 0;
+    close(w->command_fd);
+    close(w->event_fd);
+    g_string_free(w->buffer, TRUE);
+    while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    g_spawn_close_pid(w->pid);
+    w->pid = 0;
+    return status;
+}

@@ -1,0 +1,183 @@
+#include <microtome/recipe.h>
+
+#include "src/base/key_file.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static const mt_key KEYS[] = {
+    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},  {"mask", "min_share"}, {"grid", "mpp"},     {"grid", "tile"},
+    {"grid", "overlap"},   {"encoder", "model"},    {"encoder", "batch"}, {"head", "model"},     {"labels", "names"}, {"labels", "positive"},
+    {"thresholds", "*"},   {NULL, NULL},
+};
+
+static const char *const AXES[] = {"axial", "coronal", "sagittal"};
+
+mt_recipe *mt_recipe_new(void)
+{
+    mt_recipe *recipe = g_new0(mt_recipe, 1);
+
+    recipe->min_share = 0.5;
+    recipe->mpp = -1;
+    recipe->threshold = NAN;
+    return recipe;
+}
+
+void mt_recipe_free(mt_recipe *recipe)
+{
+    if (recipe == NULL)
+        return;
+    g_free(recipe->path);
+    g_free(recipe->modality);
+    g_free(recipe->mask_method);
+    g_free(recipe->encoder);
+    g_free(recipe->head);
+    g_strfreev(recipe->label_names);
+    g_free(recipe->positive);
+    g_free(recipe->backend);
+    g_free(recipe);
+}
+
+static bool read_axis(GKeyFile *file, const char *path, mt_plane_axis *axis, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!mt_key_file_string(file, path, "input", "plane_axis", &text, error))
+        return false;
+    if (text == NULL)
+        return true;
+    for (int i = 0; i < (int)G_N_ELEMENTS(AXES); i++)
+        if (strcmp(text, AXES[i]) == 0) {
+            *axis = (mt_plane_axis)i;
+            return true;
+        }
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [input] plane_axis=%s: axial, coronal or sagittal is wanted", path, text);
+    return false;
+}
+
+/* A model path is relative to the recipe; "builtin:..", "mean" and "max" are names, not paths. */
+static bool read_model(GKeyFile *file, const char *path, const char *group, char **model, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!mt_key_file_string(file, path, group, "model", &text, error))
+        return false;
+    if (text == NULL)
+        return true;
+    if (g_str_has_prefix(text, "builtin:") || strcmp(text, "mean") == 0 || strcmp(text, "max") == 0)
+        *model = g_steal_pointer(&text);
+    else
+        *model = mt_key_file_resolve(path, text, error);
+    return *model != NULL;
+}
+
+static bool read_threshold(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
+{
+    g_auto(GStrv) names = g_key_file_get_keys(file, "thresholds", NULL, NULL);
+
+    if (names == NULL || names[0] == NULL)
+        return true;
+    if (names[1] != NULL || recipe->positive == NULL || strcmp(names[0], recipe->positive) != 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [thresholds] must hold one threshold, named as [labels] positive", path);
+        return false;
+    }
+    return mt_key_file_double(file, path, "thresholds", names[0], 0, 1, &recipe->threshold, error);
+}
+
+static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
+{
+    return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
+           mt_key_file_string(file, path, "mask", "method", &r->mask_method, error) &&
+           mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) &&
+           mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&
+           mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&
+           mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) &&
+           read_model(file, path, "encoder", &r->encoder, error) &&
+           mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_model(file, path, "head", &r->head, error) &&
+           mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
+           mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error);
+}
+
+mt_recipe *mt_recipe_load(const char *path, GError **error)
+{
+    g_autoptr(GKeyFile)  file = mt_key_file_load(path, KEYS, error);
+    g_autoptr(mt_recipe) recipe = mt_recipe_new();
+
+    if (file == NULL)
+        return NULL;
+    recipe->path = g_strdup(path);
+    return read_keys(file, path, recipe, error) ? g_steal_pointer(&recipe) : NULL;
+}
+
+static void put_string(json_t *object, const char *key, const char *value)
+{
+    if (value != NULL)
+        json_object_set_new(object, key, json_string(value));
+}
+
+char *mt_recipe_to_json(const mt_recipe *r)
+{
+    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px, "overlap", r->overlap,
+                          "batch", r->batch, "off_contract", r->off_contract, "plane_axis", (int)r->plane_axis);
+
+    put_string(o, "path", r->path);
+    put_string(o, "modality", r->modality);
+    put_string(o, "mask_method", r->mask_method);
+    put_string(o, "encoder", r->encoder);
+    put_string(o, "head", r->head);
+    put_string(o, "positive", r->positive);
+    put_string(o, "backend", r->backend);
+    if (!isnan(r->threshold))
+        json_object_set_new(o, "threshold", json_real(r->threshold));
+    if (r->label_names != NULL) {
+        json_t *names = json_array();
+        for (char **name = r->label_names; *name != NULL; name++)
+            json_array_append_new(names, json_string(*name));
+        json_object_set_new(o, "label_names", names);
+    }
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *copy = g_strdup(text);
+    free(text);
+    json_decref(o);
+    return copy;
+}
+
+static char *take_string(const json_t *object, const char *key)
+{
+    return g_strdup(json_string_value(json_object_get(object, key)));
+}
+
+mt_recipe *mt_recipe_from_json(const char *json, GError **error)
+{
+    json_error_t         where;
+    json_t              *o = json_loads(json, JSON_REJECT_DUPLICATES, &where);
+    g_autoptr(mt_recipe) r = mt_recipe_new();
+    int                  off_contract = 0, axis = 0;
+
+    if (o == NULL || json_unpack(o, "{s:F s:F s:i s:F s:i s:b s:i}", "min_share", &r->min_share, "mpp", &r->mpp, "tile_px", &r->tile_px,
+                                 "overlap", &r->overlap, "batch", &r->batch, "off_contract", &off_contract, "plane_axis", &axis) != 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "read a recipe from JSON: not one of ours");
+        json_decref(o);
+        return NULL;
+    }
+    r->off_contract = off_contract;
+    r->plane_axis = (mt_plane_axis)axis;
+    r->path = take_string(o, "path");
+    r->modality = take_string(o, "modality");
+    r->mask_method = take_string(o, "mask_method");
+    r->encoder = take_string(o, "encoder");
+    r->head = take_string(o, "head");
+    r->positive = take_string(o, "positive");
+    r->backend = take_string(o, "backend");
+    const json_t *threshold = json_object_get(o, "threshold"), *names = json_object_get(o, "label_names");
+    if (threshold != NULL)
+        r->threshold = json_number_value(threshold);
+    if (names != NULL) {
+        r->label_names = g_new0(char *, json_array_size(names) + 1);
+        for (size_t i = 0; i < json_array_size(names); i++)
+            r->label_names[i] = g_strdup(json_string_value(json_array_get(names, i)));
+    }
+    json_decref(o);
+    return g_steal_pointer(&r);
+}

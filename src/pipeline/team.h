@@ -1,0 +1,29 @@
+/* One team of OpenMP threads; each carries its own batch through read, resample, normalise and encode.
+ * Batches are delivered to the sink in the order of the grid, by one thread at a time. */
+#ifndef MT_TEAM_H
+#define MT_TEAM_H
+
+#include <microtome/encoder.h>
+#include <microtome/pipeline.h>
+
+typedef struct mt_team_params {
+    mt_case            *c;
+    const mt_grid      *grid;
+    mt_encoder         *encoder;
+    const mt_intensity *intensity; /* NULL where the card does not ask */
+    mt_backend          backend;
+    int                 batch;     /* tiles per batch of a large case: the card's or the recipe's */
+    int                 threads;
+    mt_progress         progress;  /* may be NULL */
+    void               *progress_user;
+    /* Rows first .. first+n-1: features (n x dim; zero where invalid) and valid (n; 0: the tile could not be decoded). */
+    bool (*sink)(void *user, int64_t first, int64_t n, const float *features, const uint8_t *valid, GError **error);
+    void *sink_user;
+} mt_team_params;
+
+/* Tiles per batch: a function of the case alone, so that results do not depend on threads. */
+int  mt_team_batch(int64_t n_tiles, int card_batch);
+/* Encode the whole grid.  Fills the tile part of `timings`.  The first error of any thread ends it. */
+bool mt_team_run(const mt_team_params *params, mt_timings *timings, GError **error);
+
+#endif

@@ -1,0 +1,255 @@
+#include "tools/command.h"
+#include "tools/progress_bar.h"
+
+#include <microtome/batch.h>
+#include <microtome/result.h>
+
+#include "src/base/csv.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct run_options {
+    char  *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask;
+    double mpp, overlap, min_share;
+    int    tile, threads, workers;
+    bool   off_contract, json;
+} run_options;
+
+static volatile int stop_asked; /* set by the signal handler */
+
+static void on_stop(int signal_number)
+{
+    if (stop_asked)
+        _exit(75); /* asked twice: the workers end with us */
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+static bool parse(run_options *o, int *argc, char ***argv)
+{
+    gboolean     off_contract = FALSE, json = FALSE;
+    GOptionEntry entries[] = {
+        {"recipe", 'r', 0, G_OPTION_ARG_FILENAME, &o->recipe, "key file that names encoder, head, grid and thresholds", "RECIPE"},
+        {"encoder", 'e', 0, G_OPTION_ARG_FILENAME, &o->encoder, "model with its card beside it, or builtin:demo", "ENCODER.onnx"},
+        {"head", 'm', 0, G_OPTION_ARG_FILENAME, &o->head, "HEAD.safetensors, HEAD.onnx, mean or max; without one: features only", "HEAD"},
+        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "output folder: results, failures, summary.csv", "OUT"},
+        {"mpp", 0, 0, G_OPTION_ARG_DOUBLE, &o->mpp, "wanted µm per pixel; 0 reads level 0 as it is (default: the card's)", "F"},
+        {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &o->slide_mpp, "the slides' own µm per pixel, where their files lack it", "X[,Y]"},
+        {"tile", 0, 0, G_OPTION_ARG_INT, &o->tile, "edge of a tile (default: the card's)", "PX"},
+        {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &o->overlap, "share of an edge by which tiles overlap (default 0)", "F"},
+        {"mask", 0, 0, G_OPTION_ARG_STRING, &o->mask, "otsu, clam:PRESET, field, body or none (default: by the kind of case)", "METHOD"},
+        {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
+        {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract, "read although µm/px or tile differ from the card; results are degraded", NULL},
+        {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads, "threads in all (default: the CPUs)", "N"},
+        {"workers", 0, 0, G_OPTION_ARG_INT, &o->workers, "worker processes that share the threads (default 1)", "N"},
+        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "openslide or vips (default: what fits the file)", "NAME"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
+        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
+    };
+
+    if (!mt_command_parse(&mt_command_run, entries, argc, argv))
+        return false;
+    o->off_contract = off_contract;
+    o->json = json;
+    return true;
+}
+
+static bool in_range(double value, double min, double max, const char *option)
+{
+    if (value >= min && value <= max)
+        return true;
+    mt_command_usage(&mt_command_run, "%s %g: a number from %g to %g is wanted", option, value, min, max);
+    return false;
+}
+
+static void replace_string(char **field, char **value)
+{
+    if (*value == NULL)
+        return;
+    g_free(*field);
+    *field = g_steal_pointer(value);
+}
+
+/* The command line beats the recipe. */
+static bool apply_options(run_options *o, mt_recipe *recipe)
+{
+    if ((!isnan(o->mpp) && !in_range(o->mpp, 0, 1000, "--mpp")) || (!isnan(o->overlap) && !in_range(o->overlap, 0, 0.99, "--overlap")) ||
+        (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) || (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")))
+        return false;
+    if (o->backend != NULL && strcmp(o->backend, "openslide") != 0 && strcmp(o->backend, "vips") != 0) {
+        mt_command_usage(&mt_command_run, "--backend %s: openslide or vips is wanted", o->backend);
+        return false;
+    }
+    replace_string(&recipe->encoder, &o->encoder);
+    replace_string(&recipe->head, &o->head);
+    replace_string(&recipe->backend, &o->backend);
+    replace_string(&recipe->mask_method, &o->mask);
+    recipe->mpp = isnan(o->mpp) ? recipe->mpp : o->mpp;
+    recipe->overlap = isnan(o->overlap) ? recipe->overlap : o->overlap;
+    recipe->min_share = isnan(o->min_share) ? recipe->min_share : o->min_share;
+    recipe->tile_px = o->tile == -1 ? recipe->tile_px : o->tile;
+    recipe->off_contract = o->off_contract;
+    return true;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_stop};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+static json_t *sum_timings(const mt_batch_totals *totals)
+{
+    mt_timings sum = {0};
+
+    for (guint i = 0; i < totals->timings->len; i++) {
+        const mt_timings *t = &g_array_index(totals->timings, mt_timings, i);
+        sum.open_s += t->open_s;
+        sum.mask_s += t->mask_s;
+        sum.decode_s += t->decode_s;
+        sum.resample_s += t->resample_s;
+        sum.normalise_s += t->normalise_s;
+        sum.encode_s += t->encode_s;
+        sum.write_s += t->write_s;
+        sum.head_s += t->head_s;
+        sum.publish_s += t->publish_s;
+        sum.tiles_s += t->tiles_s;
+        sum.total_s += t->total_s;
+    }
+    double busy = sum.decode_s + sum.resample_s + sum.normalise_s + sum.encode_s + sum.write_s;
+    busy = busy > 0 ? busy : 1;
+    return json_pack("{s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:{s:f s:f s:f s:f s:f}}", "open_s", sum.open_s, "mask_s", sum.mask_s, "decode_s",
+                     sum.decode_s, "resample_s", sum.resample_s, "normalise_s", sum.normalise_s, "encode_s", sum.encode_s, "write_s", sum.write_s, "head_s",
+                     sum.head_s, "publish_s", sum.publish_s, "tiles_s", sum.tiles_s, "total_s", sum.total_s, "share", "decode", sum.decode_s / busy,
+                     "resample", sum.resample_s / busy, "normalise", sum.normalise_s / busy, "encode", sum.encode_s / busy, "write", sum.write_s / busy);
+}
+
+static void print_json(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)
+{
+    double  tiles_s = 0;
+    json_t *list = json_array();
+
+    for (guint i = 0; i < totals->timings->len; i++)
+        tiles_s += g_array_index(totals->timings, mt_timings, i).tiles_s;
+    for (guint i = 0; i < cases->len; i++) {
+        const mt_batch_case *c = cases->pdata[i];
+        g_autofree char     *name = g_strdup_printf("%s.h5", c->id), *path = g_build_filename(o->out, "cases", name, NULL);
+        g_autofree char     *headline = mt_result_headline(path, NULL);
+        json_t              *item = headline != NULL ? json_loads(headline, 0, NULL) : NULL;
+        json_array_append_new(list, item != NULL ? item : json_pack("{s:s s:s}", "id", c->id, "status", "failed"));
+    }
+    json_t *root = json_pack("{s:i s:i s:i s:b s:b s:I s:f s:o s:o}", "done", totals->done, "skipped", totals->skipped, "failed", totals->failed, "stopped",
+                             (int)totals->stopped, "demonstration", (int)totals->demonstration, "tiles", (json_int_t)totals->tiles, "tiles_per_second",
+                             tiles_s > 0 ? (double)totals->tiles / tiles_s : 0.0, "timings", sum_timings(totals), "cases", list);
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(root);
+}
+
+/* summary.csv as a table for people. */
+static void print_table(const mt_batch_totals *totals)
+{
+    static const char *const columns[] = {"id", "status", "decision", "score", "tiles", "tissue_mm2", "seconds"};
+    g_autoptr(mt_csv)        csv = totals->summary != NULL ? mt_csv_read(totals->summary, NULL) : NULL;
+
+    if (csv == NULL)
+        return;
+    if (totals->demonstration)
+        puts("DEMONSTRATION: encoder or head are samples; these scores mean nothing for a patient.");
+    for (int row = -1; row < (int)csv->rows->len; row++) {
+        for (size_t k = 0; k < G_N_ELEMENTS(columns); k++) {
+            const char *cell = row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k]));
+            printf(k == 0 ? "%-28s" : "  %-10s", cell != NULL && *cell != '\0' ? cell : "-");
+        }
+        putchar('\n');
+    }
+}
+
+static int finish(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)
+{
+    if (o->json)
+        print_json(o, totals, cases);
+    else
+        print_table(totals);
+    fprintf(stderr, "%d done, %d skipped, %d failed%s: %s\n", totals->done, totals->skipped, totals->failed,
+            totals->stopped ? ", stopped (run the same command again to resume)" : "", totals->summary);
+    if (totals->failed > 0)
+        fprintf(stderr, "What failed and why: %s/failed/\n", o->out);
+    return totals->stopped ? 75 : totals->failed > 0 ? 65 : 0;
+}
+
+static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
+{
+    g_autoptr(GError) error = NULL;
+    double            mpp_x = 0, mpp_y = 0;
+    mt_batch_totals   totals = {0};
+
+    if (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_run, o->slide_mpp, &mpp_x, &mpp_y))
+        return 64;
+    g_autoptr(GPtrArray) cases = mt_batch_cases((const char *const *)arguments, mpp_x, mpp_y, &error);
+    if (cases == NULL)
+        return mt_command_fail(&mt_command_run, error);
+    if (cases->len == 0)
+        return mt_command_usage(&mt_command_run, "name at least one case or a manifest");
+    if (cases->len == 1 && access(((mt_batch_case *)cases->pdata[0])->path, F_OK) != 0) {
+        fprintf(stderr, "microtome run: open %s: no such file\n", ((mt_batch_case *)cases->pdata[0])->path);
+        return 66;
+    }
+    mt_progress_bar *bar = mt_progress_bar_new();
+    mt_batch_options options = {.recipe = recipe,
+                                .out = o->out,
+                                .threads = mt_command_threads(o->threads),
+                                .workers = MAX(1, o->workers),
+                                .program = "/proc/self/exe",
+                                .event = mt_progress_bar_event,
+                                .user = bar,
+                                .stop = &stop_asked};
+    catch_signals();
+    bool ok = mt_batch_run(cases, &options, &totals, &error);
+    mt_progress_bar_free(bar);
+    int code = ok ? finish(o, &totals, cases) : mt_command_fail(&mt_command_run, error);
+    mt_batch_totals_clear(&totals);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    run_options       o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
+    g_autoptr(GError) error = NULL;
+
+    if (!parse(&o, &argc, &argv))
+        return 64;
+    if (o.out == NULL)
+        return mt_command_usage(&mt_command_run, "give an output folder with -o");
+    g_autoptr(mt_recipe) recipe = o.recipe != NULL ? mt_recipe_load(o.recipe, &error) : mt_recipe_new();
+    if (recipe == NULL)
+        return mt_command_fail(&mt_command_run, error);
+    if (!apply_options(&o, recipe))
+        return 64;
+    if (recipe->encoder == NULL)
+        return mt_command_usage(&mt_command_run, "give an encoder with -e or a recipe with -r; to try the program: -r samples/demo.ini (demonstration only)");
+    return run_cases(&o, recipe, argv + 1);
+}
+
+const mt_command mt_command_run = {
+    .name = "run",
+    .arguments = "CASE... | MANIFEST.csv",
+    .summary = "Encode and score cases; every one is accounted for in the output folder.",
+    .help = "OUT/cases/<id>.h5 holds coordinates, features, attention and prediction; OUT/failed/<id>.json says why a case failed; OUT/summary.csv\n"
+            "lists all.  Run the same command again to resume or to retry what failed; finished cases are skipped.  A folder keeps one recipe:\n"
+            "another encoder, head or setting is refused.\n\n"
+            "The manifest is CSV with a header: path (or case, wsi), and optionally id, mpp (the case's own µm/px) and patient.\n\n"
+            "Examples:\n"
+            "  microtome run -e resnet50.onnx -o OUT slides/*.svs\n"
+            "  microtome run -e uni.onnx -m clam.safetensors -o OUT --slide-mpp 0.25 slides.csv\n"
+            "  microtome run -r samples/demo.ini -o OUT slides/*.tif",
+    .run = run,
+};

@@ -1,0 +1,62 @@
+#include "tools/command.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+
+bool mt_command_parse(const mt_command *command, const GOptionEntry *entries, int *argc, char ***argv)
+{
+    g_autofree char           *usage = g_strdup_printf("%s", command->arguments);
+    g_autoptr(GOptionContext)  context = g_option_context_new(usage);
+    g_autoptr(GError)          error = NULL;
+    g_autofree char           *name = g_strdup_printf("microtome %s", command->name);
+
+    g_set_prgname(name);
+    g_option_context_set_summary(context, command->summary);
+    if (command->help != NULL)
+        g_option_context_set_description(context, command->help);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (g_option_context_parse(context, argc, argv, &error))
+        return true;
+    mt_command_usage(command, "%s", error->message);
+    return false;
+}
+
+int mt_command_fail(const mt_command *command, const GError *error)
+{
+    fprintf(stderr, "microtome %s: %s\n", command->name, error->message);
+    return mt_error_exit_code(error);
+}
+
+int mt_command_usage(const mt_command *command, const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "microtome %s: ", command->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nSee microtome %s --help.\n", command->name);
+    return 64;
+}
+
+bool mt_command_mpp(const mt_command *command, const char *text, double *x, double *y)
+{
+    char *end;
+
+    *x = g_ascii_strtod(text, &end);
+    *y = *end == ',' ? g_ascii_strtod(end + 1, &end) : *x;
+    if (end != text && *end == '\0' && isfinite(*x) && isfinite(*y) && *x > 0 && *y > 0)
+        return true;
+    mt_command_usage(command, "--slide-mpp %s: one or two positive numbers of µm per pixel are wanted, as 0.5 or 0.5,0.5", text);
+    return false;
+}
+
+int mt_command_threads(int wanted)
+{
+    cpu_set_t set;
+
+    if (wanted > 0)
+        return wanted;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs what microtome builds and runs with, from the system's package manager. Run it again at any time.
+# usage: setup.sh [--tests]    --tests also brings what the tests compare with
+set -eu
+
+build="build-essential meson ninja-build pkg-config libglib2.0-dev libglib2.0-dev-bin libopenslide-dev libvips-dev libhdf5-dev libdnnl-dev
+ libonnx-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev libnifti-dev libtiff-dev libjpeg-dev libssl-dev zlib1g-dev fonts-dejavu-core
+ python3 ca-certificates git"
+tests="clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev python3-h5py python3-numpy python3-pil python3-openslide python3-opencv
+ python3-onnx python3-nibabel python3-torch python3-torchvision"
+packages=$build
+if [ "${1:-}" = --tests ]; then packages="$build $tests"; fi
+
+command -v apt-get >/dev/null || { echo "setup.sh: this script knows Debian and Ubuntu; install the packages it names by hand: $packages" >&2; exit 1; }
+missing=
+for p in $packages; do
+  [ "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" = "install ok installed" ] || missing="$missing $p"
+done
+if [ -z "$missing" ]; then echo "setup: everything is installed"; exit 0; fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "setup.sh: run as root, or install sudo; wanted:$missing" >&2; exit 1; }
+  as_root=sudo
+fi
+echo "setup: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+echo "setup: done"
