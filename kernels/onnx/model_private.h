@@ -1,0 +1,25 @@
+/* A loaded model: the imported graph with constants folded as far as open shapes allow. */
+#ifndef MT_MODEL_PRIVATE_H
+#define MT_MODEL_PRIVATE_H
+
+#include "kernels/graph/graph.h"
+
+#include <microtome/model.h>
+
+struct mt_model {
+    gint        ref_count;
+    mt_graph   *graph; /* never changed once loaded; sessions clone it */
+    char       *name;  /* its path, or the name given, for messages */
+    char       *sha256;
+    int64_t     opset;
+    int         n_nodes;      /* as the file has them, before folding */
+    int64_t     n_parameters; /* elements of the initialisers */
+    GPtrArray  *operators;    /* names of the nodes' operators in the file's order, interned */
+    GHashTable *metadata;
+    mt_port    *inputs, *outputs; /* names are owned by the graph's values */
+    int         n_inputs, n_outputs;
+    GHashTable *packed; /* weights that sessions have packed: theirs to key and fill, under `packed_lock` */
+    GMutex      packed_lock;
+};
+
+#endif
