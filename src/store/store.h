@@ -11,20 +11,23 @@ typedef struct mt_store mt_store;
 /* `.tmp-<16 random hex>` beside `target` (O_EXCL), with a user block of MT_RESULT_HEADLINE_BYTES. */
 mt_store *mt_store_create(const char *target, GError **error);
 /* Abandon: the temporary is removed.  After publish only frees. */
-void      mt_store_free(mt_store *store);
+void mt_store_free(mt_store *store);
 
 /* A whole dataset; parent groups are made. */
 bool mt_store_write(mt_store *store, const char *object, const mt_tensor *tensor, GError **error);
 bool mt_store_write_string(mt_store *store, const char *object, const char *text, GError **error);
 /* A 2-D dataset that grows by rows (rank 1 when width is 0), chunked. */
 bool mt_store_grow(mt_store *store, const char *object, mt_dtype dtype, int64_t width, GError **error);
+/* The same where the caller knows how many rows to expect (-1: not), so that a small case does not carry a large chunk. */
+bool mt_store_grow_expecting(mt_store *store, const char *object, mt_dtype dtype, int64_t width, int64_t rows, GError **error);
 bool mt_store_append(mt_store *store, const char *object, const void *rows, int64_t n, GError **error);
 /* Read back rows of a growing or written 2-D float dataset as float32. */
 bool mt_store_read_rows(mt_store *store, const char *object, int64_t first, int64_t count, float *out, GError **error);
 
 bool mt_store_attr_string(mt_store *store, const char *object, const char *name, const char *value, GError **error);
 bool mt_store_attr_strings(mt_store *store, const char *object, const char *name, const char *const *values, GError **error);
-bool mt_store_attr_double(mt_store *store, const char *object, const char *name, const double *values, int n, GError **error); /* n = 1: scalar */
+bool mt_store_attr_double(mt_store *store, const char *object, const char *name, const double *values, int n,
+                          GError **error); /* n = 1: scalar */
 bool mt_store_attr_int(mt_store *store, const char *object, const char *name, const int64_t *values, int n, GError **error);
 
 /* Close HDF5, write `headline` (one JSON line) into the user block, fsync, rename without replace, fsync the folder.

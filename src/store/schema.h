@@ -1,0 +1,98 @@
+/* The objects and attributes of a result file: every name in one place, and the writers of what belongs together.
+ * An attribute whose value is unknown is absent: a reader that does arithmetic meets a missing key, never a made-up number. */
+#ifndef MT_SCHEMA_H
+#define MT_SCHEMA_H
+
+#include "src/store/store.h"
+
+#include <microtome/mask.h>
+
+#define MT_OBJECT_COORDS "/coords"                     /* int64 (N,2) x, y or (N,3) x, y, plane: level-0 px, top left */
+#define MT_OBJECT_FEATURES "/features"                 /* float32 or float16 (N,D) */
+#define MT_OBJECT_VALID "/valid"                       /* uint8 (N): 0, the tile could not be decoded */
+#define MT_OBJECT_ATTENTION "/attention"               /* float32 (N,K): softmax over tiles, 0 for an invalid one */
+#define MT_OBJECT_ATTENTION_LOGITS "/attention_logits" /* float32 (N,K): -inf for an invalid tile, whose softmax is 0 */
+#define MT_OBJECT_SCORES "/prediction/scores"          /* float32 (C) */
+#define MT_OBJECT_LOGITS "/prediction/logits"          /* float32 (C) */
+#define MT_OBJECT_TILE_SCORES "/tile_scores"           /* float32 (N,C) */
+#define MT_OBJECT_EMBEDDING "/embedding"               /* float32 (E): the pooled vector */
+#define MT_OBJECT_TISSUE_POINTS "/tissue/points"       /* int32 (M,2) level-0 px */
+#define MT_OBJECT_TISSUE_OFFSETS "/tissue/offsets"     /* int64 (R+1): ring i is points offsets[i] to offsets[i+1] */
+#define MT_OBJECT_TISSUE_KINDS "/tissue/kinds"         /* uint8 (R): 0 outer ring, 1 hole of the outer ring before it */
+#define MT_OBJECT_GEOMETRY "/geometry"
+#define MT_OBJECT_AFFINE "/geometry/affine" /* float64 (4,4): voxel (x, y, plane) to RAS mm */
+#define MT_OBJECT_SIZE "/geometry/size"     /* int64 (3): width, height, planes */
+#define MT_OBJECT_BOUNDS "/geometry/bounds" /* int64 (4): x, y, width, height of what was scanned */
+#define MT_OBJECT_AXIS "/geometry/axis"     /* "axial", "coronal", "sagittal" */
+#define MT_OBJECT_FRAME "/geometry/frame_of_reference"
+#define MT_OBJECT_THUMBNAIL "/thumbnail"   /* uint8 (h,w,3): the whole plane, no label, no macro image */
+#define MT_OBJECT_PROVENANCE "/provenance" /* JSON */
+
+#define MT_ATTR_PATCH_SIZE "patch_size"                     /* int: px of a tile as it is read (at the target magnification) */
+#define MT_ATTR_PATCH_LEVEL "patch_level"                   /* int: level that tiles are read from */
+#define MT_ATTR_PATCH_SIZE_LEVEL0 "patch_size_level0"       /* int: its edge along x in level-0 px, rounded, for other tools */
+#define MT_ATTR_TILE_LEVEL0 "tile_level0"                   /* float64[2]: the true edges in level-0 px */
+#define MT_ATTR_PATCH_DEPTH "patch_depth"                   /* int: planes in a tile */
+#define MT_ATTR_OVERLAP "overlap"                           /* int: px at the target magnification */
+#define MT_ATTR_TARGET_MAGNIFICATION "target_magnification" /* float64; absent when unknown */
+#define MT_ATTR_LEVEL0_MAGNIFICATION "level0_magnification" /* int; absent when unknown */
+#define MT_ATTR_LEVEL0_WIDTH "level0_width"
+#define MT_ATTR_LEVEL0_HEIGHT "level0_height"
+#define MT_ATTR_NAME "name"   /* the case id */
+#define MT_ATTR_MPP_X "mpp_x" /* float64 µm/px of level 0; absent when unknown */
+#define MT_ATTR_MPP_Y "mpp_y"
+#define MT_ATTR_TARGET_MPP "target_mpp" /* float64: wanted µm/px, 0: level 0 as it is */
+#define MT_ATTR_MPP_SOURCE "mpp_source"
+#define MT_ATTR_ENCODER "encoder"
+#define MT_ATTR_ENCODER_SHA256 "encoder_sha256"
+#define MT_ATTR_PRECISION "precision"
+#define MT_ATTR_LABELS "labels"
+#define MT_ATTR_POSITIVE "positive"       /* label whose score is the score; absent when there is none */
+#define MT_ATTR_THRESHOLD "threshold"     /* float64; absent when there is none */
+#define MT_ATTR_CALIBRATION "calibration" /* "temperature=1.3", "none" */
+
+/* What stands beside the coordinates.  mpp 0: unknown. */
+typedef struct mt_coords_info {
+    const char *name;
+    int64_t     patch_size, patch_level, patch_depth;
+    double      tile_level0[2];
+    double      overlap; /* share of an edge */
+    int64_t     level0_width, level0_height;
+    double      mpp_x, mpp_y, target_mpp;
+    const char *mpp_source;
+    double      objective_power; /* 0: unknown */
+} mt_coords_info;
+
+/* Objective power where known, else the power that TRIDENT gives to that µm/px (0.25 -> 40, 0.5 -> 20); 0: unknown. */
+int64_t mt_schema_level0_magnification(const mt_coords_info *info);
+/* 10 / target_mpp, whole where it is within 2 % of a whole number, else two decimals; 0: unknown. */
+double mt_schema_target_magnification(const mt_coords_info *info);
+
+bool mt_schema_write_coords(mt_store *store, const mt_coords_info *info, const mt_tensor *coords, GError **error);
+
+/* Make /features, to be filled with mt_store_append.  `rows` to expect; -1: unknown. */
+bool mt_schema_grow_features(mt_store *store, mt_dtype dtype, int64_t dim, int64_t rows, const char *encoder, const char *encoder_sha256,
+                             const char *precision, GError **error);
+bool mt_schema_write_valid(mt_store *store, const uint8_t *valid, int64_t n, GError **error);
+/* A table whose rows are those of the valid tiles of n; the others get `fill`.  `valid` NULL: all are.  labels NULL: no
+ * attribute. */
+bool mt_schema_write_tile_table(mt_store *store, const char *object, const float *rows, int64_t width, const uint8_t *valid, int64_t n,
+                                float fill, const char *const *labels, GError **error);
+bool mt_schema_write_floats(mt_store *store, const char *object, const float *values, int64_t n, GError **error);
+
+/* Outlines, each outer ring followed by its holes. */
+bool mt_schema_write_rings(mt_store *store, const mt_ring *rings, int64_t n, GError **error);
+
+typedef struct mt_geometry {
+    const double  *affine;             /* 16, row-major; NULL: no patient frame */
+    int64_t        size[3];            /* width, height, planes */
+    const char    *axis;               /* NULL: not a volume */
+    const char    *frame_of_reference; /* NULL: none */
+    const int64_t *bounds;             /* 4; NULL: no slide */
+} mt_geometry;
+
+bool mt_schema_write_geometry(mt_store *store, const mt_geometry *geometry, GError **error);
+/* u8 (h,w,3) */
+bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, GError **error);
+
+#endif
