@@ -7,6 +7,7 @@
 #define MT_LIMIT_SLIDE_EDGE_PX      INT64_C(2147483647)
 #define MT_LIMIT_SLIDE_PX           INT64_C(400000000000)
 #define MT_LIMIT_TILE_BYTES         (INT64_C(64) << 20)
+#define MT_LIMIT_RASTER_BYTES       (INT64_C(4) << 30) /* decoded picture that is not stored in tiles */
 #define MT_LIMIT_ONNX_BYTES         ((INT64_C(2) << 30) - 1)
 #define MT_LIMIT_EXTERNAL_BYTES     (INT64_C(64) << 30)
 #define MT_LIMIT_GRAPH_NODES        200000

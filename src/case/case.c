@@ -1,0 +1,331 @@
+#include "src/base/limits.h"
+#include "src/case/source.h"
+#include "src/case/vips_start.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct mt_case {
+    char      *path;
+    char      *modality;
+    mt_source *source;
+    mt_spacing spacing;
+};
+
+/* In the order in which they are asked. */
+static const mt_backend *const backends[] = {&mt_backend_openslide, &mt_backend_vips};
+
+static bool check_options(const mt_case_options *options, GError **error)
+{
+    double x = options->mpp_x, y = options->mpp_y;
+
+    if (!(isfinite(x) && isfinite(y) && x >= 0 && y >= 0) || (x == 0 && y > 0)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "the case's own µm/px: %g x %g is not a pair of positive numbers", x, y);
+        return false;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++)
+        if (options->backend == NULL || strcmp(options->backend, backends[i]->name) == 0)
+            return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: openslide, vips or nifti", options->backend);
+    return false;
+}
+
+static bool check_file(const char *path, GError **error)
+{
+    struct stat status;
+    const char *problem = NULL;
+    int         code = MT_ERROR_INPUT;
+
+    if (stat(path, &status) != 0) {
+        code = errno == ENOENT || errno == ENOTDIR ? MT_ERROR_MISSING : MT_ERROR_IO;
+        problem = code == MT_ERROR_MISSING ? "no such file" : g_strerror(errno);
+    } else if (S_ISDIR(status.st_mode)) {
+        problem = "it is a folder; name the file of one case";
+    } else if (!S_ISREG(status.st_mode)) {
+        problem = "it is not a regular file";
+    } else if (status.st_size == 0) {
+        problem = "the file is empty";
+    }
+    if (problem != NULL)
+        g_set_error(error, MT_ERROR, code, "open %s: %s", path, problem);
+    return problem == NULL;
+}
+
+static bool check_limits(const mt_source *source, GError **error)
+{
+    for (guint i = 0; i < source->levels->len; i++) {
+        const mt_level *level = &g_array_index(source->levels, mt_level, i);
+
+        if (level->width < 1 || level->height < 1) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "level %u is %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels", i, level->width,
+                        level->height);
+            return false;
+        }
+        if (level->width > MT_LIMIT_SLIDE_EDGE_PX || level->height > MT_LIMIT_SLIDE_EDGE_PX ||
+            level->width > MT_LIMIT_SLIDE_PX / level->height) {
+            g_set_error(error, MT_ERROR, MT_ERROR_LIMIT,
+                        "level %u of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels is over the limit of %" G_GINT64_FORMAT " pixels",
+                        i, level->width, level->height, MT_LIMIT_SLIDE_PX);
+            return false;
+        }
+    }
+    return true;
+}
+
+static mt_source *open_with(const mt_backend *backend, const char *path, const mt_case_options *options, GError **error)
+{
+    mt_source *source = backend->open(path, options, error);
+
+    if (source != NULL && !check_limits(source, error)) {
+        backend->close(source);
+        return NULL;
+    }
+    return source;
+}
+
+/* A backend that claims the file, or is asked for by name, has the only word. */
+static const mt_backend *only_backend(const char *path, const mt_case_options *options)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
+        if (options->backend != NULL && strcmp(options->backend, backends[i]->name) == 0)
+            return backends[i];
+        if (options->backend == NULL && backends[i]->claims != NULL && backends[i]->claims(path))
+            return backends[i];
+    }
+    return NULL;
+}
+
+static mt_source *open_source(const char *path, const mt_case_options *options, GError **error)
+{
+    const mt_backend *only = only_backend(path, options);
+    g_autoptr(GString) reasons = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
+        g_autoptr(GError) reason = NULL;
+
+        if (only != NULL && backends[i] != only)
+            continue;
+        mt_source *source = open_with(backends[i], path, options, &reason);
+        if (source != NULL)
+            return source;
+        /* A limit or lack of memory is no matter of format: the next backend would not do better. */
+        if (only != NULL || reason->code != MT_ERROR_INPUT) {
+            g_set_error(error, MT_ERROR, reason->code, "open %s: %s: %s", path, backends[i]->name, reason->message);
+            return NULL;
+        }
+        g_string_append_printf(reasons, "%s%s: %s", reasons->len > 0 ? "; " : "", backends[i]->name, reason->message);
+    }
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "open %s: no backend reads it: %s", path, reasons->str);
+    return NULL;
+}
+
+/* The operator's statement wins over the file's own. */
+static void choose_spacing(mt_case *c, const mt_case_options *options)
+{
+    const mt_spacing *own = &c->source->spacing;
+
+    mt_spacing_init(&c->spacing);
+    if (options->mpp_x > 0)
+        mt_spacing_set(&c->spacing, options->mpp_x, options->mpp_y > 0 ? options->mpp_y : options->mpp_x,
+                       options->mpp_source != NULL ? options->mpp_source : "option");
+    else if (own->known)
+        mt_spacing_set(&c->spacing, own->x, own->y, own->source);
+    else
+        mt_spacing_set_unknown(&c->spacing, "%s", own->source);
+}
+
+mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error)
+{
+    static const mt_case_options defaults;
+
+    if (options == NULL)
+        options = &defaults;
+    if (!mt_vips_start(error) || !check_options(options, error) || !check_file(path, error))
+        return NULL;
+    mt_source *source = open_source(path, options, error);
+    if (source == NULL)
+        return NULL;
+
+    mt_case *c = g_new0(mt_case, 1);
+    c->path = g_strdup(path);
+    c->source = source;
+    c->modality = g_strdup(options->modality != NULL ? options->modality : source->modality);
+    choose_spacing(c, options);
+    return c;
+}
+
+void mt_case_free(mt_case *c)
+{
+    if (c == NULL)
+        return;
+    c->source->backend->close(c->source);
+    mt_spacing_clear(&c->spacing);
+    g_free(c->modality);
+    g_free(c->path);
+    g_free(c);
+}
+
+const char *mt_case_path(const mt_case *c)
+{
+    return c->path;
+}
+
+mt_case_kind mt_case_get_kind(const mt_case *c)
+{
+    return c->source->kind;
+}
+
+const char *mt_case_backend(const mt_case *c)
+{
+    return c->source->backend->name;
+}
+
+const char *mt_case_format(const mt_case *c)
+{
+    return c->source->format;
+}
+
+const char *mt_case_modality(const mt_case *c)
+{
+    return c->modality;
+}
+
+int64_t mt_case_planes(const mt_case *c)
+{
+    return c->source->planes;
+}
+
+int mt_case_levels(const mt_case *c)
+{
+    return (int)c->source->levels->len;
+}
+
+const mt_level *mt_case_level(const mt_case *c, int level)
+{
+    return &g_array_index(c->source->levels, mt_level, level);
+}
+
+bool mt_case_mpp(const mt_case *c, double *mpp_x, double *mpp_y)
+{
+    *mpp_x = c->spacing.x;
+    *mpp_y = c->spacing.y;
+    return c->spacing.known;
+}
+
+const char *mt_case_mpp_source(const mt_case *c)
+{
+    return c->spacing.source;
+}
+
+double mt_case_plane_spacing_um(const mt_case *c)
+{
+    return c->source->plane_spacing_um;
+}
+
+double mt_case_objective_power(const mt_case *c)
+{
+    return c->source->objective_power;
+}
+
+void mt_case_bounds(const mt_case *c, int64_t bounds[4])
+{
+    const mt_level *whole = mt_case_level(c, 0);
+
+    if (c->source->bounds[2] > 0 && c->source->bounds[3] > 0) {
+        memcpy(bounds, c->source->bounds, sizeof c->source->bounds);
+        return;
+    }
+    bounds[0] = bounds[1] = 0;
+    bounds[2] = whole->width;
+    bounds[3] = whole->height;
+}
+
+const char *mt_case_quickhash(const mt_case *c)
+{
+    return c->source->quickhash;
+}
+
+bool mt_case_affine(const mt_case *c, double affine[16])
+{
+    if (c->source->has_affine)
+        memcpy(affine, c->source->affine, sizeof c->source->affine);
+    return c->source->has_affine;
+}
+
+mt_dtype mt_case_dtype(const mt_case *c)
+{
+    return c->source->dtype;
+}
+
+int mt_case_channels(const mt_case *c)
+{
+    return c->source->channels;
+}
+
+static size_t sample_bytes(mt_dtype dtype)
+{
+    return dtype == MT_U8 ? 1 : dtype == MT_F32 ? 4 : 2;
+}
+
+/* White for slides and images (the largest integer, 1.0 in float), 0 for volumes. */
+static void fill_background(const mt_source *source, void *out, size_t samples)
+{
+    if (source->kind == MT_CASE_VOLUME) {
+        memset(out, 0, samples * sample_bytes(source->dtype));
+        return;
+    }
+    for (size_t i = 0; source->dtype == MT_F32 && i < samples; i++)
+        ((float *)out)[i] = 1.0f;
+    for (size_t i = 0; source->dtype == MT_I16 && i < samples; i++)
+        ((int16_t *)out)[i] = INT16_MAX;
+    if (source->dtype == MT_U8 || source->dtype == MT_U16)
+        memset(out, 0xff, samples * sample_bytes(source->dtype));
+}
+
+static bool check_rect(const mt_case *c, int64_t plane, int level, const mt_rect *r, GError **error)
+{
+    const int64_t far = INT64_C(1) << 40;
+
+    if (plane < 0 || plane >= c->source->planes || level < 0 || level >= mt_case_levels(c)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "read %s: it has no plane %" G_GINT64_FORMAT " of level %d", c->path, plane, level);
+        return false;
+    }
+    if (r->width < 1 || r->height < 1 || r->width > MT_LIMIT_SLIDE_EDGE_PX || r->height > MT_LIMIT_SLIDE_EDGE_PX || r->x < -far ||
+        r->x > far || r->y < -far || r->y > far) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE,
+                    "read %s: %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels at (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT
+                    ") are no rectangle",
+                    c->path, r->width, r->height, r->x, r->y);
+        return false;
+    }
+    return true;
+}
+
+bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out, GError **error)
+{
+    mt_source *source = c->source;
+    mt_rect    wanted = {x, y, width, height};
+
+    if (!check_rect(c, plane, level, &wanted, error))
+        return false;
+    const mt_level *whole = mt_case_level(c, level);
+    int64_t         left = CLAMP(x, 0, whole->width), right = CLAMP(x + width, 0, whole->width);
+    int64_t         top = CLAMP(y, 0, whole->height), bottom = CLAMP(y + height, 0, whole->height);
+    mt_rect         inside = {left, top, right - left, bottom - top};
+    size_t          pixel_bytes = (size_t)source->channels * sample_bytes(source->dtype);
+
+    if (inside.width < width || inside.height < height)
+        fill_background(source, out, (size_t)width * (size_t)height * (size_t)source->channels);
+    if (inside.width == 0 || inside.height == 0)
+        return true;
+    uint8_t *first = (uint8_t *)out + ((size_t)(top - y) * (size_t)width + (size_t)(left - x)) * pixel_bytes;
+    if (source->backend->read(source, plane, level, &inside, first, (size_t)width * pixel_bytes, error))
+        return true;
+    g_prefix_error(
+        error,
+        "read %s: level %d, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels at (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT "): ", c->path,
+        level, width, height, x, y);
+    return false;
+}

@@ -1,0 +1,58 @@
+/* The contract of a backend: what it tells about a file and how it yields its pixels.  One source_*.c per backend; the list
+ * of them is in case.c.  A source is made by one thread, then read from many. */
+#ifndef MT_SOURCE_H
+#define MT_SOURCE_H
+
+#include "src/case/spacing.h"
+
+#include <microtome/case.h>
+#include <microtome/error.h>
+
+typedef struct mt_source mt_source;
+
+/* A rectangle inside a level: the front (case.c) has already clipped it. */
+typedef struct mt_rect {
+    int64_t x, y, width, height;
+} mt_rect;
+
+typedef struct mt_backend {
+    const char *name;
+    /* The file claims this backend's format for sure: no other backend is asked.  NULL: it cannot tell. */
+    bool (*claims)(const char *path);
+    /* NULL with a short reason ("not a slide"): the front adds path and backend. */
+    mt_source *(*open)(const char *path, const mt_case_options *options, GError **error);
+    /* Write the rectangle's rows into `out`, `row_bytes` apart.  Called from many threads. */
+    bool (*read)(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error);
+    void (*close)(mt_source *source);
+} mt_backend;
+
+/* First member of each backend's own struct: the facts, constant once opened. */
+struct mt_source {
+    const mt_backend *backend;
+    mt_case_kind      kind;
+    char             *format;
+    const char       *modality;
+    int64_t           planes;
+    GArray           *levels; /* mt_level */
+    mt_dtype          dtype;
+    int               channels;
+    mt_spacing        spacing; /* of the file itself, options aside */
+    double            plane_spacing_um;
+    double            objective_power;
+    int64_t           bounds[4]; /* zero width: none in the file */
+    char             *quickhash;
+    bool              has_affine;
+    double            affine[16];
+};
+
+extern const mt_backend mt_backend_openslide;
+extern const mt_backend mt_backend_vips;
+extern const mt_backend mt_backend_nifti;
+
+void mt_source_init(mt_source *source, const mt_backend *backend);
+/* Append a level; the true downsample per axis follows from level 0. */
+void mt_source_add_level(mt_source *source, int64_t width, int64_t height);
+/* Free what mt_source_init and the facts hold, not `source` itself. */
+void mt_source_clear(mt_source *source);
+
+#endif

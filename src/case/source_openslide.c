@@ -1,0 +1,282 @@
+/* Slides through OpenSlide (3.4.1 or 4.x).
+ *
+ * openslide_read_region takes level-0 coordinates, divides them by the mean of both axes' downsample and paints with
+ * bilinear filtering at the fractional offset.  Its pixels are the stored ones only where the origin divides without rest:
+ * always at level 0 and at whole downsamples.  Elsewhere level_tiff.c reads the level's own tiles. */
+#include "src/base/alloc.h"
+#include "src/base/limits.h"
+#include "src/case/argb.h"
+#include "src/case/level_tiff.h"
+#include "src/case/source.h"
+
+#include <math.h>
+#include <openslide.h>
+#include <string.h>
+
+/* Words of one openslide_read_region call: bounds the scratch memory of a large rectangle. */
+#define BAND_PX (INT64_C(1) << 22)
+/* OpenSlide cuts larger regions in pieces whose origins it rounds. */
+#define OPENSLIDE_PIECE_PX 4096
+
+typedef struct slide {
+    mt_source      source;
+    char          *path;
+    GRWLock        lock; /* reading: shared; replacing a dead handle: alone */
+    openslide_t   *handle;
+    double        *downsample; /* OpenSlide's own, per level */
+    mt_level_tiff *tiff;       /* NULL: not a TIFF that we read ourselves */
+} slide;
+
+static const char *property(openslide_t *handle, const char *name)
+{
+    return openslide_get_property_value(handle, name);
+}
+
+static bool number_property(openslide_t *handle, const char *name, double *value)
+{
+    const char *text = property(handle, name);
+    char       *end = NULL;
+
+    if (text == NULL)
+        return false;
+    *value = g_ascii_strtod(text, &end);
+    return end != text && *end == '\0' && isfinite(*value);
+}
+
+static void read_spacing(slide *s, mt_spacing *spacing)
+{
+    openslide_t *h = s->handle;
+    double       x = 0, y = 0;
+    bool         generic = strcmp(s->source.format, "generic-tiff") == 0;
+
+    /* OpenSlide 4 turns a generic TIFF's resolution tags into mpp as they are: 72 dpi too.  So they are judged here. */
+    if (generic && property(h, "tiff.XResolution") != NULL) {
+        number_property(h, "tiff.XResolution", &x);
+        number_property(h, "tiff.YResolution", &y);
+        mt_spacing_set_resolution(spacing, "TIFF", x, y, property(h, "tiff.ResolutionUnit"), "tiff-resolution");
+    } else if (!mt_spacing_set_text(spacing, property(h, OPENSLIDE_PROPERTY_NAME_MPP_X), property(h, OPENSLIDE_PROPERTY_NAME_MPP_Y),
+                                    "openslide")) {
+        const char *aperio = property(h, "aperio.MPP");
+
+        mt_spacing_set_text(spacing, aperio, aperio, "aperio");
+    }
+}
+
+static void read_bounds(slide *s)
+{
+    static const char *const names[] = {OPENSLIDE_PROPERTY_NAME_BOUNDS_X, OPENSLIDE_PROPERTY_NAME_BOUNDS_Y,
+                                        OPENSLIDE_PROPERTY_NAME_BOUNDS_WIDTH, OPENSLIDE_PROPERTY_NAME_BOUNDS_HEIGHT};
+    int64_t                  bounds[4] = {0};
+
+    for (int i = 0; i < 4; i++) {
+        double value;
+
+        if (!number_property(s->handle, names[i], &value) || fabs(value) > (double)MT_LIMIT_SLIDE_EDGE_PX)
+            return;
+        bounds[i] = (int64_t)value;
+    }
+    memcpy(s->source.bounds, bounds, sizeof bounds);
+}
+
+static bool check_tile_sizes(openslide_t *handle, int levels, GError **error)
+{
+    for (int level = 0; level < levels; level++) {
+        g_autofree char *width_name = g_strdup_printf("openslide.level[%d].tile-width", level);
+        g_autofree char *height_name = g_strdup_printf("openslide.level[%d].tile-height", level);
+        double           width, height;
+
+        if (number_property(handle, width_name, &width) && number_property(handle, height_name, &height) &&
+            width * height * 4 > (double)MT_LIMIT_TILE_BYTES) {
+            g_set_error(error, MT_ERROR, MT_ERROR_LIMIT,
+                        "level %d is stored in tiles of %.0f x %.0f pixels, over the limit of %d MiB a tile", level, width, height,
+                        (int)(MT_LIMIT_TILE_BYTES >> 20));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_facts(slide *s, GError **error)
+{
+    openslide_t *h = s->handle;
+    int          levels = openslide_get_level_count(h);
+    const char  *vendor = property(h, OPENSLIDE_PROPERTY_NAME_VENDOR);
+
+    if (!check_tile_sizes(h, levels, error))
+        return false;
+    s->source.kind = MT_CASE_SLIDE;
+    s->source.format = g_strdup(vendor != NULL ? vendor : "unknown");
+    s->source.modality = "SM";
+    s->source.dtype = MT_U8;
+    s->source.channels = 3;
+    s->downsample = g_new0(double, (gsize)MAX(levels, 0));
+    for (int i = 0; i < levels; i++) {
+        int64_t width, height;
+
+        openslide_get_level_dimensions(h, i, &width, &height);
+        mt_source_add_level(&s->source, width, height);
+        s->downsample[i] = openslide_get_level_downsample(h, i);
+    }
+    read_spacing(s, &s->source.spacing);
+    read_bounds(s);
+    number_property(h, OPENSLIDE_PROPERTY_NAME_OBJECTIVE_POWER, &s->source.objective_power);
+    s->source.quickhash = g_strdup(property(h, OPENSLIDE_PROPERTY_NAME_QUICKHASH1));
+    return true;
+}
+
+static void slide_close(mt_source *source)
+{
+    slide *s = (slide *)source;
+
+    mt_level_tiff_free(s->tiff);
+    g_clear_pointer(&s->handle, openslide_close);
+    g_rw_lock_clear(&s->lock);
+    g_free(s->downsample);
+    g_free(s->path);
+    mt_source_clear(source);
+    g_free(s);
+}
+
+static openslide_t *open_handle(const char *path, GError **error)
+{
+    openslide_t *handle = openslide_open(path);
+    const char  *text = handle != NULL ? openslide_get_error(handle) : "not a slide";
+
+    if (text == NULL)
+        return handle;
+    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, text);
+    g_clear_pointer(&handle, openslide_close);
+    return NULL;
+}
+
+/* Which levels are read through libtiff; a level that OpenSlide misreads and we cannot read is left out, with all coarser
+ * ones, so that a level keeps its number. */
+static bool prepare_levels(slide *s, GError **error)
+{
+    bool generic = strcmp(s->source.format, "generic-tiff") == 0;
+
+    if (!generic && strcmp(s->source.format, "aperio") != 0)
+        return true;
+    /* Aperio's missing tiles are for OpenSlide to fill from other levels; a generic TIFF's are empty. */
+    s->tiff = mt_level_tiff_new(s->path, s->source.levels, generic);
+    for (guint i = 0; i < s->source.levels->len; i++) {
+        if (!mt_level_tiff_is_misread(s->tiff, (int)i) || mt_level_tiff_has(s->tiff, (int)i))
+            continue;
+        if (i == 0) {
+            g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its tiles are larger than the picture");
+            return false;
+        }
+        g_array_set_size(s->source.levels, i);
+    }
+    return true;
+}
+
+static mt_source *slide_open(const char *path, const mt_case_options *options, GError **error)
+{
+    (void)options;
+    if (openslide_detect_vendor(path) == NULL) {
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "not a slide");
+        return NULL;
+    }
+    openslide_t *handle = open_handle(path, error);
+    if (handle == NULL)
+        return NULL;
+
+    slide *s = g_new0(slide, 1);
+    mt_source_init(&s->source, &mt_backend_openslide);
+    g_rw_lock_init(&s->lock);
+    s->path = g_strdup(path);
+    s->handle = handle;
+    if (!read_facts(s, error) || !prepare_levels(s, error)) {
+        slide_close(&s->source);
+        return NULL;
+    }
+    return &s->source;
+}
+
+static bool is_whole_address(int64_t pixel, double downsample)
+{
+    double address = (double)pixel * downsample;
+
+    return address == floor(address) && address / downsample == (double)pixel;
+}
+
+static bool is_exact(const slide *s, int level, const mt_rect *rect)
+{
+    double d = s->downsample[level];
+
+    if (d == floor(d))
+        return true;
+    return rect->width <= OPENSLIDE_PIECE_PX && rect->height <= OPENSLIDE_PIECE_PX && rect->width * rect->height <= BAND_PX &&
+           is_whole_address(rect->x, d) && is_whole_address(rect->y, d);
+}
+
+static bool read_with(openslide_t *handle, double downsample, int level, const mt_rect *rect, uint32_t *argb)
+{
+    if (handle == NULL)
+        return false;
+    openslide_read_region(handle, argb, llround((double)rect->x * downsample), llround((double)rect->y * downsample), level, rect->width,
+                          rect->height);
+    return openslide_get_error(handle) == NULL;
+}
+
+/* A handle is dead after its first error: replace it.  The lock is held alone. */
+static bool revive(slide *s, GError **error)
+{
+    if (s->handle != NULL && openslide_get_error(s->handle) == NULL)
+        return true;
+    g_clear_pointer(&s->handle, openslide_close);
+    s->handle = open_handle(s->path, error);
+    return s->handle != NULL;
+}
+
+/* With no other reader: an error is then this rectangle's own, not that of a neighbour who killed the shared handle. */
+static bool read_alone(slide *s, int level, const mt_rect *rect, uint32_t *argb, GError **error)
+{
+    bool ok = false;
+
+    g_rw_lock_writer_lock(&s->lock);
+    if (revive(s, error)) {
+        ok = read_with(s->handle, s->downsample[level], level, rect, argb);
+        if (!ok) {
+            g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, openslide_get_error(s->handle));
+            revive(s, NULL);
+        }
+    }
+    g_rw_lock_writer_unlock(&s->lock);
+    return ok;
+}
+
+static bool read_band(slide *s, int level, const mt_rect *rect, uint32_t *argb, GError **error)
+{
+    g_rw_lock_reader_lock(&s->lock);
+    bool ok = read_with(s->handle, s->downsample[level], level, rect, argb);
+    g_rw_lock_reader_unlock(&s->lock);
+    return ok || read_alone(s, level, rect, argb, error);
+}
+
+static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error)
+{
+    slide  *s = (slide *)source;
+    int64_t band_rows = CLAMP(BAND_PX / rect->width, 1, rect->height);
+
+    (void)plane;
+    if (mt_level_tiff_has(s->tiff, level) && (mt_level_tiff_is_misread(s->tiff, level) || !is_exact(s, level, rect)))
+        return mt_level_tiff_read(s->tiff, level, rect, out, row_bytes, error);
+    uint32_t *argb = mt_alloc(rect->width * band_rows, sizeof *argb, error);
+    if (argb == NULL)
+        return false;
+    for (int64_t row = 0; row < rect->height; row += band_rows) {
+        mt_rect band = {rect->x, rect->y + row, rect->width, MIN(band_rows, rect->height - row)};
+
+        if (!read_band(s, level, &band, argb, error)) {
+            mt_free(argb);
+            return false;
+        }
+        mt_argb_over_white(argb, band.width, band.height, out + (size_t)row * row_bytes, row_bytes);
+    }
+    mt_free(argb);
+    return true;
+}
+
+const mt_backend mt_backend_openslide = {.name = "openslide", .open = slide_open, .read = slide_read, .close = slide_close};
