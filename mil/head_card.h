@@ -1,0 +1,27 @@
+/* The card of a head: what it was made for, what its classes are called, how logits become scores.
+ * Found beside the head (HEAD.card), else inside it (safetensors __metadata__, ONNX metadata), else made up. */
+#ifndef MT_HEAD_CARD_H
+#define MT_HEAD_CARD_H
+
+#include <microtome/head.h>
+
+mt_head_card *mt_head_card_new(void);
+void          mt_head_card_free(mt_head_card *card);
+
+/* HEAD.card for HEAD.safetensors or HEAD.onnx; free with g_free. */
+char *mt_head_card_path(const char *head_path);
+/* NULL without an error: there is no such file.  A file that is there and cannot be read or understood is an error. */
+mt_head_card *mt_head_card_load(const char *head_path, GError **error);
+/* The same keys from a head's own metadata (char * -> char *).  NULL without an error when none of them is there.  With
+ * `strict`, a key that is neither ours nor "format" is an error once one of ours is there. */
+mt_head_card *mt_head_card_from_metadata(GHashTable *metadata, const char *head_path, bool strict, GError **error);
+/* Names of the keys of [head], NULL-terminated. */
+const char *const *mt_head_card_keys(void);
+
+/* Hold the card against the head it describes and complete it: labels class_0 .. where it has none, sigmoid for a single
+ * logit where it does not say. */
+bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head_card, mt_head_card_free)
+
+#endif
