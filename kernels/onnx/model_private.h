@@ -2,6 +2,7 @@
 #ifndef MT_MODEL_PRIVATE_H
 #define MT_MODEL_PRIVATE_H
 
+#include "kernels/graph/compiled.h"
 #include "kernels/graph/graph.h"
 
 #include <microtome/model.h>
@@ -18,8 +19,11 @@ struct mt_model {
     GHashTable *metadata;
     mt_port    *inputs, *outputs; /* names are owned by the graph's values */
     int         n_inputs, n_outputs;
-    GHashTable *packed; /* weights that sessions have packed: theirs to key and fill, under `packed_lock` */
-    GMutex      packed_lock;
+    mt_compiled *compiled; /* what oneDNN sessions share; made by the first of them, under `compile_lock` */
+    GMutex       compile_lock;
 };
+
+/* What sessions on oneDNN share of `model`; lives as long as the model. */
+mt_compiled *mt_model_compiled(mt_model *model, GError **error);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "kernels/reference/operator.h"
 
+extern const mt_operator mt_family_fused[];
 extern const mt_operator mt_family_unary[];
 
 #endif

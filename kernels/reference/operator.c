@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const mt_operator *const families[] = {
+    mt_family_fused,
     mt_family_unary,
 };
 

@@ -1,0 +1,27 @@
+/* What all oneDNN sessions of a model share: its graph after the passes that make new weights, and the packed weights.
+ * Thread-safe once made. */
+#ifndef MT_COMPILED_H
+#define MT_COMPILED_H
+
+#include "kernels/graph/graph.h"
+
+typedef struct mt_compiled mt_compiled;
+
+/* Clones `graph`, runs the passes of a model on it and remembers which tensors are its own. */
+mt_compiled    *mt_compiled_new(const mt_graph *graph, GError **error);
+void            mt_compiled_free(mt_compiled *compiled);
+const mt_graph *mt_compiled_graph(const mt_compiled *compiled);
+
+/* Fills `bytes` of zeroed memory; called at most once per key, under the lock. */
+typedef bool (*mt_pack_fn)(void *memory, void *data, GError **error);
+/* The packed form of `tensor` for a `key` that says all about the wanted layout.  The model's own tensors are packed once
+ * and kept with it; of others (folded for one session's shapes) NULL without an error is returned: the session packs and
+ * keeps them itself. */
+const void *mt_compiled_pack(mt_compiled *compiled, const mt_tensor *tensor, const char *key, size_t bytes, mt_pack_fn pack, void *data,
+                             GError **error);
+bool        mt_compiled_owns(const mt_compiled *compiled, const mt_tensor *tensor);
+size_t      mt_compiled_packed_bytes(mt_compiled *compiled);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_compiled, mt_compiled_free)
+
+#endif

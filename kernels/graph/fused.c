@@ -1,0 +1,59 @@
+#include "kernels/graph/fused.h"
+
+#include <string.h>
+
+/* Inputs that the operator itself may have, so that operands of posts never look like one of them. */
+static int natural_inputs(const mt_node *node)
+{
+    if (strcmp(node->op, "Conv") == 0 || strcmp(node->op, "ConvTranspose") == 0 || strcmp(node->op, "Gemm") == 0)
+        return 3;
+    return MAX((int)node->inputs->len, 2);
+}
+
+const mt_fused *mt_node_fused(const mt_node *node)
+{
+    return node->fused;
+}
+
+bool mt_node_can_fuse(const mt_node *node, int n)
+{
+    const mt_fused *fused = node->fused;
+
+    return fused == NULL || fused->n + n <= MT_POSTS_MAX;
+}
+
+static mt_post *add_post(mt_node *node, mt_post_kind kind)
+{
+    mt_fused *fused = node->fused;
+
+    if (fused == NULL) {
+        fused = g_new0(mt_fused, 1);
+        fused->n_inputs = natural_inputs(node);
+        node->fused = fused;
+        node->fused_free = g_free;
+    }
+    fused->posts[fused->n].kind = kind;
+    return &fused->posts[fused->n++];
+}
+
+void mt_node_fuse_activation(mt_node *node, const mt_activation *activation)
+{
+    add_post(node, MT_POST_ACTIVATION)->activation = *activation;
+}
+
+void mt_node_fuse_operand(mt_node *node, mt_post_kind kind, mt_value *operand, mt_uses *uses)
+{
+    mt_post        *post = add_post(node, kind);
+    const mt_fused *fused = node->fused;
+
+    while ((int)node->inputs->len < fused->n_inputs)
+        mt_uses_add_input(uses, node, NULL);
+    post->input = (int)node->inputs->len;
+    mt_uses_add_input(uses, node, operand);
+}
+
+void mt_node_absorb(mt_node *node, mt_node *user, mt_uses *uses)
+{
+    mt_uses_forget(uses, user);
+    mt_uses_replace(uses, mt_node_output(user, 0), mt_node_output(node, 0));
+}

@@ -1,0 +1,34 @@
+/* What the fusing passes hang on a node: functions and element-wise operations on its result, applied in order. */
+#ifndef MT_FUSED_H
+#define MT_FUSED_H
+
+#include "kernels/graph/activation.h"
+#include "kernels/graph/uses.h"
+
+#define MT_POSTS_MAX 6
+
+typedef enum mt_post_kind { MT_POST_ACTIVATION, MT_POST_ADD, MT_POST_MUL } mt_post_kind;
+
+typedef struct mt_post {
+    mt_post_kind  kind;
+    mt_activation activation; /* MT_POST_ACTIVATION */
+    int           input;      /* MT_POST_ADD, _MUL: the node's input that holds the other operand */
+} mt_post;
+
+typedef struct mt_fused {
+    int     n_inputs; /* of the operator itself; later inputs are operands of posts */
+    int     n;
+    mt_post posts[MT_POSTS_MAX];
+} mt_fused;
+
+/* NULL when nothing is fused. */
+const mt_fused *mt_node_fused(const mt_node *node);
+/* Room for n more posts? */
+bool mt_node_can_fuse(const mt_node *node, int n);
+void mt_node_fuse_activation(mt_node *node, const mt_activation *activation);
+/* `operand` becomes an input of `node`. */
+void mt_node_fuse_operand(mt_node *node, mt_post_kind kind, mt_value *operand, mt_uses *uses);
+/* `user`, the only user of `node`'s result, has become part of `node`: its result is `node`'s. */
+void mt_node_absorb(mt_node *node, mt_node *user, mt_uses *uses);
+
+#endif
