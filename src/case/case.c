@@ -15,7 +15,7 @@ struct mt_case {
 };
 
 /* In the order in which they are asked. */
-static const mt_backend *const backends[] = {&mt_backend_openslide, &mt_backend_vips};
+static const mt_source_class *const backends[] = {&mt_source_openslide, &mt_source_vips, &mt_source_nifti};
 
 static bool check_options(const mt_case_options *options, GError **error)
 {
@@ -74,7 +74,7 @@ static bool check_limits(const mt_source *source, GError **error)
     return true;
 }
 
-static mt_source *open_with(const mt_backend *backend, const char *path, const mt_case_options *options, GError **error)
+static mt_source *open_with(const mt_source_class *backend, const char *path, const mt_case_options *options, GError **error)
 {
     mt_source *source = backend->open(path, options, error);
 
@@ -86,7 +86,7 @@ static mt_source *open_with(const mt_backend *backend, const char *path, const m
 }
 
 /* A backend that claims the file, or is asked for by name, has the only word. */
-static const mt_backend *only_backend(const char *path, const mt_case_options *options)
+static const mt_source_class *only_backend(const char *path, const mt_case_options *options)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
         if (options->backend != NULL && strcmp(options->backend, backends[i]->name) == 0)
@@ -99,7 +99,7 @@ static const mt_backend *only_backend(const char *path, const mt_case_options *o
 
 static mt_source *open_source(const char *path, const mt_case_options *options, GError **error)
 {
-    const mt_backend *only = only_backend(path, options);
+    const mt_source_class *only = only_backend(path, options);
     g_autoptr(GString) reasons = g_string_new(NULL);
 
     for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
@@ -264,16 +264,11 @@ int mt_case_channels(const mt_case *c)
     return c->source->channels;
 }
 
-static size_t sample_bytes(mt_dtype dtype)
-{
-    return dtype == MT_U8 ? 1 : dtype == MT_F32 ? 4 : 2;
-}
-
 /* White for slides and images (the largest integer, 1.0 in float), 0 for volumes. */
 static void fill_background(const mt_source *source, void *out, size_t samples)
 {
     if (source->kind == MT_CASE_VOLUME) {
-        memset(out, 0, samples * sample_bytes(source->dtype));
+        memset(out, 0, samples * mt_source_sample_bytes(source->dtype));
         return;
     }
     for (size_t i = 0; source->dtype == MT_F32 && i < samples; i++)
@@ -281,7 +276,7 @@ static void fill_background(const mt_source *source, void *out, size_t samples)
     for (size_t i = 0; source->dtype == MT_I16 && i < samples; i++)
         ((int16_t *)out)[i] = INT16_MAX;
     if (source->dtype == MT_U8 || source->dtype == MT_U16)
-        memset(out, 0xff, samples * sample_bytes(source->dtype));
+        memset(out, 0xff, samples * mt_source_sample_bytes(source->dtype));
 }
 
 static bool check_rect(const mt_case *c, int64_t plane, int level, const mt_rect *r, GError **error)
@@ -314,7 +309,7 @@ bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, in
     int64_t         left = CLAMP(x, 0, whole->width), right = CLAMP(x + width, 0, whole->width);
     int64_t         top = CLAMP(y, 0, whole->height), bottom = CLAMP(y + height, 0, whole->height);
     mt_rect         inside = {left, top, right - left, bottom - top};
-    size_t          pixel_bytes = (size_t)source->channels * sample_bytes(source->dtype);
+    size_t          pixel_bytes = (size_t)source->channels * mt_source_sample_bytes(source->dtype);
 
     if (inside.width < width || inside.height < height)
         fill_background(source, out, (size_t)width * (size_t)height * (size_t)source->channels);

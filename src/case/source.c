@@ -1,6 +1,6 @@
 #include "src/case/source.h"
 
-void mt_source_init(mt_source *source, const mt_backend *backend)
+void mt_source_init(mt_source *source, const mt_source_class *backend)
 {
     source->backend = backend;
     source->modality = "unknown";
@@ -20,6 +20,11 @@ void mt_source_add_level(mt_source *source, int64_t width, int64_t height)
         level.downsample_y = (double)first->height / (double)height;
     }
     g_array_append_val(source->levels, level);
+}
+
+size_t mt_source_sample_bytes(mt_dtype dtype)
+{
+    return dtype == MT_U8 ? 1 : dtype == MT_F32 ? 4 : 2;
 }
 
 void mt_source_clear(mt_source *source)

@@ -15,7 +15,7 @@ typedef struct mt_rect {
     int64_t x, y, width, height;
 } mt_rect;
 
-typedef struct mt_backend {
+typedef struct mt_source_class {
     const char *name;
     /* The file claims this backend's format for sure: no other backend is asked.  NULL: it cannot tell. */
     bool (*claims)(const char *path);
@@ -24,34 +24,36 @@ typedef struct mt_backend {
     /* Write the rectangle's rows into `out`, `row_bytes` apart.  Called from many threads. */
     bool (*read)(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error);
     void (*close)(mt_source *source);
-} mt_backend;
+} mt_source_class;
 
 /* First member of each backend's own struct: the facts, constant once opened. */
 struct mt_source {
-    const mt_backend *backend;
-    mt_case_kind      kind;
-    char             *format;
-    const char       *modality;
-    int64_t           planes;
-    GArray           *levels; /* mt_level */
-    mt_dtype          dtype;
-    int               channels;
-    mt_spacing        spacing; /* of the file itself, options aside */
-    double            plane_spacing_um;
-    double            objective_power;
-    int64_t           bounds[4]; /* zero width: none in the file */
-    char             *quickhash;
-    bool              has_affine;
-    double            affine[16];
+    const mt_source_class *backend;
+    mt_case_kind           kind;
+    char                  *format;
+    const char            *modality;
+    int64_t                planes;
+    GArray                *levels; /* mt_level */
+    mt_dtype               dtype;
+    int                    channels;
+    mt_spacing             spacing; /* of the file itself, options aside */
+    double                 plane_spacing_um;
+    double                 objective_power;
+    int64_t                bounds[4]; /* zero width: none in the file */
+    char                  *quickhash;
+    bool                   has_affine;
+    double                 affine[16];
 };
 
-extern const mt_backend mt_backend_openslide;
-extern const mt_backend mt_backend_vips;
-extern const mt_backend mt_backend_nifti;
+extern const mt_source_class mt_source_openslide;
+extern const mt_source_class mt_source_vips;
+extern const mt_source_class mt_source_nifti;
 
-void mt_source_init(mt_source *source, const mt_backend *backend);
+void mt_source_init(mt_source *source, const mt_source_class *backend);
 /* Append a level; the true downsample per axis follows from level 0. */
 void mt_source_add_level(mt_source *source, int64_t width, int64_t height);
+/* Bytes of one sample of the types that a case has. */
+size_t mt_source_sample_bytes(mt_dtype dtype);
 /* Free what mt_source_init and the facts hold, not `source` itself. */
 void mt_source_clear(mt_source *source);
 

@@ -183,7 +183,7 @@ static mt_source *slide_open(const char *path, const mt_case_options *options, G
         return NULL;
 
     slide *s = g_new0(slide, 1);
-    mt_source_init(&s->source, &mt_backend_openslide);
+    mt_source_init(&s->source, &mt_source_openslide);
     g_rw_lock_init(&s->lock);
     s->path = g_strdup(path);
     s->handle = handle;
@@ -279,4 +279,4 @@ static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rec
     return true;
 }
 
-const mt_backend mt_backend_openslide = {.name = "openslide", .open = slide_open, .read = slide_read, .close = slide_close};
+const mt_source_class mt_source_openslide = {.name = "openslide", .open = slide_open, .read = slide_read, .close = slide_close};

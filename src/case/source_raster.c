@@ -246,7 +246,7 @@ static mt_source *raster_open(const char *path, const mt_case_options *options, 
     if (image == NULL)
         return NULL;
     raster *r = g_new0(raster, 1);
-    mt_source_init(&r->source, &mt_backend_vips);
+    mt_source_init(&r->source, &mt_source_vips);
     r->image = image;
     r->in_memory = in_memory;
     r->source.kind = MT_CASE_IMAGE;
@@ -286,4 +286,4 @@ static bool raster_read(mt_source *source, int64_t plane, int level, const mt_re
     return true;
 }
 
-const mt_backend mt_backend_vips = {.name = "vips", .open = raster_open, .read = raster_read, .close = raster_close};
+const mt_source_class mt_source_vips = {.name = "vips", .open = raster_open, .read = raster_read, .close = raster_close};

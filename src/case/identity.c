@@ -1,0 +1,155 @@
+/* What makes two inputs the same: the bytes, not the name, place or time of the file. */
+#include "src/base/hash.h"
+
+#include <microtome/case.h>
+#include <microtome/error.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define END_BYTES (INT64_C(1) << 20)
+/* Text of a .vms or .vmu file that names its parts. */
+#define INDEX_TEXT_BYTES (INT64_C(1) << 20)
+
+static bool set_io_error(GError **error, const char *path)
+{
+    int code = errno == ENOENT || errno == ENOTDIR ? MT_ERROR_MISSING : MT_ERROR_IO;
+
+    g_set_error(error, MT_ERROR, code, "identify %s: %s", path, code == MT_ERROR_MISSING ? "no such file" : g_strerror(errno));
+    return false;
+}
+
+static bool hash_part(mt_hasher *hasher, int fd, int64_t start, int64_t bytes, uint8_t *buffer)
+{
+    int64_t done = 0;
+
+    while (done < bytes) {
+        ssize_t n = pread(fd, buffer + done, (size_t)(bytes - done), start + done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            errno = n == 0 ? EIO : errno; /* the file shrank meanwhile */
+            return false;
+        }
+        done += n;
+    }
+    mt_hasher_update(hasher, buffer, (size_t)bytes);
+    return true;
+}
+
+/* Size (8 bytes, little endian), first MiB, last MiB; what both share counts once. */
+static bool hash_file_ends(mt_hasher *hasher, const char *path, GError **error)
+{
+    int                 fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat         status;
+    g_autofree uint8_t *buffer = g_malloc(END_BYTES);
+    bool                ok = fd >= 0 && fstat(fd, &status) == 0;
+
+    if (ok) {
+        int64_t  size = status.st_size, head = MIN(size, END_BYTES), tail = MIN(size - head, END_BYTES);
+        uint64_t stored = GUINT64_TO_LE((uint64_t)size);
+
+        mt_hasher_update(hasher, &stored, sizeof stored);
+        ok = hash_part(hasher, fd, 0, head, buffer) && hash_part(hasher, fd, size - tail, tail, buffer);
+    }
+    if (!ok)
+        set_io_error(error, path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static void add_file(GPtrArray *files, const char *path)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && !g_ptr_array_find_with_equal_func(files, path, g_str_equal, NULL))
+        g_ptr_array_add(files, g_strdup(path));
+}
+
+/* `path` without its extension, NULL when it ends otherwise. */
+static char *stem_of(const char *path, const char *extension)
+{
+    size_t n = strlen(path), m = strlen(extension);
+
+    return n > m && g_ascii_strcasecmp(path + n - m, extension) == 0 ? g_strndup(path, n - m) : NULL;
+}
+
+/* MIRAX: the pixels are in the folder of the same name. */
+static void add_folder(GPtrArray *files, const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        add_file(files, path);
+    }
+}
+
+/* Hamamatsu VMS and VMU: "Key=file" lines that name files beside it. */
+static void add_named_files(GPtrArray *files, const char *index)
+{
+    g_autofree char *text = NULL, *folder = g_path_get_dirname(index);
+    gsize            bytes = 0;
+
+    if (!g_file_get_contents(index, &text, &bytes, NULL) || bytes > INDEX_TEXT_BYTES)
+        return;
+    g_auto(GStrv) lines = g_strsplit_set(text, "\r\n", -1);
+    for (char **line = lines; *line != NULL; line++) {
+        const char *value = strchr(*line, '=');
+
+        if (value == NULL || value[1] == '\0' || strchr(value, '/') != NULL)
+            continue;
+        g_autofree char *path = g_build_filename(folder, g_strstrip((char *)value + 1), NULL);
+        add_file(files, path);
+    }
+}
+
+static void add_pair(GPtrArray *files, const char *path, const char *from, const char *to)
+{
+    g_autofree char *stem = stem_of(path, from);
+    g_autofree char *other = stem != NULL ? g_strconcat(stem, to, NULL) : NULL;
+
+    if (other != NULL)
+        add_file(files, other);
+}
+
+static int compare_paths(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static GPtrArray *files_of(const char *path)
+{
+    GPtrArray       *files = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *mirax = stem_of(path, ".mrxs"), *vms = stem_of(path, ".vms"), *vmu = stem_of(path, ".vmu");
+
+    g_ptr_array_add(files, g_strdup(path));
+    if (mirax != NULL)
+        add_folder(files, mirax);
+    if (vms != NULL || vmu != NULL)
+        add_named_files(files, path);
+    add_pair(files, path, ".hdr", ".img");
+    add_pair(files, path, ".img", ".hdr");
+    add_pair(files, path, ".hdr.gz", ".img.gz");
+    add_pair(files, path, ".img.gz", ".hdr.gz");
+    g_ptr_array_sort(files, compare_paths);
+    return files;
+}
+
+char *mt_case_identity(const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) files = files_of(path);
+    mt_hasher *hasher = mt_hasher_new();
+    bool       ok = true;
+
+    for (guint i = 0; ok && i < files->len; i++)
+        ok = hash_file_ends(hasher, g_ptr_array_index(files, i), error);
+    char *hex = mt_hasher_finish(hasher);
+    if (!ok)
+        g_clear_pointer(&hex, g_free);
+    return hex;
+}
