@@ -69,16 +69,35 @@ void syn_slide_free(syn_slide *slide)
 /* Ragged edge of the tissue: how far the outline may wander from the plan's, u. */
 #define RAGGED 26.0f
 
+/* How far outside its level tumour or follicle still colours the ground. */
+#define FRINGE 12.0f
+
 /* What one pixel of tissue absorbs. */
 typedef struct density {
     float h, e;
 } density;
 
-/* One field along a row of pixels: the plan's two rows blended, then columns. */
+/* One field along a row of pixels, the same as syn_plan_at of each but for what a row has in common. */
 static void field_row(const syn_layers *l, syn_field field, float y, float *out)
 {
+    const syn_plan *plan = l->slide->plan;
+    const float     v = CLAMP(y / SYN_CELL - 0.5f, 0, (float)plan->height - 1), last = (float)plan->width - 1;
+    const int       j = (int)v, dj = j + 1 < plan->height ? plan->width : 0;
+    const float    *row = plan->field[field] + (int64_t)j * plan->width, fy = v - (float)j, per_px = l->slide->u_per_px;
+
+    for (int i = 0; i < l->width; i++) {
+        const float  u = CLAMP(((float)(l->x + i) + 0.5f) * per_px * (1 / SYN_CELL) - 0.5f, 0, last);
+        const int    k = (int)u, dk = k + 1 < plan->width ? 1 : 0;
+        const float *p = row + k, fx = u - (float)k, top = p[0] + (p[dk] - p[0]) * fx, bottom = p[dj] + (p[dj + dk] - p[dj]) * fx;
+        out[i] = top + (bottom - top) * fy;
+    }
+}
+
+/* The same where no value can matter: as if it were far outside. */
+static void field_nowhere(const syn_layers *l, float *out)
+{
     for (int i = 0; i < l->width; i++)
-        out[i] = syn_plan_at(l->slide->plan, field, ((float)(l->x + i) + 0.5f) * l->slide->u_per_px, y);
+        out[i] = -1e9f;
 }
 
 static float mix(float a, float b, float t)
@@ -110,14 +129,17 @@ static density tissue_at(const syn_layers *l, int at, float x, float y, float tu
     const syn_textures *t = l->slide->textures;
     const float         grain = (float)syn_texel(t->grain, x, y) * (1.0f / 255);
     const float         epithelium = (float)l->epithelium[at] * (1.0f / 255), lumen = (float)l->lumen[at] * (1.0f / 255);
-    density             d = stroma_at(l->slide, x, y);
+    density             d = {0, 0};
 
-    if (tumour > -12) {
+    if (epithelium < 1)
+        d = stroma_at(l->slide, x, y);
+
+    if (tumour > -FRINGE) {
         const float nest = CLAMP(((float)syn_texel(t->cloud, 0.9f * x + 300, 0.9f * y) - 84) * (1.0f / 16), 0, 1) * ramp(tumour, 20);
         d.e = mix(d.e, 0.27f + 0.16f * grain, nest);
         d.h = mix(d.h, 0.15f + 0.06f * grain, nest);
     }
-    if (lymph > -12) {
+    if (lymph > -FRINGE) {
         const float inside = 0.8f * ramp(lymph, 24);
         d.e = mix(d.e, 0.24f + 0.08f * grain, inside);
         d.h = mix(d.h, 0.13f, inside);
@@ -199,8 +221,8 @@ static void render_rows(syn_layers *l, uint8_t *rgb, float *scratch)
     for (int j = 0; j < l->height; j++) {
         const float y = ((float)(l->y + j) + 0.5f) * l->slide->u_per_px;
         field_row(l, SYN_TISSUE, y, f.tissue);
-        field_row(l, SYN_TUMOUR, y, f.tumour);
-        field_row(l, SYN_LYMPH, y, f.lymph);
+        l->has_tumour ? field_row(l, SYN_TUMOUR, y, f.tumour) : field_nowhere(l, f.tumour);
+        l->has_lymph ? field_row(l, SYN_LYMPH, y, f.lymph) : field_nowhere(l, f.lymph);
         if (l->slide->plan->has_fold)
             field_row(l, SYN_FOLD, y, f.fold);
         if (l->slide->plan->has_pen)
@@ -244,8 +266,8 @@ bool syn_slide_render(void *user, int64_t x, int64_t y, int64_t width, int64_t h
     l.nucleus = scratch + 5 * width;
     l.lumen = (uint8_t *)(l.nucleus + n);
     l.epithelium = l.lumen + n;
-    l.has_tumour = tumour > 0;
-    l.has_lymph = lymph > 0;
+    l.has_tumour = tumour > -FRINGE;
+    l.has_lymph = lymph > -FRINGE;
     if (tissue > -RAGGED - 2)
         syn_draw_cells(&l);
     render_rows(&l, rgb, scratch);
