@@ -3,6 +3,7 @@
 #include "kernels/onnx/node_attributes.h"
 #include "kernels/onnx/tensor_proto.h"
 #include "kernels/onnx/wire.h"
+#include "kernels/reference/element.h"
 #include "kernels/reference/operator.h"
 #include "src/base/limits.h"
 

@@ -7,11 +7,6 @@
 #include <microtome/tensor.h>
 #include <onnx.pb-c.h>
 
-/* MT_DTYPE_NONE for a type that is not supported. */
-mt_dtype mt_dtype_from_onnx(int32_t onnx_type);
-/* "string", "uint32", ... for messages. */
-const char *mt_onnx_type_name(int32_t onnx_type);
-
 /* `raw`: its raw data when that was cut out of the message (a view into the file, used as it is when aligned), NULL else.
  * `external` NULL: external data is refused. */
 mt_tensor *mt_tensor_from_proto(const Onnx__TensorProto *proto, GBytes *raw, mt_external_data *external, GError **error);

@@ -13,6 +13,39 @@ bool mt_dtype_is_int(mt_dtype dtype)
     return dtype != MT_DTYPE_NONE && !mt_dtype_is_float(dtype);
 }
 
+static const struct {
+    const char *name;
+    mt_dtype    dtype;
+} onnx_types[] = {
+    {"undefined", MT_DTYPE_NONE},
+    {"float32", MT_F32},
+    {"uint8", MT_U8},
+    {"int8", MT_I8},
+    {"uint16", MT_U16},
+    {"int16", MT_I16},
+    {"int32", MT_I32},
+    {"int64", MT_I64},
+    {"string", MT_DTYPE_NONE},
+    {"bool", MT_BOOL},
+    {"float16", MT_F16},
+    {"float64", MT_F64},
+    {"uint32", MT_DTYPE_NONE},
+    {"uint64", MT_DTYPE_NONE},
+    {"complex64", MT_DTYPE_NONE},
+    {"complex128", MT_DTYPE_NONE},
+    {"bfloat16", MT_BF16},
+};
+
+mt_dtype mt_dtype_from_onnx(int32_t onnx_type)
+{
+    return (uint32_t)onnx_type < G_N_ELEMENTS(onnx_types) ? onnx_types[onnx_type].dtype : MT_DTYPE_NONE;
+}
+
+const char *mt_onnx_type_name(int32_t onnx_type)
+{
+    return (uint32_t)onnx_type < G_N_ELEMENTS(onnx_types) ? onnx_types[onnx_type].name : "of a newer kind";
+}
+
 static float float_of_bits(uint32_t bits)
 {
     float value;

@@ -10,6 +10,11 @@
 bool mt_dtype_is_float(mt_dtype dtype);
 bool mt_dtype_is_int(mt_dtype dtype); /* bool counts as an integer */
 
+/* The type of an ONNX type number (TensorProto.DataType); MT_DTYPE_NONE for one that is not supported. */
+mt_dtype mt_dtype_from_onnx(int32_t onnx_type);
+/* "string", "uint32", ... for messages. */
+const char *mt_onnx_type_name(int32_t onnx_type);
+
 float    mt_half_to_float(uint16_t half);
 uint16_t mt_half_from_double(double value); /* round to nearest even; overflow gives infinity */
 

@@ -4,7 +4,27 @@
 
 #include "kernels/reference/operator.h"
 
+<<<<<<< HEAD
 extern const mt_operator mt_family_fused[];
+=======
+extern const mt_operator mt_family_binary[];
+extern const mt_operator mt_family_cast[];
+extern const mt_operator mt_family_conv[];
+extern const mt_operator mt_family_conv_transpose[];
+extern const mt_operator mt_family_fill[];
+extern const mt_operator mt_family_gather[];
+extern const mt_operator mt_family_join[];
+extern const mt_operator mt_family_matmul[];
+extern const mt_operator mt_family_norm[];
+extern const mt_operator mt_family_pad[];
+extern const mt_operator mt_family_pool[];
+extern const mt_operator mt_family_reduce[];
+extern const mt_operator mt_family_reshape[];
+extern const mt_operator mt_family_scatter[];
+extern const mt_operator mt_family_slice[];
+extern const mt_operator mt_family_softmax[];
+extern const mt_operator mt_family_transpose[];
+>>>>>>> 39e7573 (reference: operators as plain loops, and an executor for bound graphs)
 extern const mt_operator mt_family_unary[];
 
 #endif

@@ -176,3 +176,14 @@ mt_list_state mt_node_axes(const mt_node *node, const mt_tensor *const *inputs, 
     }
     return state;
 }
+
+int64_t mt_pick_index(const mt_node *node, const mt_tensor *indices, int64_t i, int64_t size, GError **error)
+{
+    int64_t index = mt_element_int(indices, i);
+
+    if (index < -size || index >= size) {
+        mt_node_error(node, error, "index %" G_GINT64_FORMAT " is outside an axis of %" G_GINT64_FORMAT, index, size);
+        return -1;
+    }
+    return index < 0 ? index + size : index;
+}

@@ -31,6 +31,9 @@ int64_t mt_value_count(const mt_value *value);
 /* Product of dimensions [from, to). */
 int64_t mt_product_of(const int64_t *shape, int from, int to);
 
+/* Element i of `indices`, brought into [0, size); -1 and an error when it is outside [-size, size). */
+int64_t mt_pick_index(const mt_node *node, const mt_tensor *indices, int64_t i, int64_t size, GError **error);
+
 typedef enum mt_list_state {
     MT_LIST_ABSENT,
     MT_LIST_KNOWN,
