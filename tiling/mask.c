@@ -1,0 +1,150 @@
+#include <microtome/mask.h>
+
+#include "src/base/alloc.h"
+#include "tiling/mask_private.h"
+#include "tiling/outline.h"
+#include "tiling/overview.h"
+#include "tiling/share.h"
+
+#include <math.h>
+#include <string.h>
+
+#define NONE_MAX_SIDE_PX 1024
+
+struct mt_mask {
+    char     *method;
+    int64_t   width, height;
+    int64_t   width0, height0;
+    uint8_t  *pixels;
+    mt_share  share;
+    mt_rings *rings;      /* level-0 pixels */
+    double    mm2_per_px; /* -1: unknown */
+};
+
+static bool whole_plane(mt_case *c, mt_foreground *found, GError **error)
+{
+    mt_overview o = mt_overview_within(c, 0, NONE_MAX_SIDE_PX);
+    uint8_t    *pixels = mt_alloc(o.width * o.height, 1, error);
+
+    if (pixels == NULL)
+        return false;
+    memset(pixels, 255, (size_t)(o.width * o.height));
+    *found = (mt_foreground){o.width, o.height, pixels, NULL};
+    return true;
+}
+
+static bool find_foreground(mt_case *c, const char *method, mt_foreground *found, GError **error)
+{
+    if (strcmp(method, "otsu") == 0)
+        return mt_tissue_find(c, found, error);
+    if (g_str_has_prefix(method, "clam:") && mt_clam_has_preset(method + 5))
+        return mt_clam_find(c, method + 5, found, error);
+    if (strcmp(method, "field") == 0)
+        return mt_field_find(c, found, error);
+    if (strcmp(method, "body") == 0)
+        return mt_body_find(c, found, error);
+    if (strcmp(method, "none") == 0)
+        return whole_plane(c, found, error);
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                "find the foreground of %s: unknown mask method '%s': use otsu, clam:default, clam:heatmap, clam:biopsy, clam:resection, "
+                "clam:tcga, field, body or none",
+                mt_case_path(c), method);
+    return false;
+}
+
+/* Corners of mask pixels in whole level-0 pixels: the outlines keep covering the mask to half a pixel. */
+static void scale_rings(mt_rings *rings, double scale_x, double scale_y)
+{
+    for (int64_t i = 0; i < rings->n_points; i++) {
+        rings->points[2 * i] = (int32_t)floor(rings->points[2 * i] * scale_x + 0.5);
+        rings->points[2 * i + 1] = (int32_t)floor(rings->points[2 * i + 1] * scale_y + 0.5);
+    }
+}
+
+static bool find_rings(mt_mask *mask, GError **error)
+{
+    if (mask->rings != NULL)
+        return true;
+    mask->rings = mt_outline_trace(mask->pixels, mask->width, mask->height, error);
+    if (mask->rings == NULL)
+        return false;
+    scale_rings(mask->rings, (double)mask->width0 / (double)mask->width, (double)mask->height0 / (double)mask->height);
+    return true;
+}
+
+mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error)
+{
+    g_autoptr(mt_mask) mask = g_new0(mt_mask, 1);
+    mt_foreground found = {0};
+    double        mpp_x, mpp_y;
+
+    if (method == NULL)
+        method = mt_case_get_kind(c) == MT_CASE_SLIDE ? "otsu" : "none";
+    if (!find_foreground(c, method, &found, error))
+        return NULL;
+    mask->method = g_strdup(method);
+    mask->width = found.width;
+    mask->height = found.height;
+    mask->pixels = found.pixels;
+    mask->rings = found.rings;
+    mask->width0 = mt_case_level(c, 0)->width;
+    mask->height0 = mt_case_level(c, 0)->height;
+    mask->mm2_per_px = -1;
+    if (mt_case_mpp(c, &mpp_x, &mpp_y))
+        mask->mm2_per_px =
+            (double)mask->width0 / (double)mask->width * mpp_x * ((double)mask->height0 / (double)mask->height * mpp_y) / 1e6;
+    if (!mt_share_init(&mask->share, mask->pixels, mask->width, mask->height, error) || !find_rings(mask, error)) {
+        g_prefix_error(error, "outline the foreground of %s: ", mt_case_path(c));
+        return NULL;
+    }
+    return g_steal_pointer(&mask);
+}
+
+void mt_mask_free(mt_mask *mask)
+{
+    if (mask == NULL)
+        return;
+    mt_share_clear(&mask->share);
+    mt_rings_free(mask->rings);
+    mt_free(mask->pixels);
+    g_free(mask->method);
+    g_free(mask);
+}
+
+const char *mt_mask_method(const mt_mask *mask)
+{
+    return mask->method;
+}
+
+void mt_mask_size(const mt_mask *mask, int64_t *width, int64_t *height)
+{
+    *width = mask->width;
+    *height = mask->height;
+}
+
+const uint8_t *mt_mask_pixels(const mt_mask *mask)
+{
+    return mask->pixels;
+}
+
+double mt_mask_share(const mt_mask *mask, double x, double y, double width, double height)
+{
+    double to_x = (double)mask->width / (double)mask->width0, to_y = (double)mask->height / (double)mask->height0;
+
+    return mt_share_of(&mask->share, x * to_x, y * to_y, (x + width) * to_x, (y + height) * to_y);
+}
+
+double mt_mask_area_mm2(const mt_mask *mask)
+{
+    return mask->mm2_per_px < 0 ? -1 : (double)mt_share_count(&mask->share) * mask->mm2_per_px;
+}
+
+int mt_mask_n_rings(const mt_mask *mask)
+{
+    return (int)mask->rings->n;
+}
+
+mt_ring mt_mask_ring(const mt_mask *mask, int i)
+{
+    return (mt_ring){mask->rings->spans[i].hole, mask->rings->spans[i].n, mt_rings_points(mask->rings, i)};
+}

@@ -1,0 +1,225 @@
+#include "tiling/overview.h"
+
+#include "src/base/alloc.h"
+
+#include <math.h>
+
+#define BLOCK_PX 2048 /* edge of a block in pixels of the level: 12 MiB of RGB; a few stored tiles per edge are read twice */
+
+mt_overview mt_overview_near(const mt_case *c, double downsample)
+{
+    mt_overview best = {0};
+    double      best_distance = INFINITY;
+    double      best_downsample = 1;
+
+    for (int l = 0; l < mt_case_levels(c); l++) {
+        const mt_level *level = mt_case_level(c, l);
+        double          d = sqrt(level->downsample_x * level->downsample_y);
+        double          distance = fabs(log2(d / downsample));
+        if (distance < best_distance) {
+            best = (mt_overview){l, level->width, level->height};
+            best_distance = distance;
+            best_downsample = d;
+        }
+    }
+    double factor = floor(downsample / best_downsample + 0.5);
+    if (factor >= 2) {
+        best.width = MAX(1, (int64_t)floor((double)best.width / factor + 0.5));
+        best.height = MAX(1, (int64_t)floor((double)best.height / factor + 0.5));
+    }
+    return best;
+}
+
+mt_overview mt_overview_within(const mt_case *c, int level, int64_t max_px)
+{
+    const mt_level *l = mt_case_level(c, level);
+    mt_overview     o = {level, l->width, l->height};
+    double          factor = (double)MAX(o.width, o.height) / (double)max_px;
+
+    if (factor > 1) {
+        o.width = MAX(1, (int64_t)floor((double)o.width / factor + 0.5));
+        o.height = MAX(1, (int64_t)floor((double)o.height / factor + 0.5));
+    }
+    return o;
+}
+
+/* Output pixel i of n covers the inputs [i * size / n, (i + 1) * size / n): integers in units of 1 / n of an input
+ * (sizes are below 2^31, so products fit). */
+typedef struct axis {
+    int64_t size, n;
+} axis;
+
+static int64_t axis_first(axis a, int64_t i)
+{
+    return i * a.size / a.n;
+}
+
+static int64_t axis_end(axis a, int64_t i)
+{
+    return ((i + 1) * a.size + a.n - 1) / a.n;
+}
+
+/* What input j weighs in output i; the weights of one output sum to a.size. */
+static int64_t axis_weight(axis a, int64_t i, int64_t j)
+{
+    int64_t lo = MAX(i * a.size, j * a.n);
+    int64_t hi = MIN((i + 1) * a.size, (j + 1) * a.n);
+
+    return hi - lo;
+}
+
+typedef struct block {
+    const mt_overview *overview;
+    axis               x, y;
+    int64_t            i0, i1, j0, j1;                  /* outputs */
+    int64_t            first_x, first_y, width, height; /* inputs */
+    int                channels;
+    bool               is_u8;
+    mt_dtype           dtype;
+    void              *pixels;
+    double            *sums; /* one output row */
+    void              *out;
+} block;
+
+static float sample(const block *b, int64_t k)
+{
+    switch (b->dtype) {
+    case MT_U8:
+        return ((const uint8_t *)b->pixels)[k];
+    case MT_U16:
+        return ((const uint16_t *)b->pixels)[k];
+    case MT_I16:
+        return ((const int16_t *)b->pixels)[k];
+    default:
+        return ((const float *)b->pixels)[k];
+    }
+}
+
+/* Sums are integers below 2^53 for 8 and 16 bits, so double holds them exactly. */
+static void add_row(const block *b, int64_t j, double row_weight)
+{
+    int64_t base = (j - b->first_y) * b->width * b->channels;
+
+    for (int64_t i = b->i0; i < b->i1; i++) {
+        int64_t first = axis_first(b->x, i), end = axis_end(b->x, i);
+        double *sum = b->sums + (i - b->i0) * b->channels;
+        for (int64_t k = first; k < end; k++) {
+            double  weight = row_weight * (double)axis_weight(b->x, i, k);
+            int64_t at = base + (k - b->first_x) * b->channels;
+            for (int c = 0; c < b->channels; c++)
+                sum[c] += weight * (double)sample(b, at + c);
+        }
+    }
+}
+
+/* The common case without 128-bit arithmetic per pixel: 8-bit samples, interior pixels all of weight n. */
+static void add_row_u8(const block *b, int64_t j, double row_weight)
+{
+    const uint8_t *row = (const uint8_t *)b->pixels + (j - b->first_y) * b->width * b->channels;
+    int            channels = b->channels;
+
+    for (int64_t i = b->i0; i < b->i1; i++) {
+        int64_t        first = axis_first(b->x, i), last = axis_end(b->x, i) - 1;
+        const uint8_t *p = row + (first - b->first_x) * channels;
+        int64_t        w_first = axis_weight(b->x, i, first), w_last = axis_weight(b->x, i, last);
+        for (int c = 0; c < channels; c++) {
+            uint64_t inner = 0, ends = (uint64_t)w_first * p[c];
+            for (int64_t k = 1; k < last - first; k++)
+                inner += p[k * channels + c];
+            if (last > first)
+                ends += (uint64_t)w_last * p[(last - first) * channels + c];
+            b->sums[(i - b->i0) * channels + c] += row_weight * (double)(inner * (uint64_t)b->x.n + ends);
+        }
+    }
+}
+
+static void finish_row(const block *b, double total)
+{
+    int64_t n = (b->i1 - b->i0) * b->channels;
+
+    for (int64_t k = 0; k < n; k++) {
+        if (b->is_u8)
+            ((uint8_t *)b->out)[k] = (uint8_t)floor(b->sums[k] / total + 0.5);
+        else
+            ((float *)b->out)[k] = (float)(b->sums[k] / total);
+        b->sums[k] = 0;
+    }
+}
+
+static void average_block(const block *b, mt_overview_row row, void *user)
+{
+    double total = (double)b->x.size * (double)b->y.size;
+
+    for (int64_t j = b->j0; j < b->j1; j++) {
+        for (int64_t k = axis_first(b->y, j); k < axis_end(b->y, j); k++) {
+            if (b->is_u8)
+                add_row_u8(b, k, (double)axis_weight(b->y, j, k));
+            else
+                add_row(b, k, (double)axis_weight(b->y, j, k));
+        }
+        finish_row(b, total);
+        row(user, b->i0, j, b->i1 - b->i0, b->out);
+    }
+}
+
+static void copy_block(const block *b, mt_overview_row row, void *user)
+{
+    int64_t n = b->width * b->channels;
+
+    for (int64_t j = 0; j < b->height; j++) {
+        if (b->is_u8) {
+            row(user, b->i0, b->j0 + j, b->width, (const uint8_t *)b->pixels + j * n);
+            continue;
+        }
+        for (int64_t k = 0; k < n; k++)
+            ((float *)b->out)[k] = sample(b, j * n + k);
+        row(user, b->i0, b->j0 + j, b->width, b->out);
+    }
+}
+
+static bool read_block(mt_case *c, int64_t plane, block *b, mt_overview_row row, void *user, GError **error)
+{
+    bool whole = b->x.n == b->x.size && b->y.n == b->y.size;
+
+    b->first_x = axis_first(b->x, b->i0);
+    b->first_y = axis_first(b->y, b->j0);
+    b->width = axis_end(b->x, b->i1 - 1) - b->first_x;
+    b->height = axis_end(b->y, b->j1 - 1) - b->first_y;
+    b->pixels = mt_alloc(b->width * b->height * b->channels, mt_dtype_size(b->dtype), error);
+    if (b->pixels == NULL)
+        return false;
+    bool ok = mt_case_read(c, plane, b->overview->level, b->first_x, b->first_y, b->width, b->height, b->pixels, error);
+    if (ok && whole)
+        copy_block(b, row, user);
+    else if (ok)
+        average_block(b, row, user);
+    mt_free(b->pixels);
+    return ok;
+}
+
+bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, void *user, GError **error)
+{
+    const mt_level *level = mt_case_level(c, overview->level);
+    block           b = {.overview = overview,
+                         .x = {level->width, overview->width},
+                         .y = {level->height, overview->height},
+                         .channels = mt_case_channels(c),
+                         .dtype = mt_case_dtype(c)};
+    int64_t         step_x = MAX(1, BLOCK_PX * overview->width / level->width);
+    int64_t         step_y = MAX(1, BLOCK_PX * overview->height / level->height);
+
+    b.is_u8 = b.dtype == MT_U8;
+    b.sums = mt_alloc(step_x * b.channels, sizeof(double), error);
+    b.out = b.sums ? mt_alloc(step_x * b.channels, sizeof(float), error) : NULL;
+    bool ok = b.out != NULL;
+    for (b.j0 = 0; ok && b.j0 < overview->height; b.j0 += step_y) {
+        b.j1 = MIN(b.j0 + step_y, overview->height);
+        for (b.i0 = 0; ok && b.i0 < overview->width; b.i0 += step_x) {
+            b.i1 = MIN(b.i0 + step_x, overview->width);
+            ok = read_block(c, plane, &b, row, user, error);
+        }
+    }
+    mt_free(b.out);
+    mt_free(b.sums);
+    return ok;
+}
