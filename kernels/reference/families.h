@@ -4,14 +4,12 @@
 
 #include "kernels/reference/operator.h"
 
-<<<<<<< HEAD
-extern const mt_operator mt_family_fused[];
-=======
 extern const mt_operator mt_family_binary[];
 extern const mt_operator mt_family_cast[];
 extern const mt_operator mt_family_conv[];
 extern const mt_operator mt_family_conv_transpose[];
 extern const mt_operator mt_family_fill[];
+extern const mt_operator mt_family_fused[];
 extern const mt_operator mt_family_gather[];
 extern const mt_operator mt_family_join[];
 extern const mt_operator mt_family_matmul[];
@@ -24,7 +22,6 @@ extern const mt_operator mt_family_scatter[];
 extern const mt_operator mt_family_slice[];
 extern const mt_operator mt_family_softmax[];
 extern const mt_operator mt_family_transpose[];
->>>>>>> 39e7573 (reference: operators as plain loops, and an executor for bound graphs)
 extern const mt_operator mt_family_unary[];
 
 #endif
