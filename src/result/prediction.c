@@ -1,0 +1,156 @@
+#include "src/result/prediction.h"
+
+#include "src/store/schema.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *mt_status_name(mt_status status)
+{
+    static const char *const names[] = {"ok", "degraded", "withheld", "insufficient", "embedded", "uncalibrated"};
+
+    return names[status];
+}
+
+const char *mt_decision_name(mt_decision decision)
+{
+    static const char *const names[] = {"clear", "review", "urgent", "none"};
+
+    return names[decision];
+}
+
+static int find_label(const mt_head_card *card, const char *label)
+{
+    for (int i = 0; label != NULL && card->labels != NULL && card->labels[i] != NULL; i++)
+        if (strcmp(card->labels[i], label) == 0)
+            return i;
+    return -1;
+}
+
+static bool check_output(const mt_head_output *output, const mt_head_card *card, GError **error)
+{
+    int64_t n_labels = card->labels != NULL ? (int64_t)g_strv_length(card->labels) : 0;
+
+    if (n_labels != output->n_classes) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "predict: the head gives %" G_GINT64_FORMAT " scores, its card has %" G_GINT64_FORMAT " labels", output->n_classes,
+                    n_labels);
+        return false;
+    }
+    if (card->positive != NULL && find_label(card, card->positive) < 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "predict: the positive label %s is none of the head's labels", card->positive);
+        return false;
+    }
+    for (int64_t i = 0; i < output->n_classes; i++)
+        if (!isfinite(output->scores[i])) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "predict: the score of %s is not a number", card->labels[i]);
+            return false;
+        }
+    return true;
+}
+
+static mt_status judge(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts)
+{
+    if (facts->tiles == 0)
+        return MT_STATUS_INSUFFICIENT;
+    if ((double)facts->invalid_tiles > MT_WITHHELD_SHARE * (double)facts->tiles)
+        return MT_STATUS_WITHHELD;
+    if (facts->off_contract || facts->invalid_tiles > 0)
+        return MT_STATUS_DEGRADED;
+    if (card == NULL || output == NULL || output->scores == NULL)
+        return MT_STATUS_EMBEDDED;
+    return !card->has_card || card->positive == NULL || isnan(card->threshold) ? MT_STATUS_UNCALIBRATED : MT_STATUS_OK;
+}
+
+static mt_decision decide(const mt_prediction *prediction)
+{
+    bool known = !isnan(prediction->score) && !isnan(prediction->threshold);
+
+    /* both as float32, the precision of a score: 0.7 stored as float32 reaches a threshold of 0.7 */
+    if (known && (float)prediction->score >= (float)prediction->threshold)
+        return MT_DECISION_REVIEW;
+    return known && prediction->status == MT_STATUS_OK ? MT_DECISION_CLEAR : MT_DECISION_NONE;
+}
+
+static void take_scores(mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card)
+{
+    int positive = find_label(card, card->positive);
+
+    prediction->n_labels = (int)output->n_classes;
+    prediction->labels = g_strdupv(card->labels);
+    prediction->positive = g_strdup(card->positive);
+    prediction->threshold = card->has_card ? card->threshold : (double)NAN;
+    if (prediction->status == MT_STATUS_WITHHELD)
+        return;
+    prediction->scores = g_memdup2(output->scores, (gsize)output->n_classes * sizeof(float));
+    if (positive >= 0)
+        prediction->score = output->scores[positive];
+}
+
+mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts, GError **error)
+{
+    bool scored = output != NULL && card != NULL && output->scores != NULL && facts->tiles > 0;
+    g_autoptr(mt_prediction) prediction = g_new0(mt_prediction, 1);
+
+    if (scored && !check_output(output, card, error))
+        return NULL;
+    prediction->status = judge(output, card, facts);
+    prediction->score = prediction->threshold = NAN;
+    prediction->tiles = facts->tiles;
+    prediction->invalid_tiles = facts->invalid_tiles;
+    if (scored)
+        take_scores(prediction, output, card);
+    prediction->decision = decide(prediction);
+    return g_steal_pointer(&prediction);
+}
+
+void mt_prediction_free(mt_prediction *prediction)
+{
+    if (prediction == NULL)
+        return;
+    g_free(prediction->positive);
+    g_strfreev(prediction->labels);
+    g_free(prediction->scores);
+    g_free(prediction);
+}
+
+static bool store_scores(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, mt_store *store,
+                         GError **error)
+{
+    char             temperature[G_ASCII_DTOSTR_BUF_SIZE];
+    g_autofree char *calibration = NULL;
+
+    g_ascii_formatd(temperature, sizeof temperature, "%.6g", card->temperature);
+    calibration = g_strdup_printf("temperature=%s", temperature);
+    return mt_schema_write_floats(store, MT_OBJECT_SCORES, output->scores, output->n_classes, error) &&
+           mt_schema_write_floats(store, MT_OBJECT_LOGITS, output->logits, output->n_classes, error) &&
+           mt_store_attr_strings(store, MT_OBJECT_SCORES, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
+           mt_store_attr_strings(store, MT_OBJECT_LOGITS, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
+           mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_CALIBRATION, card->temperature == 1 ? "none" : calibration, error) &&
+           (prediction->positive == NULL || mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_POSITIVE, prediction->positive, error)) &&
+           (isnan(prediction->threshold) ||
+            mt_store_attr_double(store, MT_OBJECT_SCORES, MT_ATTR_THRESHOLD, &prediction->threshold, 1, error));
+}
+
+bool mt_prediction_store(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, const uint8_t *valid,
+                         mt_store *store, GError **error)
+{
+    const char *const *labels = (const char *const *)prediction->labels;
+    int64_t            n = prediction->tiles, k = output->n_attention;
+    const char *const *named = k == prediction->n_labels ? labels : NULL; /* one gate for all classes has no label */
+
+    if (output->embedding != NULL && !mt_schema_write_floats(store, MT_OBJECT_EMBEDDING, output->embedding, output->dim, error))
+        return false;
+    if (output->attention != NULL &&
+        !mt_schema_write_tile_table(store, MT_OBJECT_ATTENTION, output->attention, k, valid, n, 0, named, error))
+        return false;
+    if (output->attention_logits != NULL &&
+        !mt_schema_write_tile_table(store, MT_OBJECT_ATTENTION_LOGITS, output->attention_logits, k, valid, n, -INFINITY, named, error))
+        return false;
+    if (prediction->scores == NULL)
+        return true;
+    if (output->tile_scores != NULL &&
+        !mt_schema_write_tile_table(store, MT_OBJECT_TILE_SCORES, output->tile_scores, output->n_classes, valid, n, 0, labels, error))
+        return false;
+    return store_scores(prediction, output, card, store, error);
+}

@@ -1,0 +1,58 @@
+/* What is said about one case: a status, a decision, and the scores behind it. */
+#ifndef MT_PREDICTION_H
+#define MT_PREDICTION_H
+
+#include <microtome/error.h>
+#include <microtome/head.h>
+
+#include "src/store/store.h"
+
+typedef enum mt_status {
+    MT_STATUS_OK,
+    MT_STATUS_DEGRADED,     /* off the contract, or some tiles could not be read */
+    MT_STATUS_WITHHELD,     /* more than MT_WITHHELD_SHARE of the tiles could not be read: no score */
+    MT_STATUS_INSUFFICIENT, /* no tiles: no tissue */
+    MT_STATUS_EMBEDDED,     /* no head, or one that predicts nothing */
+    MT_STATUS_UNCALIBRATED, /* the head's card names no positive label or no threshold */
+} mt_status;
+
+typedef enum mt_decision { MT_DECISION_CLEAR, MT_DECISION_REVIEW, MT_DECISION_URGENT, MT_DECISION_NONE } mt_decision;
+
+#define MT_WITHHELD_SHARE 0.05
+
+typedef struct mt_prediction_facts {
+    int64_t tiles, invalid_tiles; /* of the grid; of those, not decoded */
+    bool    off_contract;
+} mt_prediction_facts;
+
+typedef struct mt_prediction {
+    mt_status   status;
+    mt_decision decision;
+    double      score;     /* of the positive label, [0, 1]; NAN: none */
+    double      threshold; /* NAN: none */
+    char       *positive;  /* NULL: none */
+    int         n_labels;  /* 0: nothing is predicted */
+    char      **labels;    /* NULL-terminated */
+    float      *scores;    /* n_labels; NULL when withheld or nothing is predicted */
+    int64_t     tiles, invalid_tiles;
+} mt_prediction;
+
+/* `output` NULL: no head ran (none wanted, or no tile to run it on); `card` NULL: no head wanted.
+ * The first that applies: no tiles -> insufficient; more than 5 % of them invalid -> withheld, without score; off contract or
+ * any invalid -> degraded; no head or no scores -> embedded; no threshold or positive label -> uncalibrated; else ok.
+ * ok decides review at score >= threshold, else clear; degraded decides review likewise, but never clear (none).
+ * MT_ERROR_MODEL for NaN, for labels that do not fit the scores, for a positive label that is none of them. */
+mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts, GError **error);
+void           mt_prediction_free(mt_prediction *prediction);
+const char    *mt_status_name(mt_status status);
+const char    *mt_decision_name(mt_decision decision);
+
+/* Write /prediction, /attention, /attention_logits, /tile_scores and /embedding, as far as `output` has them; the scores
+ * only when they are not withheld.  `valid` has one byte for each of prediction->tiles tiles (NULL: all are valid), the
+ * rows of `output` are those of the valid ones. */
+bool mt_prediction_store(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, const uint8_t *valid,
+                         mt_store *store, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_prediction, mt_prediction_free)
+
+#endif
