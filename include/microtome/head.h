@@ -10,6 +10,11 @@ G_BEGIN_DECLS
 
 typedef struct mt_head mt_head;
 
+/* How logits become scores, after division by the temperature.
+ * SOFTMAX: classes that exclude each other.  SIGMOID: findings, each by itself; what a head with a single logit and one
+ * label means.  ORDINAL: C-1 thresholds give C ordered classes, class k has sigmoid(l_{k-1}) - sigmoid(l_k), never below 0; the
+ * output's logits are then the logarithms of the class probabilities at temperature 1.  HAZARD: score t is the probability to
+ * survive interval t, the product of 1 - sigmoid(l_j) for j <= t. */
 typedef enum mt_activation { MT_ACTIVATION_SOFTMAX, MT_ACTIVATION_SIGMOID, MT_ACTIVATION_ORDINAL, MT_ACTIVATION_HAZARD } mt_activation;
 
 /* HEAD.card, or the same keys in the safetensors metadata, or ONNX metadata. */
@@ -42,7 +47,7 @@ typedef struct mt_head_output {
     float  *attention;                 /* N x K, softmax over tiles */
     float  *attention_logits;          /* N x K */
     float  *tile_scores;               /* N x C: scores of each tile as a bag of one; NULL where undefined */
-    float  *embedding;                 /* dim: the pooled vector; NULL where undefined */
+    float  *embedding;                 /* dim: the pooled vector, of CLAM-MB one after the other; NULL where undefined */
 } mt_head_output;
 
 /* "mean", "max", FILE.safetensors or FILE.onnx.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names
@@ -56,7 +61,8 @@ MT_PUBLIC const char         *mt_head_kind(const mt_head *head);
 MT_PUBLIC const char         *mt_head_sha256(const mt_head *head);
 /* Expected feature width; -1: any. */
 MT_PUBLIC int64_t             mt_head_dim(const mt_head *head);
-/* MT_ERROR_MODEL with both sides when encoder, hash, µm/px (by more than 2 %) or width differ. */
+/* MT_ERROR_MODEL with both sides when encoder, hash, µm/px (by more than 2 %) or width differ.  What one side does not say (NULL,
+ * "", 0) is not held against the other; the width always is. */
 MT_PUBLIC bool                mt_head_accepts(const mt_head *head, const mt_feature_origin *origin, GError **error);
 /* Stream the bag once or twice in blocks.  An empty bag is MT_ERROR_INPUT; NaN in scores or attention MT_ERROR_MODEL. */
 MT_PUBLIC mt_head_output     *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error);

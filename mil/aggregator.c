@@ -1,0 +1,44 @@
+#include "mil/aggregator.h"
+
+#include "src/base/alloc.h"
+
+#include <string.h>
+
+static const mt_aggregator *const table[] = {
+    &mt_aggregator_clam_mb, &mt_aggregator_clam_sb, &mt_aggregator_abmil, &mt_aggregator_mean, &mt_aggregator_max,
+};
+
+const mt_aggregator *mt_aggregator_find(const char *name)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(table); i++)
+        if (strcmp(table[i]->name, name) == 0)
+            return table[i];
+    return NULL;
+}
+
+const mt_aggregator *mt_aggregator_recognise(const mt_state_dict *dict)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(table); i++)
+        if (table[i]->recognise != NULL && table[i]->recognise(dict))
+            return table[i];
+    return NULL;
+}
+
+char *mt_aggregator_names(void)
+{
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(table); i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", table[i]->name);
+    return g_string_free(names, FALSE);
+}
+
+void mt_raw_output_clear(mt_raw_output *raw)
+{
+    mt_free(raw->logits);
+    mt_free(raw->attention_logits);
+    mt_free(raw->attention);
+    mt_free(raw->tile_logits);
+    mt_free(raw->embedding);
+    memset(raw, 0, sizeof(*raw));
+}

@@ -1,0 +1,211 @@
+#include "mil/head_card.h"
+#include "mil/head_private.h"
+#include "mil/onnx_head.h"
+#include "src/base/hash.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+mt_head *mt_head_ref(mt_head *head)
+{
+    g_atomic_int_inc(&head->ref_count);
+    return head;
+}
+
+void mt_head_unref(mt_head *head)
+{
+    if (head == NULL || !g_atomic_int_dec_and_test(&head->ref_count))
+        return;
+    if (head->aggregator != NULL)
+        head->aggregator->free(head->state);
+    mt_head_card_free(head->card);
+    g_free(head->sha256);
+    g_free(head->path);
+    g_free(head);
+}
+
+const mt_head_card *mt_head_get_card(const mt_head *head)
+{
+    return head->card;
+}
+
+const char *mt_head_kind(const mt_head *head)
+{
+    return head->aggregator->name;
+}
+
+const char *mt_head_sha256(const mt_head *head)
+{
+    return head->sha256;
+}
+
+int64_t mt_head_dim(const mt_head *head)
+{
+    return head->shape.dim;
+}
+
+/* The card beside the head, else what `metadata` holds, else an empty one; false on error. */
+static bool find_card(mt_head *head, GHashTable *metadata, bool strict, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    head->card = mt_head_card_load(head->path, &cause);
+    if (head->card == NULL && cause == NULL)
+        head->card = mt_head_card_from_metadata(metadata, head->path, strict, &cause);
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return false;
+    }
+    if (head->card == NULL)
+        head->card = mt_head_card_new();
+    return true;
+}
+
+/* By the card's kind, else by the keys. */
+static const mt_aggregator *find_aggregator(const mt_head *head, const mt_state_dict *dict, GError **error)
+{
+    const char          *kind = head->card->kind;
+    const mt_aggregator *found = kind != NULL ? mt_aggregator_find(kind) : mt_aggregator_recognise(dict);
+
+    if (found != NULL && (kind == NULL || found->recognise != NULL))
+        return found;
+    g_autofree char *names = mt_aggregator_names(), *keys = mt_state_dict_keys(dict);
+    if (kind != NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card says kind=%s, known for this file are: %s", kind, names);
+    else
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "no aggregator knows its keys (%s); known are: %s", keys, names);
+    return NULL;
+}
+
+static bool load_safetensors(mt_head *head, GError **error)
+{
+    g_autoptr(mt_safetensors) file = mt_safetensors_open(head->path, error);
+
+    if (file == NULL || !find_card(head, mt_safetensors_metadata(file), true, error))
+        return false;
+    g_autoptr(mt_state_dict) dict = mt_state_dict_new(file, error);
+    const mt_aggregator *found = dict != NULL ? find_aggregator(head, dict, error) : NULL;
+    head->state = found != NULL ? found->build(dict, &head->shape, error) : NULL;
+    if (head->state == NULL) {
+        g_prefix_error(error, "head %s: ", head->path);
+        return false;
+    }
+    head->aggregator = found;
+    head->sha256 = mt_hash_file(head->path, error);
+    return head->sha256 != NULL;
+}
+
+/* What the metadata_props say of our keys; others belong to whoever exported the graph. */
+static GHashTable *onnx_metadata(const mt_model *model)
+{
+    GHashTable *metadata = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+
+    for (const char *const *key = mt_head_card_keys(); *key != NULL; key++)
+        if (mt_model_metadata(model, *key) != NULL)
+            g_hash_table_insert(metadata, (gpointer)(uintptr_t)*key, g_strdup(mt_model_metadata(model, *key)));
+    return metadata;
+}
+
+static bool load_onnx(mt_head *head, GError **error)
+{
+    g_autoptr(mt_model) model = mt_model_load(head->path, error);
+
+    if (model == NULL)
+        return false;
+    g_autoptr(GHashTable) metadata = onnx_metadata(model);
+    if (!find_card(head, metadata, false, error))
+        return false;
+    head->state = mt_onnx_head_new(model, head->card, &head->shape, error);
+    if (head->state == NULL) {
+        g_prefix_error(error, "head %s: ", head->path);
+        return false;
+    }
+    head->aggregator = &mt_aggregator_onnx;
+    head->sha256 = g_strdup(mt_model_sha256(model));
+    return true;
+}
+
+static bool load_weightless(mt_head *head, GError **error)
+{
+    head->card = mt_head_card_new();
+    head->aggregator = mt_aggregator_find(head->path);
+    head->state = head->aggregator->build(NULL, &head->shape, error);
+    head->sha256 = g_strdup("");
+    return head->state != NULL;
+}
+
+static bool refuse_path(const char *path, GError **error)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0 && errno == ENOENT)
+        g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "read head %s: no such file; heads are mean, max, FILE.safetensors or FILE.onnx",
+                    path);
+    else
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read head %s: a head is mean, max, FILE.safetensors or FILE.onnx", path);
+    return false;
+}
+
+static bool has_extension(const char *path, const char *extension)
+{
+    g_autofree char *lower = g_ascii_strdown(path, -1);
+
+    return g_str_has_suffix(lower, extension);
+}
+
+static bool load(mt_head *head, GError **error)
+{
+    if (strcmp(head->path, "mean") == 0 || strcmp(head->path, "max") == 0)
+        return load_weightless(head, error);
+    if (has_extension(head->path, ".safetensors"))
+        return load_safetensors(head, error);
+    if (has_extension(head->path, ".onnx"))
+        return load_onnx(head, error);
+    return refuse_path(head->path, error);
+}
+
+mt_head *mt_head_load(const char *path, GError **error)
+{
+    g_autoptr(mt_head) head = g_new0(mt_head, 1);
+
+    head->ref_count = 1;
+    head->path = g_strdup(path);
+    if (!load(head, error))
+        return NULL;
+    if (!mt_head_card_fit(head->card, head->aggregator->name, head->shape.n_logits, error)) {
+        g_prefix_error(error, "head %s: ", path);
+        return NULL;
+    }
+    return g_steal_pointer(&head);
+}
+
+static bool check_bag(const mt_head *head, const mt_bag *bag, GError **error)
+{
+    if (bag->n <= 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "head %s: the bag is empty, there is no tile to aggregate", head->path);
+        return false;
+    }
+    if (bag->dim <= 0 || (head->shape.dim >= 0 && bag->dim != head->shape.dim)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "head %s takes %" G_GINT64_FORMAT " features per tile, these have %" G_GINT64_FORMAT ": use the head's own encoder",
+                    head->path, head->shape.dim, bag->dim);
+        return false;
+    }
+    return true;
+}
+
+mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error)
+{
+    mt_raw_output   raw = {0};
+    mt_head_output *output = NULL;
+
+    if (!check_bag(head, bag, error))
+        return NULL;
+    if (head->aggregator->predict(head->state, bag, &raw, error))
+        output = mt_head_output_finish(head, &raw, error);
+    if (output == NULL)
+        g_prefix_error(error, "head %s: ", head->path);
+    mt_raw_output_clear(&raw);
+    return output;
+}
