@@ -61,7 +61,7 @@ static int find_loader(const char *path, GError **error)
     for (int i = 0; operation != NULL && i < (int)G_N_ELEMENTS(loaders); i++)
         if (strcmp(operation, loaders[i].operation) == 0)
             return i;
-    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "not a PNG, JPEG, TIFF, WebP or PNM image");
+    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "not a readable PNG, JPEG, TIFF, WebP or PNM image");
     return -1;
 }
 
@@ -135,7 +135,7 @@ static VipsImage *normalise(VipsImage *stored, GError **error)
         return NULL;
     }
     if (flat->Bands != 1 && flat->Bands != 3) {
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%d channels; 1 (grey) or 3 (RGB) are read", flat->Bands);
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%d channels; 1 (grey) or 3 (RGB) are read", stored->Bands);
         return NULL;
     }
     return g_steal_pointer(&flat);
@@ -147,7 +147,7 @@ static const struct {
 } formats[] = {
     {VIPS_FORMAT_UCHAR, VIPS_FORMAT_UCHAR, MT_U8},    {VIPS_FORMAT_CHAR, VIPS_FORMAT_SHORT, MT_I16},
     {VIPS_FORMAT_USHORT, VIPS_FORMAT_USHORT, MT_U16}, {VIPS_FORMAT_SHORT, VIPS_FORMAT_SHORT, MT_I16},
-    {VIPS_FORMAT_FLOAT, VIPS_FORMAT_FLOAT, MT_F32},   {VIPS_FORMAT_DOUBLE, VIPS_FORMAT_FLOAT, MT_F32},
+    {VIPS_FORMAT_FLOAT, VIPS_FORMAT_FLOAT, MT_F32},
 };
 
 static VipsImage *cast(VipsImage *image, mt_dtype *dtype, GError **error)
@@ -162,7 +162,7 @@ static VipsImage *cast(VipsImage *image, mt_dtype *dtype, GError **error)
             set_vips_error(error, "");
         return out;
     }
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "samples of type %s; 8 and 16 bits and float are read",
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "samples of type %s; 8 and 16 bits and 32-bit float are read",
                 vips_enum_nick(VIPS_TYPE_BAND_FORMAT, image->BandFmt));
     return NULL;
 }
@@ -210,19 +210,16 @@ static VipsImage *prepare(const char *path, VipsImage *stored, mt_dtype *dtype, 
     return pixels;
 }
 
-/* libvips holds pixels per mm, 1 when the file has none. */
+/* libvips holds pixels per mm, 1 when the file has none.  A TIFF's own unit is kept by name unless it is "none". */
 static void read_spacing(VipsImage *stored, int kind, mt_spacing *spacing)
 {
-    const char *unit = NULL;
-    bool        tiff = strcmp(loaders[kind].format, "tiff") == 0;
+    bool tiff = strcmp(loaders[kind].format, "tiff") == 0;
+    bool has_unit = !tiff || vips_image_get_typeof(stored, VIPS_META_RESOLUTION_UNIT) != 0;
 
-    if (vips_image_get_typeof(stored, VIPS_META_RESOLUTION_UNIT) != 0)
-        vips_image_get_string(stored, VIPS_META_RESOLUTION_UNIT, &unit);
     if (stored->Xres == 1.0 && stored->Yres == 1.0)
         return;
-    /* Whatever the unit's name, Xres is in mm: 10 times as many to the cm. */
-    mt_spacing_set_resolution(spacing, loaders[kind].title, stored->Xres * 10, stored->Yres * 10,
-                              tiff && g_strcmp0(unit, "none") == 0 ? "none" : "centimeter", tiff ? "tiff-resolution" : "header");
+    mt_spacing_set_resolution(spacing, loaders[kind].title, stored->Xres * 10, stored->Yres * 10, has_unit ? "centimeter" : "none",
+                              tiff ? "tiff-resolution" : "header");
 }
 
 static void raster_close(mt_source *source)

@@ -3,6 +3,8 @@
 #include <tiffio.h>
 #include <vips/vips.h>
 
+#define KEPT_MESSAGES 2
+
 /* Libraries warn through GLib; a warning about a file is no news for standard error. */
 static void drop_message(const char *domain, GLogLevelFlags level, const char *message, void *data)
 {
@@ -38,12 +40,12 @@ bool mt_vips_start(GError **error)
     return true;
 }
 
+/* libtiff alone may have left dozens; the last say what stopped it. */
 char *mt_vips_take_error(void)
 {
-    char    *text = vips_error_buffer_copy();
-    GString *line = g_string_new(g_strstrip(text));
+    g_autofree char *text = vips_error_buffer_copy();
+    g_auto(GStrv) lines = g_strsplit(g_strstrip(text), "\n", -1);
+    guint n = g_strv_length(lines);
 
-    g_string_replace(line, "\n", "; ", 0);
-    g_free(text);
-    return g_string_free(line, FALSE);
+    return g_strjoinv("; ", lines + (n > KEPT_MESSAGES ? n - KEPT_MESSAGES : 0));
 }

@@ -6,7 +6,7 @@
 
 /* Idempotent and thread-safe.  Also silences libtiff's handlers, which libvips and OpenSlide share. */
 bool mt_vips_start(GError **error);
-/* libvips's error buffer as one line ("; " between messages); empties it.  Free with g_free. */
+/* The last messages of libvips's error buffer in one line, "; " between; empties it.  Free with g_free. */
 char *mt_vips_take_error(void);
 
 #endif

@@ -386,6 +386,60 @@ static void test_read_errors(void)
     g_assert_cmpstr(error->message, ==, no_area);
 }
 
+typedef struct reader {
+    mt_case *c;
+    uint32_t seed;
+    char    *hash; /* of all that was read, in order */
+} reader;
+
+static void *read_at_random(void *data)
+{
+    reader    *r = data;
+    GRand     *random = g_rand_new_with_seed(r->seed);
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+
+    for (int i = 0; i < 40; i++) {
+        int                 level = g_rand_int_range(random, 0, mt_case_levels(r->c));
+        const mt_level     *l = mt_case_level(r->c, level);
+        int64_t             x = g_rand_int_range(random, -20, (int)l->width), y = g_rand_int_range(random, -20, (int)l->height);
+        int64_t             width = g_rand_int_range(random, 1, 200), height = g_rand_int_range(random, 1, 200);
+        g_autofree uint8_t *rgb = read_rgb(r->c, level, x, y, width, height);
+
+        g_checksum_update(sum, rgb, (gssize)(width * height * 3));
+    }
+    r->hash = g_strdup(g_checksum_get_string(sum));
+    g_checksum_free(sum);
+    g_rand_free(random);
+    return NULL;
+}
+
+/* Four threads on one case read what one thread reads. */
+static void test_threads(gconstpointer name)
+{
+    const char *dir = data_dir();
+    GThread    *threads[4];
+    reader      together[4], alone;
+
+    if (dir == NULL)
+        return;
+    g_autoptr(mt_case) c = open_sample(dir, name);
+    for (uint32_t i = 0; i < 4; i++) {
+        together[i] = (reader){.c = c, .seed = i};
+        threads[i] = g_thread_new("reader", read_at_random, &together[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        g_thread_join(threads[i]);
+    for (uint32_t i = 0; i < 4; i++) {
+        g_autoptr(mt_case) fresh = open_sample(dir, name);
+
+        alone = (reader){.c = fresh, .seed = i};
+        read_at_random(&alone);
+        g_assert_cmpstr(together[i].hash, ==, alone.hash);
+        g_free(alone.hash);
+        g_free(together[i].hash);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -403,5 +457,9 @@ int main(int argc, char **argv)
     g_test_add_func("/case/slide/open-errors", test_open_errors);
     g_test_add_func("/case/slide/options", test_options);
     g_test_add_func("/case/slide/read-errors", test_read_errors);
+    g_test_add_data_func("/case/slide/threads/jpeg-pyramid", "wsi/derived/cmu-pyramid-jpeg.tif", test_threads);
+    g_test_add_data_func("/case/slide/threads/deflate", "wsi/derived/cmu-crop-bigtiff-deflate.tif", test_threads);
+    g_test_add_data_func("/case/slide/threads/ndpi", "wsi/hamamatsu-test3-dapi.ndpi", test_threads);
+    g_test_add_data_func("/case/slide/threads/image", "wsi/derived/cmu-crop.png", test_threads);
     return g_test_run();
 }

@@ -621,7 +621,7 @@ static void test_malformed_samples(void)
     g_autofree char *header = g_build_filename(dir, "malformed/nifti/header-only.nii", NULL);
     g_autofree char *not = g_build_filename(dir, "malformed/nifti/not-nifti.nii", NULL);
     g_autofree char *wanted = g_strdup_printf(
-        "open %s: no backend reads it: openslide: not a slide; vips: not a PNG, JPEG, TIFF, WebP or PNM image; nifti: not a NIfTI file",
+        "open %s: no backend reads it: openslide: not a slide; vips: not a readable PNG, JPEG, TIFF, WebP or PNM image; nifti: not a NIfTI file",
         not );
     g_autoptr(GError) error = NULL;
 
