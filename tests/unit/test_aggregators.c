@@ -1,6 +1,7 @@
 /* Heads of every kind and layout of keys against PyTorch (tests/golden/mil_reference.py), and checkpoints that contradict
  * themselves. */
 #include "mil/safetensors.h"
+#include "src/base/alloc.h"
 
 #include <microtome/head.h>
 
@@ -341,6 +342,28 @@ static void test_reader_fails(void)
     }
 }
 
+/* Each allocation of a load and a prediction fails once: one clear error, nothing lost; done when all succeed. */
+static void test_out_of_memory(gconstpointer data)
+{
+    g_autofree char  *file = g_strconcat(data, ".safetensors", NULL), *path = strlen(data) > 4 ? golden(file) : g_strdup(data);
+    g_autofree float *x = make_features(1030, DIM);
+    mt_bag            bag = mt_bag_from_memory(x, 1030, DIM);
+
+    for (int64_t k = 1, done = 0; !done; k++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_cmpint(k, <, 1000);
+        mt_alloc_fail_at(k);
+        g_autoptr(mt_head) head = mt_head_load(path, &error);
+        g_autoptr(mt_head_output) output = head != NULL ? mt_head_predict(head, &bag, &error) : NULL;
+        mt_alloc_fail_at(0);
+        if (output == NULL)
+            g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
+        else
+            done = 1;
+        g_assert_true(k > 1 || output == NULL);
+    }
+}
+
 static void test_bag(void)
 {
     const float x[] = {0, 1, 2, 3, 4, 5};
@@ -469,6 +492,10 @@ int main(int argc, char **argv)
     g_test_add_func("/aggregators/mean-max", test_mean_max);
     g_test_add_func("/aggregators/bad-bags", test_bad_bags);
     g_test_add_func("/aggregators/reader-fails", test_reader_fails);
+    g_test_add_data_func("/aggregators/out-of-memory/clam_mb", "clam_mb", test_out_of_memory);
+    g_test_add_data_func("/aggregators/out-of-memory/ilse_gated", "ilse_gated", test_out_of_memory);
+    g_test_add_data_func("/aggregators/out-of-memory/mean", "mean", test_out_of_memory);
+    g_test_add_data_func("/aggregators/out-of-memory/max", "max", test_out_of_memory);
     g_test_add_func("/bag/read", test_bag);
     int result = g_test_run();
     mt_safetensors_free(expected);

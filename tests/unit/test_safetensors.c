@@ -165,6 +165,33 @@ static void test_long_name(void)
     assert_refused(path, MT_ERROR_MODEL, "tensor 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn...': a name of more than 512 bytes");
 }
 
+/* Every byte of a good file replaced by a few others: a clear refusal, or a file that reads. */
+static void test_damaged_anywhere(void)
+{
+    static const guint8 replacements[] = {0, ' ', '"', '0', '9', '[', '{', '}', 0xff};
+    g_autofree char    *path = write_file("{\"a\":{" F32("1,2", "0", "8") "},\"__metadata__\":{\"k\":\"v\"}}", -1, 8), *bytes = NULL;
+    gsize               size;
+
+    g_assert_true(g_file_get_contents(path, &bytes, &size, NULL));
+    for (gsize at = 0; at < size - 8; at++)
+        for (guint i = 0; i < G_N_ELEMENTS(replacements); i++) {
+            char kept = bytes[at];
+            bytes[at] = (char)replacements[i];
+            g_autofree char *part = write_bytes("part.safetensors", bytes, size);
+            g_autoptr(GError) error = NULL;
+            g_autoptr(mt_safetensors) file = mt_safetensors_open(part, &error);
+            bytes[at] = kept;
+            if (file == NULL) {
+                g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
+                continue;
+            }
+            for (int t = 0; t < mt_safetensors_n(file); t++) {
+                g_autoptr(mt_tensor) tensor = mt_safetensors_read(file, mt_safetensors_get(file, t), NULL);
+                (void)tensor;
+            }
+        }
+}
+
 static void test_not_there(void)
 {
     g_autofree char *path = g_build_filename(folder, "absent.safetensors", NULL);
@@ -265,6 +292,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/safetensors/short", test_short_files);
     g_test_add_func("/safetensors/truncated-anywhere", test_truncated_anywhere);
+    g_test_add_func("/safetensors/damaged-anywhere", test_damaged_anywhere);
     g_test_add_func("/safetensors/bombs", test_bombs);
     g_test_add_func("/safetensors/long-name", test_long_name);
     g_test_add_func("/safetensors/not-there", test_not_there);
