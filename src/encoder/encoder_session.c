@@ -1,0 +1,172 @@
+/* One batch of an encoder: slots filled one by one, run in as many calls as the graph's own batch asks for. */
+#include "kernels/pixel/half.h"
+#include "src/base/alloc.h"
+#include "src/encoder/encoder_private.h"
+#include "src/encoder/preprocess.h"
+
+#include <math.h>
+#include <string.h>
+
+struct mt_encoder_session {
+    mt_encoder     *encoder;
+    mt_preprocess  *preprocess;
+    mt_session     *session;
+    mt_feature_form form;
+    int             batch;
+    int64_t         bound_batch; /* tiles of one call */
+    int64_t         slot_floats;
+    float          *input;      /* slots, up to a multiple of bound_batch */
+    uint16_t       *half_input; /* one call's input and output where the graph wants halves */
+    uint16_t       *half_output;
+    float          *output; /* of one call */
+    int64_t         row_floats;
+    void          **outputs; /* NULL but for the chosen one */
+};
+
+static bool check_params(int batch, int threads, GError **error)
+{
+    if (batch < 1 || batch > 256 || threads < 1) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "make an encoder session of batch %d with %d threads: 1 to 256, and 1 or more", batch,
+                    threads);
+        return false;
+    }
+    return true;
+}
+
+static bool is_half(const mt_port *port)
+{
+    return port->dtype == MT_F16;
+}
+
+static bool allocate(mt_encoder_session *s, GError **error)
+{
+    mt_model *model = s->encoder->model;
+    int64_t   slots = (s->batch + s->bound_batch - 1) / s->bound_batch * s->bound_batch;
+
+    s->outputs = g_new0(void *, mt_model_n_outputs(model));
+    s->input = mt_alloc(slots, sizeof(float) * (size_t)s->slot_floats, error);
+    s->output = s->input == NULL ? NULL : mt_alloc(s->bound_batch, sizeof(float) * (size_t)s->row_floats, error);
+    if (s->output == NULL)
+        return false;
+    if (is_half(mt_model_input(model, 0)) &&
+        (s->half_input = mt_alloc(s->bound_batch, sizeof(uint16_t) * (size_t)s->slot_floats, error)) == NULL)
+        return false;
+    if (is_half(mt_session_output(s->session, s->encoder->output)) &&
+        (s->half_output = mt_alloc(s->bound_batch, sizeof(uint16_t) * (size_t)s->row_floats, error)) == NULL)
+        return false;
+    s->outputs[s->encoder->output] = s->half_output != NULL ? (void *)s->half_output : (void *)s->output;
+    return true;
+}
+
+/* What the file declares and what the bound graph gives have to agree. */
+static bool check_output(mt_encoder_session *s, GError **error)
+{
+    const mt_port *port = mt_session_output(s->session, s->encoder->output);
+
+    if (!mt_feature_form_init(&s->form, s->encoder, port, error))
+        return false;
+    if (port->shape[0] != s->bound_batch || s->form.dim != s->encoder->dim) {
+        g_autofree char *shape = mt_shape_to_string(port->rank, port->shape);
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "load %s: output '%s' is %s for a batch of %" G_GINT64_FORMAT ": %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                    " is what the file promises",
+                    s->encoder->path, port->name, shape, s->bound_batch, s->bound_batch, s->encoder->dim);
+        return false;
+    }
+    s->row_floats = s->form.rows * s->form.columns;
+    return true;
+}
+
+mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, int batch, int threads, GError **error)
+{
+    if (!check_params(batch, threads, error))
+        return NULL;
+    g_autoptr(mt_encoder_session) s = g_new0(mt_encoder_session, 1);
+    s->encoder = mt_encoder_ref(encoder);
+    s->batch = batch;
+    s->bound_batch = encoder->fixed_batch > 0 ? encoder->fixed_batch : batch;
+    s->preprocess = mt_preprocess_new(encoder->card);
+    s->slot_floats = (int64_t)mt_preprocess_planes(s->preprocess) * encoder->card->size_px * encoder->card->size_px;
+    s->session = mt_encoder_bind(encoder, backend, batch, threads, error);
+    if (s->session == NULL || !check_output(s, error) || !allocate(s, error))
+        return NULL;
+    return g_steal_pointer(&s);
+}
+
+void mt_encoder_session_free(mt_encoder_session *s)
+{
+    if (s == NULL)
+        return;
+    mt_session_free(s->session);
+    mt_preprocess_free(s->preprocess);
+    mt_encoder_unref(s->encoder);
+    mt_free(s->input);
+    mt_free(s->output);
+    mt_free(s->half_input);
+    mt_free(s->half_output);
+    g_free(s->outputs);
+    g_free(s);
+}
+
+void mt_encoder_session_set_intensity(mt_encoder_session *s, const mt_intensity *intensity)
+{
+    mt_preprocess_set_intensity(s->preprocess, intensity);
+}
+
+bool mt_encoder_session_put(mt_encoder_session *s, int slot, const mt_tile_pixels *pixels, GError **error)
+{
+    if (slot < 0 || slot >= s->batch) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "put a tile into slot %d of a batch of %d", slot, s->batch);
+        return false;
+    }
+    return mt_preprocess_run(s->preprocess, pixels, s->input + slot * s->slot_floats, error);
+}
+
+static bool run_call(mt_encoder_session *s, const float *input, GError **error)
+{
+    const void *inputs[1] = {input};
+
+    if (s->half_input != NULL) {
+        mt_half_from_f32(input, s->bound_batch * s->slot_floats, s->half_input);
+        inputs[0] = s->half_input;
+    }
+    if (!mt_session_run(s->session, inputs, s->outputs, error)) {
+        g_prefix_error(error, "encode with %s: ", s->encoder->path);
+        return false;
+    }
+    if (s->half_output != NULL)
+        mt_half_to_f32(s->half_output, s->bound_batch * s->row_floats, s->output);
+    return true;
+}
+
+static bool check_row(const mt_encoder_session *s, int64_t slot, const float *row, GError **error)
+{
+    for (int64_t d = 0; d < s->form.dim; d++)
+        if (!isfinite(row[d])) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                        "encode with %s: feature %" G_GINT64_FORMAT " of slot %" G_GINT64_FORMAT
+                        " is not a finite number: model and card do not fit these pixels, or the precision is too low",
+                        s->encoder->path, d, slot);
+            return false;
+        }
+    return true;
+}
+
+bool mt_encoder_session_run(mt_encoder_session *s, int n, float *features, GError **error)
+{
+    if (n < 1 || n > s->batch) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "encode %d tiles in a batch of %d", n, s->batch);
+        return false;
+    }
+    for (int64_t first = 0; first < n; first += s->bound_batch) {
+        if (!run_call(s, s->input + first * s->slot_floats, error))
+            return false;
+        for (int64_t slot = first; slot < MIN(n, first + s->bound_batch); slot++) {
+            float *row = features + slot * s->form.dim;
+            mt_feature_form_pool(&s->form, s->encoder->card->prefix_tokens, s->output + (slot - first) * s->row_floats, row);
+            if (!check_row(s, slot, row, error))
+                return false;
+        }
+    }
+    return true;
+}
