@@ -5,12 +5,34 @@
 
 #include <string.h>
 
+/* clang-format off */
 static const mt_operator *const families[] = {
-    mt_family_binary, mt_family_cast,    mt_family_conv,      mt_family_conv_transpose, mt_family_fill,
-    mt_family_fused,  mt_family_gather,  mt_family_join,      mt_family_matmul,         mt_family_norm,
-    mt_family_pad,    mt_family_pool,    mt_family_reduce,    mt_family_reshape,        mt_family_scatter,
-    mt_family_slice,  mt_family_softmax, mt_family_transpose, mt_family_unary,
+    mt_family_binary,
+    mt_family_cast,
+    mt_family_conv,
+    mt_family_conv_transpose,
+    mt_family_einsum,
+    mt_family_fill,
+    mt_family_fused,
+    mt_family_gather,
+    mt_family_grid_sample,
+    mt_family_join,
+    mt_family_matmul,
+    mt_family_norm,
+    mt_family_order,
+    mt_family_pad,
+    mt_family_pool,
+    mt_family_quantize,
+    mt_family_reduce,
+    mt_family_reshape,
+    mt_family_resize,
+    mt_family_scatter,
+    mt_family_slice,
+    mt_family_softmax,
+    mt_family_transpose,
+    mt_family_unary,
 };
+/* clang-format on */
 
 const mt_operator *mt_operator_find(const char *name)
 {
