@@ -15,6 +15,13 @@ const mt_fused *mt_node_fused(const mt_node *node)
     return node->fused;
 }
 
+guint mt_node_own_inputs(const mt_node *node)
+{
+    const mt_fused *fused = node->fused;
+
+    return fused == NULL ? node->inputs->len : MIN(node->inputs->len, (guint)fused->n_inputs);
+}
+
 bool mt_node_can_fuse(const mt_node *node, int n)
 {
     const mt_fused *fused = node->fused;

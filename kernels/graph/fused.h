@@ -23,6 +23,8 @@ typedef struct mt_fused {
 
 /* NULL when nothing is fused. */
 const mt_fused *mt_node_fused(const mt_node *node);
+/* Inputs of the operator itself, without operands of posts. */
+guint mt_node_own_inputs(const mt_node *node);
 /* Room for n more posts? */
 bool mt_node_can_fuse(const mt_node *node, int n);
 void mt_node_fuse_activation(mt_node *node, const mt_activation *activation);

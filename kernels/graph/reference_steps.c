@@ -1,4 +1,5 @@
 /* The reference backend: every node through its operator's definition, over row-major memory. */
+#include "kernels/graph/fused.h"
 #include "kernels/graph/session_private.h"
 #include "kernels/reference/operator.h"
 
@@ -75,7 +76,7 @@ bool mt_session_reference_step(mt_session *session, const mt_node *node, mt_buff
 
     step->run = run_reference_step;
     r->node = node;
-    r->n_inputs = (int)node->inputs->len;
+    r->n_inputs = (int)mt_node_own_inputs(node);
     r->n_outputs = (int)node->outputs->len;
     r->inputs = g_new0(mt_tensor *, r->n_inputs + 1);
     r->outputs = g_new0(mt_tensor *, r->n_outputs + 1);

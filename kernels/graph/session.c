@@ -161,7 +161,10 @@ static bool bind_shapes(mt_session *session, const mt_session_params *params, GE
         if (!mt_graph_bind(session->graph, i, port->rank, port->shape, error))
             return false;
     }
-    return mt_graph_infer(session->graph, error);
+    if (!mt_graph_infer(session->graph, error))
+        return false;
+    mt_graph_sweep(session->graph);
+    return true;
 }
 
 static void note_outputs(mt_session *session)

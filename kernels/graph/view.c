@@ -93,6 +93,10 @@ bool mt_view_reshape(mt_view *view, int rank, const int64_t *shape)
             return false;
         out.parts[i] = out.n - before;
     }
+    /* dimensions of 1 as row-major memory has them, for those who compare strides */
+    for (int i = out.n - 2; i >= 0; i--)
+        if (out.dims[i] == 1)
+            out.strides[i] = out.strides[i + 1] * out.dims[i + 1];
     *view = out;
     return true;
 }
@@ -241,6 +245,66 @@ bool mt_view_equal(const mt_view *a, const mt_view *b)
     for (int i = 0; i < a->n; i++)
         if (a->dims[i] != b->dims[i] || (a->dims[i] > 1 && a->strides[i] != b->strides[i]))
             return false;
+    return true;
+}
+
+/* The parts of one dimension, collected from the innermost to the outermost. */
+typedef struct cuts {
+    int     n;
+    int64_t dims[MT_VIEW_MAX], strides[2][MT_VIEW_MAX];
+} cuts;
+
+static bool refine_axis(const mt_view *const views[2], int axis, cuts *c)
+{
+    int     at[2], first[2];
+    int64_t rest[2], stride[2];
+
+    for (int k = 0; k < 2; k++) {
+        first[k] = mt_view_first(views[k], axis);
+        at[k] = first[k] + views[k]->parts[axis] - 1;
+        rest[k] = views[k]->dims[at[k]];
+        stride[k] = views[k]->strides[at[k]];
+    }
+    for (;;) {
+        int64_t step = rest[0] < rest[1] ? rest[0] : rest[1];
+
+        if (c->n == MT_VIEW_MAX || step == 0 || rest[0] % step != 0 || rest[1] % step != 0)
+            return false;
+        c->dims[c->n] = step;
+        for (int k = 0; k < 2; k++) {
+            c->strides[k][c->n] = stride[k];
+            rest[k] /= step;
+            stride[k] *= step;
+        }
+        c->n++;
+        for (int k = 0; k < 2; k++)
+            while (rest[k] == 1 && at[k] > first[k]) {
+                rest[k] = views[k]->dims[--at[k]];
+                stride[k] = views[k]->strides[at[k]];
+            }
+        if (rest[0] == 1 && rest[1] == 1)
+            return true;
+    }
+}
+
+bool mt_view_refine(mt_view *a, mt_view *b)
+{
+    const mt_view *const views[2] = {a, b};
+    mt_view              out[2] = {{.rank = a->rank}, {.rank = b->rank}};
+
+    for (int axis = 0; axis < a->rank; axis++) {
+        cuts c = {0};
+
+        if (!refine_axis(views, axis, &c) || out[0].n + c.n > MT_VIEW_MAX)
+            return false;
+        for (int k = 0; k < 2; k++) {
+            out[k].parts[axis] = c.n;
+            for (int i = c.n - 1; i >= 0; i--)
+                append(&out[k], c.dims[i], c.strides[k][i]);
+        }
+    }
+    *a = out[0];
+    *b = out[1];
     return true;
 }
 

@@ -36,6 +36,8 @@ bool mt_view_is_dense(const mt_view *view);
 /* Same cuts, strides of a dense array whose order in memory is that of `view`. */
 void mt_view_densify(mt_view *view);
 bool mt_view_equal(const mt_view *a, const mt_view *b);
+/* Cut the dimensions of two views of one shape into the same parts; false when their cuts have no common refinement. */
+bool mt_view_refine(mt_view *a, mt_view *b);
 /* All dimensions before `axis` as one row index in the order of memory: rows `*count`, `*stride` elements apart.  False when
  * they do not lie evenly. */
 bool mt_view_rows(const mt_view *view, int axis, int64_t *count, int64_t *stride);
