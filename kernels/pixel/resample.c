@@ -139,13 +139,13 @@ bool mt_resample_u8(mt_resample *r, const uint8_t *src, int channels, uint8_t *d
     /* Without a vertical pass all rows are made; with one, those it uses. */
     const uint8_t *used = src + (r->y.needed ? r->y.begin * r->x.src * channels : 0);
     if (!r->x.needed) {
-        mt_resample_vertical(&r->y, used, r->x.dst * channels, dst);
+        mt_resample_vertical(&r->y, used, r->x.dst * channels, r->portable, dst);
         return true;
     }
     int64_t rows = r->y.needed ? r->y.end - r->y.begin : r->y.src;
-    mt_resample_horizontal(&r->x, used, rows, channels, r->scratch, r->y.needed ? r->between : dst);
+    mt_resample_horizontal(&r->x, used, rows, channels, r->portable, r->scratch, r->y.needed ? r->between : dst);
     if (r->y.needed)
-        mt_resample_vertical(&r->y, r->between, r->x.dst * channels, dst);
+        mt_resample_vertical(&r->y, r->between, r->x.dst * channels, r->portable, dst);
     return true;
 }
 

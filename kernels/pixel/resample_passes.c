@@ -1,11 +1,11 @@
-/* The fast 8-bit passes.  Both are the same loop over whole rows ("add rows times weights"), which compilers vectorise well;
+/* The 8-bit passes.  Both are the same loop over whole rows ("add rows times weights"), which compilers vectorise well;
  * the horizontal pass therefore turns blocks of rows into columns first, and back after. */
 #include "kernels/pixel/clones.h"
 #include "kernels/pixel/resample_private.h"
 
 #include <string.h>
 
-#define BLOCK_ROWS 64 /* rows turned at a time: the two turned blocks of a 256 px RGB tile stay in the second-level cache */
+#define BLOCK_ROWS MT_RESAMPLE_BLOCK_ROWS
 #define MAX_UNROLLED 8
 
 /* Sums wrap like Pillow's on every compiler, hence unsigned. */
@@ -118,7 +118,7 @@ static void turn(const uint8_t *src, int64_t src_stride, int64_t rows, int64_t c
 }
 
 /* All outputs of one turned block; the width of a block is constant, which keeps its loop free of a remainder. */
-MT_CLONES static void combine_columns(const mt_axis *axis, const uint8_t *turned, int channels, uint8_t *out)
+MT_CLONES static void plain_columns(const mt_axis *axis, const uint8_t *turned, int channels, uint8_t *out)
 {
     for (int64_t x = 0; x < axis->dst; x++)
         for (int c = 0; c < channels; c++)
@@ -126,12 +126,36 @@ MT_CLONES static void combine_columns(const mt_axis *axis, const uint8_t *turned
                     axis->fixed + x * axis->taps, axis->count[x], BLOCK_ROWS, out + (x * channels + c) * BLOCK_ROWS);
 }
 
+MT_CLONES static void plain_rows(const mt_axis *axis, const uint8_t *src, int64_t columns, uint8_t *dst)
+{
+    for (int64_t y = 0; y < axis->dst; y++)
+        combine(src + (axis->first[y] - axis->begin) * columns, columns, axis->fixed + y * axis->taps, axis->count[y], columns,
+                dst + y * columns);
+}
+
+static void combine_columns(const mt_axis *axis, const uint8_t *turned, int channels, bool portable, uint8_t *out)
+{
+    if (!portable && mt_resample_has_avx2(BLOCK_ROWS))
+        mt_resample_columns_avx2(axis, turned, channels, out);
+    else
+        plain_columns(axis, turned, channels, out);
+}
+
+void mt_resample_vertical(const mt_axis *axis, const uint8_t *src, int64_t columns, bool portable, uint8_t *dst)
+{
+    if (!portable && mt_resample_has_avx2(columns))
+        mt_resample_rows_avx2(axis, src, columns, dst);
+    else
+        plain_rows(axis, src, columns, dst);
+}
+
 int64_t mt_resample_horizontal_scratch(const mt_axis *axis, int channels)
 {
     return (axis->end - axis->begin + axis->dst) * channels * BLOCK_ROWS;
 }
 
-void mt_resample_horizontal(const mt_axis *axis, const uint8_t *src, int64_t rows, int channels, uint8_t *scratch, uint8_t *dst)
+void mt_resample_horizontal(const mt_axis *axis, const uint8_t *src, int64_t rows, int channels, bool portable, uint8_t *scratch,
+                            uint8_t *dst)
 {
     int64_t  src_stride = axis->src * channels, dst_stride = axis->dst * channels, used = (axis->end - axis->begin) * channels;
     uint8_t *turned = scratch, *out = scratch + used * BLOCK_ROWS;
@@ -139,14 +163,7 @@ void mt_resample_horizontal(const mt_axis *axis, const uint8_t *src, int64_t row
     for (int64_t row = 0; row < rows; row += BLOCK_ROWS) {
         int64_t n = MIN(BLOCK_ROWS, rows - row);
         turn(src + row * src_stride + axis->begin * channels, src_stride, n, used, turned, BLOCK_ROWS);
-        combine_columns(axis, turned, channels, out);
+        combine_columns(axis, turned, channels, portable, out);
         turn(out, BLOCK_ROWS, dst_stride, n, dst + row * dst_stride, dst_stride);
     }
-}
-
-MT_CLONES void mt_resample_vertical(const mt_axis *axis, const uint8_t *src, int64_t columns, uint8_t *dst)
-{
-    for (int64_t y = 0; y < axis->dst; y++)
-        combine(src + (axis->first[y] - axis->begin) * columns, columns, axis->fixed + y * axis->taps, axis->count[y], columns,
-                dst + y * columns);
 }

@@ -45,6 +45,20 @@ static const filter_shape shapes[] = {
     [MT_FILTER_LANCZOS] = {lanczos, 3.0},
 };
 
+/* Taps 2j and 2j + 1 share a word of 32 bits, once with their low and once with their high halves. */
+static void pack_output(mt_axis *axis, int64_t i)
+{
+    const uint32_t mask = (1 << MT_RESAMPLE_SPLIT) - 1;
+    const int32_t *fixed = axis->fixed + i * axis->taps;
+    int32_t       *packed = axis->packed + i * (axis->taps + 1);
+
+    for (int64_t k = 0; k < axis->taps; k += 2) {
+        int32_t even = fixed[k], odd = k + 1 < axis->taps ? fixed[k + 1] : 0;
+        packed[k] = (int32_t)(((uint32_t)even & mask) | ((uint32_t)odd & mask) << 16);
+        packed[k + 1] = (int32_t)(((uint32_t)(even >> MT_RESAMPLE_SPLIT) & 0xffff) | (uint32_t)(odd >> MT_RESAMPLE_SPLIT) << 16);
+    }
+}
+
 /* Weights of output i; what they were before is of no matter. */
 static void fill_output(mt_axis *axis, int64_t i, const filter_shape *shape, double scale, double widening)
 {
@@ -67,6 +81,7 @@ static void fill_output(mt_axis *axis, int64_t i, const filter_shape *shape, dou
     }
     axis->first[i] = first;
     axis->count[i] = count;
+    pack_output(axis, i);
 }
 
 /* Positions are summed, not multiplied, as Pillow's affine transform does. */
@@ -87,7 +102,8 @@ static bool allocate(mt_axis *axis, GError **error)
     axis->count = axis->first == NULL ? NULL : mt_alloc(axis->dst, sizeof *axis->count, error);
     axis->weight = axis->count == NULL ? NULL : mt_alloc(axis->dst, sizeof *axis->weight * (size_t)axis->taps, error);
     axis->fixed = axis->weight == NULL ? NULL : mt_alloc(axis->dst, sizeof *axis->fixed * (size_t)axis->taps, error);
-    return axis->fixed != NULL;
+    axis->packed = axis->fixed == NULL ? NULL : mt_alloc(axis->dst, sizeof *axis->packed * (size_t)(axis->taps + 1), error);
+    return axis->packed != NULL;
 }
 
 bool mt_axis_init(mt_axis *axis, int64_t src, int64_t dst, float low, float high, mt_filter filter, GError **error)
@@ -118,5 +134,6 @@ void mt_axis_clear(mt_axis *axis)
     mt_free(axis->count);
     mt_free(axis->weight);
     mt_free(axis->fixed);
+    mt_free(axis->packed);
     *axis = (mt_axis){0};
 }
