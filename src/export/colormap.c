@@ -1,0 +1,108 @@
+#include "src/export/colormap.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ANCHORS_MAX 12
+
+struct mt_colormap {
+    const char *name;
+    int         n;
+    uint8_t     anchors[ANCHORS_MAX][3]; /* equally spaced over [0, 1] */
+};
+
+/* Colours published with ColorBrewer (YlOrRd), matplotlib (inferno, viridis), Google's turbo and Moreland's diverging map. */
+static const mt_colormap maps[] = {
+    {"heat",
+     9,
+     {{255, 255, 204},
+      {255, 237, 160},
+      {254, 217, 118},
+      {254, 178, 76},
+      {253, 141, 60},
+      {252, 78, 42},
+      {227, 26, 28},
+      {189, 0, 38},
+      {128, 0, 38}}},
+    {"inferno",
+     11,
+     {{0, 0, 3},
+      {22, 11, 57},
+      {65, 9, 103},
+      {106, 23, 110},
+      {147, 37, 103},
+      {187, 54, 84},
+      {220, 80, 57},
+      {243, 119, 26},
+      {251, 165, 10},
+      {246, 214, 68},
+      {252, 254, 164}}},
+    {"viridis",
+     11,
+     {{68, 1, 84},
+      {72, 35, 116},
+      {64, 67, 135},
+      {52, 94, 141},
+      {41, 120, 142},
+      {32, 143, 140},
+      {34, 167, 132},
+      {66, 190, 113},
+      {121, 209, 81},
+      {186, 222, 39},
+      {253, 231, 36}}},
+    {"turbo",
+     12,
+     {{48, 18, 59},
+      {68, 84, 195},
+      {68, 143, 254},
+      {31, 200, 222},
+      {41, 239, 162},
+      {125, 255, 86},
+      {193, 243, 52},
+      {241, 202, 58},
+      {254, 146, 42},
+      {234, 79, 13},
+      {190, 33, 2},
+      {122, 4, 3}}},
+    {"coolwarm",
+     9,
+     {{59, 76, 192},
+      {98, 130, 234},
+      {141, 176, 254},
+      {184, 208, 249},
+      {221, 221, 221},
+      {245, 196, 173},
+      {244, 154, 123},
+      {222, 96, 77},
+      {180, 4, 38}}},
+};
+
+const mt_colormap *mt_colormap_find(const char *name, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(maps); i++)
+        if (strcmp(name != NULL ? name : MT_COLORMAP_DEFAULT, maps[i].name) == 0)
+            return &maps[i];
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "colour map %s is unknown: choose one of: %s", name, mt_colormap_names());
+    return NULL;
+}
+
+const char *mt_colormap_names(void)
+{
+    return "heat, inferno, viridis, turbo, coolwarm";
+}
+
+const char *mt_colormap_name(const mt_colormap *map)
+{
+    return map->name;
+}
+
+void mt_colormap_color(const mt_colormap *map, float value, uint8_t rgb[3])
+{
+    float place = (isnan(value) ? 0 : CLAMP(value, 0, 1)) * (float)(map->n - 1);
+    int   low = MIN((int)place, map->n - 2);
+
+    for (int c = 0; c < 3; c++) {
+        float a = map->anchors[low][c], b = map->anchors[low + 1][c];
+        rgb[c] = (uint8_t)(a + (b - a) * (place - (float)low) + 0.5f);
+    }
+}

@@ -1,0 +1,12 @@
+/* The picture of one result: slide, heat, legend and what was decided. */
+#ifndef MT_OVERLAY_PNG_H
+#define MT_OVERLAY_PNG_H
+
+#include "src/result/heatmap.h"
+
+/* Draw `heatmap` over the thumbnail of `result` into `path` (PNG, at least 1,200 px wide, replaced when there).
+ * colormap NULL: the default.  MT_ERROR_USAGE for an unknown colour map, MT_ERROR_INTERNAL where text cannot be drawn: a
+ * picture without its legend is never written. */
+bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const char *colormap, const char *path, GError **error);
+
+#endif
