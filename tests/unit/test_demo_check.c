@@ -1,9 +1,11 @@
-/* microtome-demo-check and microtome-read-result on results and truth made by hand: every figure is known beforehand. */
+/* microtome-demo-check, microtome-read-result and microtome-score-slide on results and truth made by hand: every figure is known beforehand. */
 #include "src/store/store.h"
 
 #include <microtome/error.h>
+#include <microtome/tensor.h>
 
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -225,11 +227,49 @@ static void test_read_result(fixture *f, gconstpointer data)
     assert_line(out, "score     0.7500 tumour");
 }
 
+/* A slide, half of it tumour, from pixels to a score with the demonstration's own encoder and head. */
+static void test_score_slide(fixture *f, gconstpointer data)
+{
+    const char      *argv[] = {g_getenv("MICROTOME_SYNTHETIC"),
+                               "-o",
+                               f->cohort,
+                               "--count",
+                               "1",
+                               "--prevalence",
+                               "1",
+                               "--tumour-share",
+                               "0.5",
+                               "--size",
+                               "1280",
+                               NULL};
+    const char      *score[] = {g_getenv("MICROTOME_SCORE_SLIDE"), NULL, "builtin:demo", g_getenv("MICROTOME_DEMO_HEAD"), f->cohort, NULL};
+    g_autofree char *path = g_build_filename(f->cohort, "slide-001.tif", NULL), *out = NULL;
+    g_autofree char *npy = g_build_filename(f->cohort, "features.npy", NULL);
+    g_autoptr(GError) error = NULL;
+    double normal, tumour;
+    int    status = -1, tiles = 0;
+
+    (void)data;
+    g_assert_true(g_spawn_sync(NULL, (char **)(uintptr_t)argv, NULL, 0, NULL, NULL, NULL, NULL, &status, &error));
+    g_assert_cmpint(status, ==, 0);
+    score[1] = path;
+    g_assert_true(g_spawn_sync(NULL, (char **)(uintptr_t)score, NULL, 0, NULL, NULL, &out, NULL, &status, &error));
+    g_assert_cmpint(status, ==, 0);
+    g_assert_cmpint(sscanf(out, "tiles %d normal %lf tumour %lf", &tiles, &normal, &tumour), ==, 3);
+    g_assert_cmpint(tiles, >, 3);
+    g_assert_cmpfloat_with_epsilon(normal + tumour, 1, 2e-4);
+    g_assert_cmpfloat(tumour, >, 0.5);
+    g_autoptr(mt_tensor) features = mt_tensor_read_npy(npy, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(features->shape[0], ==, tiles);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    if (g_getenv("MICROTOME_DEMO_CHECK") == NULL || g_getenv("MICROTOME_READ_RESULT") == NULL) {
-        g_printerr("MICROTOME_DEMO_CHECK or MICROTOME_READ_RESULT is not set: run through meson test\n");
+    if (g_getenv("MICROTOME_DEMO_CHECK") == NULL || g_getenv("MICROTOME_READ_RESULT") == NULL ||
+        g_getenv("MICROTOME_SCORE_SLIDE") == NULL || g_getenv("MICROTOME_SYNTHETIC") == NULL || g_getenv("MICROTOME_DEMO_HEAD") == NULL) {
+        g_printerr("MICROTOME_DEMO_CHECK and the others are not set: run through meson test\n");
         return 77;
     }
     g_test_add("/demo-check/good", fixture, NULL, set_up, test_good, tear_down);
@@ -238,5 +278,6 @@ int main(int argc, char **argv)
     g_test_add("/demo-check/bad-cohort", fixture, NULL, set_up, test_bad_cohort, tear_down);
     g_test_add("/demo-check/bad-mask", fixture, NULL, set_up, test_bad_mask, tear_down);
     g_test_add("/demo-check/read-result", fixture, NULL, set_up, test_read_result, tear_down);
+    g_test_add("/demo-check/score-slide", fixture, NULL, set_up, test_score_slide, tear_down);
     return g_test_run();
 }
