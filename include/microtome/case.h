@@ -57,7 +57,8 @@ MT_PUBLIC double          mt_case_objective_power(const mt_case *c);
 MT_PUBLIC void            mt_case_bounds(const mt_case *c, int64_t bounds[4]);
 /* OpenSlide's quickhash-1, NULL elsewhere. */
 MT_PUBLIC const char     *mt_case_quickhash(const mt_case *c);
-/* Voxel (x, y, plane) to RAS mm, row-major; false when the file has no patient frame. */
+/* Voxel (x, y, plane) to RAS mm, row-major; false when the file has no patient frame.  Where the file names no unit of
+ * length (mt_case_mpp is false then) the numbers are in the file's own unit. */
 MT_PUBLIC bool            mt_case_affine(const mt_case *c, double affine[16]);
 
 /* Stored samples: MT_U8, MT_U16, MT_I16 or MT_F32 (rescaled); 1 or 3 channels (alpha is flattened over white). */
@@ -65,7 +66,14 @@ MT_PUBLIC mt_dtype        mt_case_dtype(const mt_case *c);
 MT_PUBLIC int             mt_case_channels(const mt_case *c);
 
 /* Read the rectangle (x, y, width, height) in pixels of `level` into `out` (height x width x channels of the case's
- * dtype, contiguous).  What lies outside the level is white (slides, images) or the type's 0 (volumes).
+ * dtype, contiguous).  What lies outside the level is white (slides, images: the largest integer, 1.0 in float) or 0
+ * (volumes).  The pixels are the stored ones, never resampled; the exception is a level of fractional downsample in a
+ * format other than a generic or Aperio TIFF, which OpenSlide shifts by up to half a pixel of level 0.
+ * Images are upright (EXIF orientation applied).  Volumes are in canonical RAS order: axial planes have x to the patient's
+ * right, y to the front; coronal x right, y up; sagittal x front, y up; planes follow the third direction.
+ * Speed: a rectangle costs the decoding of the stored tiles that it touches, less those still in the case's cache (32 MiB,
+ * shared by all threads).  Rectangles in row-major order decode each stored tile about once; single pixels are a waste.
+ * No lock is held while pixels are decoded; large rectangles are read in bands, so the memory used beside `out` is bounded.
  * A backend handle that meets an error is reopened and the read tried once more; false and MT_ERROR_INPUT when the
  * pixels cannot be decoded (the case stays usable). */
 MT_PUBLIC bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height,

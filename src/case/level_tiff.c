@@ -3,6 +3,7 @@
 #include "src/base/limits.h"
 #include "src/case/tile_cache.h"
 
+#include <math.h>
 #include <string.h>
 #include <tiffio.h>
 
@@ -123,6 +124,14 @@ static bool is_misread(TIFF *tiff, const mt_level *wanted, uint32_t tile_width, 
     return packed && (tile_width > wanted->width || tile_height > wanted->height);
 }
 
+/* OpenSlide's downsample is the mean of both axes'; whole ones it reads exactly. */
+static bool has_fraction(const mt_level *wanted)
+{
+    double mean = (wanted->downsample_x + wanted->downsample_y) / 2;
+
+    return mean != floor(mean);
+}
+
 /* Take the directory at which `tiff` stands for level `l` when its size fits. */
 static void offer_directory(tiff_level *l, const mt_level *wanted, TIFF *tiff, uint64_t directory, bool holes_are_white)
 {
@@ -136,7 +145,7 @@ static void offer_directory(tiff_level *l, const mt_level *wanted, TIFF *tiff, u
     TIFFGetField(tiff, TIFFTAG_TILELENGTH, &tile_height);
     l->found = true;
     l->misread = is_misread(tiff, wanted, tile_width, tile_height);
-    if (!stand_at(tiff, directory))
+    if ((!l->misread && !has_fraction(wanted)) || !stand_at(tiff, directory))
         return;
     int64_t bytes = (int64_t)tile_width * tile_height * RGB_BYTES;
     if (bytes <= 0 || bytes > MT_LIMIT_TILE_BYTES || TIFFTileSize(tiff) != bytes || (!holes_are_white && has_holes(tiff)))

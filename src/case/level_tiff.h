@@ -7,7 +7,7 @@
 
 typedef struct mt_level_tiff mt_level_tiff;
 
-/* Find the tiled 8-bit RGB directory of each level by its size.  NULL for a file without them.  Tiles of
+/* Find the tiled 8-bit RGB directory of each level that needs it, by its size.  NULL for a file without them.  Tiles of
  * zero bytes are white when `holes_are_white`; else a level that has them is left to OpenSlide. */
 mt_level_tiff *mt_level_tiff_new(const char *path, const GArray *levels, bool holes_are_white);
 void           mt_level_tiff_free(mt_level_tiff *self);

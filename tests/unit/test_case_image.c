@@ -1,4 +1,5 @@
 /* Plain images and TIFFs made here: sample types, colours, orientation, broken files, pyramids that are damaged or odd. */
+#include "src/base/alloc.h"
 #include "src/case/intensity.h"
 #include "src/case/source.h"
 
@@ -581,6 +582,98 @@ static void test_overhang(void)
     g_assert_cmpmem(pixels, 1600, level1, 1600);
 }
 
+/* ---- limits and memory ---- */
+
+static void write_empty_directory(const char *path, uint32_t width, uint32_t height, int samples, uint32_t tile)
+{
+    TIFF *tiff = TIFFOpen(path, "w");
+
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, width);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, height);
+    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, samples);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, samples == 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_LZW);
+    TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+    if (tile > 0) {
+        TIFFSetField(tiff, TIFFTAG_TILEWIDTH, tile);
+        TIFFSetField(tiff, TIFFTAG_TILELENGTH, tile);
+    } else {
+        TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 1000);
+    }
+    g_assert_true(TIFFWriteCheck(tiff, tile > 0, "write"));
+    TIFFWriteDirectory(tiff);
+    TIFFClose(tiff);
+}
+
+/* Claims that nothing is allocated for. */
+static void test_limits(void)
+{
+    g_autofree char *tiles = in_folder("tiles.tif"), *strips = in_folder("strips.tif");
+    g_autofree char *large_tiles =
+        g_strdup_printf("open %s: openslide: level 0 is stored in tiles of 8192 x 8192 pixels, over the limit of 64 MiB a tile", tiles);
+    g_autofree char *large_picture = g_strdup_printf(
+        "open %s: vips: 40000 x 40000 pixels without tiles decode to 4577 MiB, over the limit of 4096 MiB; convert it to a tiled TIFF",
+        strips);
+
+    write_empty_directory(tiles, 9000, 9000, 3, 8192);
+    write_empty_directory(strips, 40000, 40000, 3, 0);
+    expect_open_error(tiles, MT_ERROR_LIMIT, large_tiles);
+    expect_open_error(strips, MT_ERROR_LIMIT, large_picture);
+}
+
+/* Too large to be held in memory: read by regions. */
+static void test_large_image(void)
+{
+    const uint32_t      edge = 17408, tile = 1024;
+    g_autofree char    *path = in_folder("large.tif");
+    g_autofree uint8_t *block = g_malloc(tile * tile);
+    mt_case_options     options = {.backend = "vips"};
+    g_autoptr(GError) error = NULL;
+    TIFF   *tiff = TIFFOpen(path, "w");
+    uint8_t pixels[20 * 10];
+
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, edge);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, edge);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_PACKBITS);
+    TIFFSetField(tiff, TIFFTAG_TILEWIDTH, tile);
+    TIFFSetField(tiff, TIFFTAG_TILELENGTH, tile);
+    for (uint32_t i = 0; i < (edge / tile) * (edge / tile); i++) {
+        memset(block, (int)(i % 256), tile * tile);
+        TIFFWriteEncodedTile(tiff, i, block, -1);
+    }
+    TIFFClose(tiff);
+
+    g_autoptr(mt_case) c = mt_case_open(path, &options, &error);
+    g_assert_no_error(error);
+    g_assert_true(mt_case_read(c, 0, 0, 1014, 1019, 20, 10, pixels, NULL));
+    for (int y = 0; y < 10; y++)
+        for (int x = 0; x < 20; x++)
+            g_assert_cmpint(pixels[y * 20 + x], ==, (y >= 5 ? 17 : 0) + (x >= 10 ? 1 : 0));
+}
+
+static void test_memory(void)
+{
+    g_autofree uint8_t *level0 = waves(W0, H0, 3), *level1 = waves(W1, H1, 3);
+    g_autofree char    *path = write_pyramid("memory.tif", COMPRESSION_LZW, PHOTOMETRIC_RGB, 3, level0, level1);
+    g_autofree uint8_t *pixels = g_malloc(W0 * H0 * 3);
+    g_autoptr(mt_case) c = open_path(path);
+
+    for (int level = 0; level < 2; level++) {
+        g_autoptr(GError) error = NULL;
+
+        mt_alloc_fail_at(1);
+        g_assert_false(mt_case_read(c, 0, level, 5, 5, 20, 20, pixels, &error));
+        mt_alloc_fail_at(0);
+        g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
+        g_assert_true(mt_case_read(c, 0, level, 5, 5, 20, 20, pixels, NULL));
+    }
+}
+
+/* ---- threads on a damaged slide ---- */
+
 typedef struct visitor {
     mt_case       *c;
     const uint8_t *level0;
@@ -753,6 +846,9 @@ int main(int argc, char **argv)
     g_test_add_func("/case/pyramid/odd-level", test_odd_level);
     g_test_add_func("/case/pyramid/hole", test_hole);
     g_test_add_func("/case/pyramid/overhang", test_overhang);
+    g_test_add_func("/case/image/limits", test_limits);
+    g_test_add_func("/case/image/large", test_large_image);
+    g_test_add_func("/case/pyramid/memory", test_memory);
     g_test_add_func("/case/pyramid/dying-handle", test_dying_handle);
     g_test_add_func("/case/identity/files", test_identity);
     g_test_add_func("/case/identity/parts", test_identity_of_parts);

@@ -1,4 +1,5 @@
 /* NIfTI volumes: samples against nibabel (case_expected.py), every orientation by construction, headers that lie. */
+#include "src/base/alloc.h"
 #include "src/case/intensity.h"
 #include "src/case/nifti_header.h"
 #include "src/case/source.h"
@@ -620,15 +621,28 @@ static void test_malformed_samples(void)
     }
     g_autofree char *header = g_build_filename(dir, "malformed/nifti/header-only.nii", NULL);
     g_autofree char *not = g_build_filename(dir, "malformed/nifti/not-nifti.nii", NULL);
-    g_autofree char *wanted = g_strdup_printf(
-        "open %s: no backend reads it: openslide: not a slide; vips: not a readable PNG, JPEG, TIFF, WebP or PNM image; nifti: not a NIfTI file",
-        not );
+    g_autofree char *wanted = g_strdup_printf("open %s: no backend reads it: openslide: not a slide; vips: not a readable PNG, JPEG, TIFF, "
+                                              "WebP or PNM image; nifti: not a NIfTI file",
+                                              not );
     g_autoptr(GError) error = NULL;
 
     /* the header of a pair under the name of a single file */
     expect_refusal(header, MT_ERROR_INPUT, "its voxels are in an .img file beside it, but its own name does not end in .hdr");
     g_assert_null(mt_case_open(not, NULL, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_INPUT);
+    g_assert_cmpstr(error->message, ==, wanted);
+}
+
+static void test_memory(void)
+{
+    g_autofree char *path = write_volume("memory.nii", &plain),
+                    *wanted = g_strdup_printf("open %s: nifti: allocate 64 bytes: the system refused", path);
+    g_autoptr(GError) error = NULL;
+
+    mt_alloc_fail_at(1);
+    g_assert_null(mt_case_open(path, NULL, &error));
+    mt_alloc_fail_at(0);
+    g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
     g_assert_cmpstr(error->message, ==, wanted);
 }
 
@@ -674,6 +688,7 @@ int main(int argc, char **argv)
     g_test_add_func("/case/volume/lying-sizes", test_lying_sizes);
     g_test_add_func("/case/volume/gzip", test_gzip);
     g_test_add_func("/case/volume/malformed-samples", test_malformed_samples);
+    g_test_add_func("/case/volume/memory", test_memory);
     g_test_add_func("/case/volume/random-headers", test_random_headers);
     int result = g_test_run();
 
