@@ -92,9 +92,14 @@ GHashTable *mt_attrs_copy(GHashTable *attrs);
 
 /* Fix input i to a shape with every dimension known.  MT_ERROR_MODEL when it contradicts the file's. */
 bool mt_graph_bind(mt_graph *graph, int input, int rank, const int64_t *shape, GError **error);
+/* The same, and fix its value too: for an input that is a shape, a list of axes or a bound, on which the shapes of other values
+ * depend.  It stays an input; what is fed to it later must be equal.  Takes a reference. */
+bool mt_graph_bind_value(mt_graph *graph, int input, mt_tensor *tensor, GError **error);
 /* Shapes and types of every value from those of the inputs, folding each node whose inputs are all constant (kernels/
  * graph/infer.c).  Afterwards, on a bound graph, every value has a full shape.  An error names node, operator, opset. */
 bool mt_graph_infer(mt_graph *graph, GError **error);
+/* The same as far as it goes: a shape that depends on data stays open, as a value bound later may settle it. */
+bool mt_graph_infer_open(mt_graph *graph, GError **error);
 /* Drop nodes and values that no output needs. */
 void mt_graph_sweep(mt_graph *graph);
 

@@ -2,8 +2,17 @@
 #include "kernels/reference/operator.h"
 #include "src/base/limits.h"
 
-/* A constant larger than this is left to the session: folding it would only move memory from run time to load time. */
-#define FOLD_BYTES_MAX (INT64_C(256) << 20)
+#include <string.h>
+
+/* What folding may cost one graph: bytes on top of twice the constants it came with, and multiply-adds.  Beyond that the work
+ * is left to the session: a small file must not be able to ask for much memory or time while it is loaded. */
+#define FOLD_BYTES (INT64_C(256) << 20)
+#define FOLD_WORK 1e9
+
+typedef struct {
+    int64_t bytes;
+    double  work;
+} fold_budget;
 
 bool mt_graph_bind(mt_graph *graph, int input, int rank, const int64_t *shape, GError **error)
 {
@@ -21,6 +30,23 @@ bool mt_graph_bind(mt_graph *graph, int input, int rank, const int64_t *shape, G
     value->rank = rank;
     for (int i = 0; i < rank; i++)
         value->shape[i] = shape[i];
+    return true;
+}
+
+bool mt_graph_bind_value(mt_graph *graph, int input, mt_tensor *tensor, GError **error)
+{
+    mt_value *value = graph->inputs->pdata[input];
+
+    if (tensor->dtype != value->dtype) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "bind input '%s': the model wants %s, %s was given", value->name,
+                    mt_dtype_name(value->dtype), mt_dtype_name(tensor->dtype));
+        return false;
+    }
+    if (!mt_graph_bind(graph, input, tensor->rank, tensor->shape, error))
+        return false;
+    mt_tensor *held = mt_tensor_ref(tensor);
+    g_clear_pointer(&value->constant, mt_tensor_unref);
+    value->constant = held;
     return true;
 }
 
@@ -89,7 +115,35 @@ static bool infer_node(mt_node *node, GError **error)
     return !ready || (node->kernel->infer(node, error) && check_outputs(node, error));
 }
 
-static bool is_foldable(const mt_node *node)
+static double count_of(const mt_value *value)
+{
+    double count = value != NULL ? 1 : 0;
+
+    for (int i = 0; value != NULL && i < value->rank; i++)
+        count *= (double)value->shape[i];
+    return count;
+}
+
+/* Multiply-adds: exact for products and convolutions, a bound for operators that look at many elements for each output; the
+ * others are linear in their bytes. */
+static double fold_work(const mt_node *node)
+{
+    static const char *const heavy[] = {"Einsum", "LRN", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "TopK", NULL};
+    const mt_value          *a = mt_node_input(node, 0), *b = mt_node_input(node, 1);
+    double                   outputs = count_of(mt_node_output(node, 0));
+
+    if (g_str_equal(node->op, "MatMul") && a->rank > 0)
+        return outputs * (double)a->shape[a->rank - 1];
+    if (g_str_equal(node->op, "Gemm"))
+        return outputs * (double)MAX(a->shape[0], a->shape[1]);
+    if (g_str_has_prefix(node->op, "Conv") && b != NULL && b->rank > 0)
+        return outputs * count_of(b) / MAX(1, (double)MIN(b->shape[0], b->shape[1]));
+    if (g_strv_contains(heavy, node->op) || g_str_has_suffix(node->op, "Pool"))
+        return outputs * (count_of(a) + count_of(b));
+    return 0;
+}
+
+static bool is_foldable(const mt_node *node, fold_budget *budget)
 {
     int64_t bytes = 0;
 
@@ -108,7 +162,46 @@ static bool is_foldable(const mt_node *node)
             return false;
         bytes += value_bytes(output);
     }
-    return bytes <= FOLD_BYTES_MAX;
+    double work = fold_work(node);
+    if (bytes > budget->bytes || work > budget->work)
+        return false;
+    budget->bytes -= bytes;
+    budget->work -= work;
+    return true;
+}
+
+static fold_budget make_budget(const mt_graph *graph)
+{
+    fold_budget budget = {FOLD_BYTES, FOLD_WORK};
+
+    for (guint i = 0; i < graph->values->len; i++) {
+        const mt_value *value = graph->values->pdata[i];
+        if (value->constant != NULL)
+            budget.bytes += 2 * (int64_t)mt_tensor_bytes(value->constant);
+    }
+    return budget;
+}
+
+static void set_constant(mt_value *value, mt_tensor *tensor)
+{
+    g_clear_pointer(&value->constant, mt_tensor_unref);
+    value->constant = tensor;
+    value->producer = NULL;
+}
+
+/* Operators that keep the elements and their order: the result is another view of the same memory, and the very same tensor
+ * when the shape stays, so that tied weights stay one. */
+static bool fold_view(mt_node *node)
+{
+    static const char *const views[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", NULL};
+    mt_tensor               *from = mt_node_input(node, 0)->constant;
+    mt_value                *to = mt_node_output(node, 0);
+
+    if (!g_strv_contains(views, node->op) || from->owner == NULL || node->outputs->len != 1)
+        return false;
+    bool same = from->rank == to->rank && memcmp(from->shape, to->shape, (size_t)to->rank * sizeof *to->shape) == 0;
+    set_constant(to, same ? mt_tensor_ref(from) : mt_tensor_new_view(to->dtype, to->rank, to->shape, from->data, from->owner));
+    return true;
 }
 
 /* Runs the node and makes its outputs constant. */
@@ -131,10 +224,8 @@ static void fold_node(mt_node *node, GError **error)
         return;
     for (guint i = 0; i < node->outputs->len; i++) {
         mt_value *value = node->outputs->pdata[i];
-        if (value != NULL) {
-            value->constant = g_steal_pointer(&outputs->pdata[i]);
-            value->producer = NULL;
-        }
+        if (value != NULL)
+            set_constant(value, g_steal_pointer(&outputs->pdata[i]));
     }
 }
 
@@ -153,8 +244,7 @@ static void fold_shape(mt_node *node, GError **error)
         g_clear_pointer(&result, mt_tensor_unref);
         return;
     }
-    ((mt_value *)node->outputs->pdata[0])->constant = result;
-    ((mt_value *)node->outputs->pdata[0])->producer = NULL;
+    set_constant(node->outputs->pdata[0], result);
 }
 
 static bool asks_shape_only(const mt_node *node)
@@ -171,7 +261,7 @@ static bool is_folded(const mt_node *node)
     return folded;
 }
 
-static bool visit_node(mt_node *node, GError **error)
+static bool visit_node(mt_node *node, fold_budget *budget, GError **error)
 {
     GError *local = NULL;
 
@@ -179,7 +269,7 @@ static bool visit_node(mt_node *node, GError **error)
         return false;
     if (asks_shape_only(node))
         fold_shape(node, &local);
-    else if (is_foldable(node))
+    else if (is_foldable(node, budget) && !(node->inputs->len > 0 && fold_view(node)))
         fold_node(node, &local);
     if (local == NULL)
         return true;
@@ -227,11 +317,18 @@ static bool check_complete(const mt_graph *graph, GError **error)
     return true;
 }
 
-bool mt_graph_infer(mt_graph *graph, GError **error)
+bool mt_graph_infer_open(mt_graph *graph, GError **error)
 {
+    fold_budget budget = make_budget(graph);
+
     for (guint i = 0; i < graph->nodes->len; i++)
-        if (!visit_node(graph->nodes->pdata[i], error))
+        if (!visit_node(graph->nodes->pdata[i], &budget, error))
             return false;
     drop_folded(graph);
-    return !is_bound(graph) || check_complete(graph, error);
+    return true;
+}
+
+bool mt_graph_infer(mt_graph *graph, GError **error)
+{
+    return mt_graph_infer_open(graph, error) && (!is_bound(graph) || check_complete(graph, error));
 }

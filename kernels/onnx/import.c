@@ -322,7 +322,7 @@ bool mt_import(mt_model *model, GBytes *bytes, mt_external_data *external, GErro
         return refuse(error, "the file is not an ONNX model, or it is damaged or cut short");
     bool ok = read_model(&im, proto, error);
     onnx__model_proto__free_unpacked(proto, NULL);
-    if (!ok || !mt_graph_infer(model->graph, error))
+    if (!ok || !mt_graph_infer_open(model->graph, error))
         return false;
     mt_graph_sweep(model->graph);
     complete_output_ports(model);

@@ -70,14 +70,6 @@ static void clip_window(const mt_window *w, int i, int64_t start, int64_t *from,
     *to = w->in[i] <= start ? 0 : MIN(w->kernel[i], (w->in[i] - start + w->dilation[i] - 1) / w->dilation[i]);
 }
 
-/* Elements an average divides by when pads count: those before the end of the pad behind. */
-static int64_t padded_extent(const mt_window *w, int i, int64_t start)
-{
-    int64_t room = w->in[i] + w->pad_end[i] - start;
-
-    return CLAMP((room + w->dilation[i] - 1) / w->dilation[i], 1, w->kernel[i]);
-}
-
 static void take(const pool_plan *p, double value, int64_t place, double *result, int64_t *best)
 {
     if (p->kind == POOL_AVERAGE)
@@ -99,7 +91,7 @@ static double pool_one(const pool_plan *p, const double *plane, const int64_t *s
     *best = -1;
     for (int i = 0; i < 3; i++) {
         clip_window(w, i, start[i], &from[i], &to[i]);
-        size *= (double)(p->counts_pads ? padded_extent(w, i, start[i]) : MAX(0, to[i] - from[i]));
+        size *= (double)(p->counts_pads ? w->kernel[i] : MAX(0, to[i] - from[i]));
     }
     for (k[0] = from[0]; k[0] < to[0]; k[0]++)
         for (k[1] = from[1]; k[1] < to[1]; k[1]++)

@@ -139,22 +139,26 @@ static bool run_dynamic(const mt_node *node, const mt_tensor *const *inputs, mt_
     return true;
 }
 
-/* Two-dimensional factors with optional batches in front of the left one cover what exporters write. */
+/* Batches in front of the left factor; the right one has the same or none. */
 static bool infer_product(mt_node *node, int right, mt_dtype dtype, GError **error)
 {
     const mt_value *a = mt_node_input(node, 0), *b = mt_node_input(node, right);
     int64_t         shape[MT_MAX_RANK];
 
     if (!mt_want_type(node, 0, MT_TYPES_BYTE, error) || !mt_want_type(node, right, MT_TYPES_BYTE, error) ||
-        !mt_want_rank(node, 0, 2, MT_MAX_RANK, error) || !mt_want_rank(node, right, 2, 2, error))
+        !mt_want_rank(node, 0, 2, MT_MAX_RANK, error) || !mt_want_rank(node, right, 2, MT_MAX_RANK, error))
         return false;
-    if (a->shape[a->rank - 1] >= 0 && b->shape[0] >= 0 && a->shape[a->rank - 1] != b->shape[0]) {
-        mt_node_error(node, error, "the factors do not fit: %" G_GINT64_FORMAT " columns and %" G_GINT64_FORMAT " rows",
-                      a->shape[a->rank - 1], b->shape[0]);
+    int64_t columns = a->shape[a->rank - 1], rows = b->shape[b->rank - 2];
+    bool    fits = (columns < 0 || rows < 0 || columns == rows) && (b->rank == 2 || b->rank == a->rank);
+    for (int i = 0; i < b->rank - 2; i++)
+        fits = fits && (a->shape[i] < 0 || b->shape[i] < 0 || a->shape[i] == b->shape[i]);
+    if (!fits) {
+        g_autofree char *left = mt_shape_to_string(a->rank, a->shape), *other = mt_shape_to_string(b->rank, b->shape);
+        mt_node_error(node, error, "shapes %s and %s cannot be multiplied", left, other);
         return false;
     }
     memcpy(shape, a->shape, sizeof shape);
-    shape[a->rank - 1] = b->shape[1];
+    shape[a->rank - 1] = b->shape[b->rank - 1];
     mt_set_output(node, 0, dtype, a->rank, shape);
     return true;
 }
@@ -184,10 +188,11 @@ static bool want_entries(const mt_node *node, int input, int64_t n, GError **err
 
 static int64_t dot(const mt_tensor *a, const mt_tensor *b, int64_t row, int64_t column, const mt_tensor *a_zero, const mt_tensor *b_zero)
 {
-    int64_t depth = b->shape[0], n = b->shape[1], sum = 0, az = zero_of(a_zero, row), bz = zero_of(b_zero, column);
+    int64_t depth = b->shape[b->rank - 2], n = b->shape[b->rank - 1], sum = 0, az = zero_of(a_zero, row), bz = zero_of(b_zero, column);
+    int64_t batch = b->rank > 2 ? row / a->shape[a->rank - 2] * depth * n : 0;
 
     for (int64_t k = 0; k < depth; k++)
-        sum += (mt_element_int(a, row * depth + k) - az) * (mt_element_int(b, k * n + column) - bz);
+        sum += (mt_element_int(a, row * depth + k) - az) * (mt_element_int(b, batch + k * n + column) - bz);
     return sum;
 }
 
@@ -197,12 +202,12 @@ static bool infer_matmul_integer(mt_node *node, GError **error)
 
     if (!mt_want_inputs(node, 2, 4, error) || !infer_product(node, 1, MT_I32, error))
         return false;
-    return want_entries(node, 2, a->rank == 2 ? a->shape[0] : 1, error) && want_entries(node, 3, b->shape[1], error);
+    return want_entries(node, 2, a->rank == 2 ? a->shape[0] : 1, error) && want_entries(node, 3, b->shape[b->rank - 1], error);
 }
 
 static bool run_matmul_integer(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)
 {
-    int64_t n = inputs[1]->shape[1], count = mt_tensor_count(outputs[0]);
+    int64_t n = inputs[1]->shape[inputs[1]->rank - 1], count = mt_tensor_count(outputs[0]);
 
     (void)error;
     for (int64_t i = 0; i < count; i++) {
@@ -219,7 +224,8 @@ static bool infer_qlinear_matmul(mt_node *node, GError **error)
     if (!mt_want_inputs(node, 8, 8, error) || !mt_want_type(node, 7, MT_TYPES_BYTE, error) ||
         !infer_product(node, 3, mt_node_input(node, 7)->dtype, error))
         return false;
-    int64_t n = mt_node_input(node, 3)->shape[1];
+    const mt_value *b = mt_node_input(node, 3);
+    int64_t         n = b->shape[b->rank - 1];
     for (int i = 1; i < 8; i++)
         if (i != 3 && (!want_entries(node, i, i == 4 || i == 5 ? n : 1, error)))
             return false;
@@ -228,7 +234,7 @@ static bool infer_qlinear_matmul(mt_node *node, GError **error)
 
 static bool run_qlinear_matmul(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)
 {
-    int64_t n = inputs[3]->shape[1], count = mt_tensor_count(outputs[0]);
+    int64_t n = inputs[3]->shape[inputs[3]->rank - 1], count = mt_tensor_count(outputs[0]);
 
     (void)node, (void)error;
     for (int64_t i = 0; i < count; i++) {

@@ -252,7 +252,7 @@ static void fill_taps(const resize_rule *rule, const resize_axis *axis, tap_tabl
         double  distance = ((double)at - place) * shrink;
 
         w[k] = cubic ? cubic_weight(distance, rule->cubic) : MAX(0, 1 - fabs(distance));
-        if ((rule->exclude_outside || rule->antialias) && (at < 0 || at >= axis->in))
+        if (rule->exclude_outside && (at < 0 || at >= axis->in))
             w[k] = 0;
         sum += w[k];
     }
