@@ -1,90 +1,118 @@
 #include "kernels/onednn/attention.h"
 
-#include "kernels/pixel/clones.h"
-
-#include <math.h>
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 
 #define BLOCK_FLOATS INT64_C(65536) /* scores of one block of rows: 256 KiB, a share of the second-level cache */
-#define LANES 16
 
-/* e^x for x <= 0 within 2 units in the last place: x = n ln 2 + r, e^r by a polynomial (Cephes). Below -87 it is 0. */
-MT_ALWAYS_INLINE float exp_negative(float x)
-{
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-    union {
-        float   f;
-        int32_t i;
-    } power;
-    float y = x < -87.0f ? -87.0f : x;
-    float n = (y * 1.44269504088896341f + magic) - magic;
-    float r = (y - n * 0.693359375f) - n * -2.12194440e-4f;
-    float p = 1.9875691500e-4f;
+/* What one thread works with. */
+typedef struct bench {
+    float          *scores; /* of one block of rows */
+    dnnl_exec_arg_t args[3];
+    int             n_args;
+} bench;
 
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    power.i = ((int32_t)n + 127) * (1 << 23);
-    return x < -87.0f ? 0.0f : p * power.f;
-}
-
-/* NaN in a row makes the whole row NaN: it must not pass for a number. */
-MT_ALWAYS_INLINE float largest(const float *x, int64_t n)
-{
-    float most[LANES], result = -INFINITY;
-    int   bad = 0;
-
-    for (int k = 0; k < LANES; k++)
-        most[k] = -INFINITY;
-    for (int64_t i = 0; i < n; i++)
-        bad |= x[i] != x[i];
-    for (int64_t i = 0; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
-    for (int64_t i = n / LANES * LANES; i < n; i++)
-        result = x[i] > result ? x[i] : result;
-    for (int k = 0; k < LANES; k++)
-        result = most[k] > result ? most[k] : result;
-    return bad ? NAN : result;
-}
-
-MT_CLONES void mt_softmax_row(float *x, int64_t n)
-{
-    float sums[LANES] = {0}, sum = 0, most = largest(x, n), scale;
-
-    if (!isfinite(most)) { /* NaN, infinity, or nothing but -infinity: not defined */
-        for (int64_t i = 0; i < n; i++)
-            x[i] = NAN;
-        return;
-    }
-    for (int64_t i = 0; i < n; i++)
-        x[i] = exp_negative(x[i] - most);
-    for (int64_t i = 0; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            sums[k] += x[i + k];
-    for (int64_t i = n / LANES * LANES; i < n; i++)
-        sum += x[i];
-    for (int k = 0; k < LANES; k++)
-        sum += sums[k];
-    scale = 1 / sum;
-    for (int64_t i = 0; i < n; i++)
-        x[i] *= scale;
-}
+struct mt_attention {
+    mt_attention_shape    shape;
+    int64_t               rows; /* of a block */
+    int                   threads;
+    dnnl_engine_t         engine;
+    dnnl_stream_t         stream;
+    mt_md                *block_md, *scratch_md;
+    dnnl_primitive_desc_t pd;
+    dnnl_primitive_t      softmax;
+    bench                *benches;
+};
 
 static int64_t block_rows(const mt_attention_shape *a)
 {
-    int64_t rows = a->s > 0 ? BLOCK_FLOATS / a->s : a->l;
+    int64_t rows = MAX(BLOCK_FLOATS / MAX(a->s, 1), 16), blocks;
 
-    return rows < 16 ? 16 : rows > a->l ? a->l : rows;
+    if (rows >= a->l)
+        return a->l;
+    blocks = (a->l + rows - 1) / rows;
+    return (a->l + blocks - 1) / blocks;
 }
 
-int64_t mt_attention_scratch(const mt_attention_shape *a)
+static bool create_softmax(mt_attention *a)
 {
-    return (block_rows(a) * a->s + 15) / 16 * 16;
+    dnnl_primitive_attr_t attr = NULL;
+    bool                  made;
+
+    if (dnnl_primitive_attr_create(&attr) != dnnl_success)
+        return false;
+    dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user); /* threads share the primitive */
+    made = mt_pd_softmax(&a->pd, a->engine, attr, false, a->block_md, 1);
+    dnnl_primitive_attr_destroy(attr);
+    return made && dnnl_primitive_create(&a->softmax, a->pd) == dnnl_success;
+}
+
+mt_attention *mt_attention_new(const mt_attention_shape *shape, int threads, dnnl_engine_t engine, dnnl_stream_t stream)
+{
+    mt_attention *a = g_new0(mt_attention, 1);
+
+    *a = (mt_attention){.shape = *shape, .rows = block_rows(shape), .threads = threads, .engine = engine, .stream = stream};
+    a->block_md = mt_md_new_strided(2, (int64_t[]){a->rows, shape->s}, (int64_t[]){shape->s, 1});
+    a->benches = g_new0(bench, threads);
+    if (a->block_md != NULL && create_softmax(a)) {
+        a->scratch_md = mt_md_of(a->pd, dnnl_query_scratchpad_md, 0);
+        return a;
+    }
+    mt_attention_free(a);
+    return NULL;
+}
+
+void mt_attention_free(mt_attention *a)
+{
+    for (int t = 0; t < a->threads; t++)
+        for (int i = 0; i < a->benches[t].n_args; i++)
+            dnnl_memory_destroy(a->benches[t].args[i].memory);
+    g_free(a->benches);
+    if (a->softmax != NULL)
+        dnnl_primitive_destroy(a->softmax);
+    if (a->pd != NULL)
+        dnnl_primitive_desc_destroy(a->pd);
+    mt_md_free(a->block_md);
+    mt_md_free(a->scratch_md);
+    g_free(a);
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static size_t bench_bytes(const mt_attention *a)
+{
+    return round_up(mt_md_bytes(a->block_md)) + (a->scratch_md == NULL ? 0 : round_up(mt_md_bytes(a->scratch_md)));
+}
+
+size_t mt_attention_scratch(const mt_attention *a)
+{
+    return bench_bytes(a) * (size_t)a->threads;
+}
+
+static bool add_arg(bench *b, int id, dnnl_memory_t memory)
+{
+    if (memory != NULL)
+        b->args[b->n_args++] = (dnnl_exec_arg_t){.arg = id, .memory = memory};
+    return memory != NULL;
+}
+
+bool mt_attention_bind(mt_attention *a, void *scratch)
+{
+    for (int t = 0; t < a->threads; t++) {
+        bench *b = &a->benches[t];
+        char  *own = (char *)scratch + bench_bytes(a) * (size_t)t;
+
+        b->scores = (float *)own;
+        if (!add_arg(b, DNNL_ARG_SRC, mt_memory_new(a->block_md, a->engine, own)) ||
+            !add_arg(b, DNNL_ARG_DST, mt_memory_new(a->block_md, a->engine, own)))
+            return false;
+        own += round_up(mt_md_bytes(a->block_md));
+        if (a->scratch_md != NULL && !add_arg(b, DNNL_ARG_SCRATCHPAD, mt_memory_new(a->scratch_md, a->engine, own)))
+            return false;
+    }
+    return true;
 }
 
 static void add_mask(float *scores, int64_t rows, int64_t s, const float *mask, const mt_matrices *m)
@@ -101,36 +129,36 @@ static char letter(const mt_matrices *m, int64_t *leading)
     return m->columns == 1 ? 'N' : 'T';
 }
 
-/* Rows [from, from + rows) of matrix `b`. */
-static bool run_block(const mt_attention_shape *a, int64_t b, int64_t from, int64_t rows, const float *q, const float *kt, const float *v,
-                      const float *mask, float *out, float *scores)
+/* Rows [from, from + rows) of matrix `i`.  The softmax always runs over a whole block: rows past the end are not read. */
+static bool run_block(const mt_attention *attention, const bench *b, int64_t i, int64_t from, int64_t rows, const float *q, const float *kt,
+                      const float *v, const float *mask, float *out)
 {
-    int64_t      ld_q, ld_k, ld_v;
-    char         tq = letter(&a->q, &ld_q), tk = letter(&a->kt, &ld_k), tv = letter(&a->v, &ld_v);
-    const float *q_block = q + a->q.starts[b] + from * a->q.rows;
-    bool         done;
+    const mt_attention_shape *a = &attention->shape;
+    int64_t                   ld_q, ld_k, ld_v;
+    char                      tq = letter(&a->q, &ld_q), tk = letter(&a->kt, &ld_k), tv = letter(&a->v, &ld_v);
+    const float              *q_block = q + a->q.starts[i] + from * a->q.rows;
+    float                    *out_block = out + a->out.starts[i] + from * a->out.rows;
 
-    done =
-        dnnl_sgemm(tq, tk, rows, a->s, a->d, (float)a->scale, q_block, ld_q, kt + a->kt.starts[b], ld_k, 0, scores, a->s) == dnnl_success;
+    if (dnnl_sgemm(tq, tk, rows, a->s, a->d, (float)a->scale, q_block, ld_q, kt + a->kt.starts[i], ld_k, 0, b->scores, a->s) !=
+        dnnl_success)
+        return false;
     if (a->mask.starts != NULL)
-        add_mask(scores, rows, a->s, mask + a->mask.starts[b] + from * a->mask.rows, &a->mask);
-    for (int64_t i = 0; i < rows; i++)
-        mt_softmax_row(scores + i * a->s, a->s);
-    return done && dnnl_sgemm('N', tv, rows, a->e, a->s, 1, scores, a->s, v + a->v.starts[b], ld_v, 0,
-                              out + a->out.starts[b] + from * a->out.rows, a->out.rows) == dnnl_success;
+        add_mask(b->scores, rows, a->s, mask + a->mask.starts[i] + from * a->mask.rows, &a->mask);
+    if (dnnl_primitive_execute(attention->softmax, attention->stream, b->n_args, b->args) != dnnl_success)
+        return false;
+    return dnnl_sgemm('N', tv, rows, a->e, a->s, 1, b->scores, a->s, v + a->v.starts[i], ld_v, 0, out_block, a->out.rows) == dnnl_success;
 }
 
-bool mt_attention_run(const mt_attention_shape *a, const float *q, const float *kt, const float *v, const float *mask, float *out,
-                      float *scratch, int threads)
+bool mt_attention_run(const mt_attention *a, const float *q, const float *kt, const float *v, const float *mask, float *out)
 {
-    int64_t rows = block_rows(a), blocks = (a->l + rows - 1) / rows, each = mt_attention_scratch(a);
+    int64_t l = a->shape.l, blocks = (l + a->rows - 1) / a->rows;
     int     failed = 0;
 
-#pragma omp parallel for schedule(static) num_threads(threads) reduction(| : failed)
-    for (int64_t i = 0; i < a->batch * blocks; i++) {
-        int64_t from = i % blocks * rows, n = a->l - from < rows ? a->l - from : rows;
+#pragma omp parallel for schedule(static) num_threads(a->threads) reduction(| : failed)
+    for (int64_t i = 0; i < a->shape.batch * blocks; i++) {
+        int64_t from = i % blocks * a->rows, n = MIN(l - from, a->rows);
 
-        failed |= !run_block(a, i / blocks, from, n, q, kt, v, mask, out, scratch + omp_get_thread_num() * each);
+        failed |= !run_block(a, &a->benches[omp_get_thread_num()], i / blocks, from, n, q, kt, v, mask, out);
     }
     return failed == 0;
 }

@@ -2,8 +2,7 @@
 #ifndef MT_ATTENTION_H
 #define MT_ATTENTION_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernels/onednn/dnnl_compat.h"
 
 /* One operand: where the matrices of the batch begin, and the strides of their rows and columns; one of them is 1. */
 typedef struct mt_matrices {
@@ -17,12 +16,16 @@ typedef struct mt_attention_shape {
     double      scale;
 } mt_attention_shape;
 
-/* Floats of scratch that each thread needs. */
-int64_t mt_attention_scratch(const mt_attention_shape *shape);
-/* `scratch` holds that for each of `threads` threads.  Results do not depend on their number.  False: out of memory. */
-bool mt_attention_run(const mt_attention_shape *shape, const float *q, const float *kt, const float *v, const float *mask, float *out,
-                      float *scratch, int threads);
-/* Each row of `x` becomes its softmax. */
-void mt_softmax_row(float *x, int64_t n);
+typedef struct mt_attention mt_attention;
+
+/* NULL when the library has no softmax for this. */
+mt_attention *mt_attention_new(const mt_attention_shape *shape, int threads, dnnl_engine_t engine, dnnl_stream_t stream);
+void          mt_attention_free(mt_attention *attention);
+/* Bytes of scratch that mt_attention_run wants for all threads. */
+size_t mt_attention_scratch(const mt_attention *attention);
+/* The memory of that many bytes that later runs will use; false when the library refuses. */
+bool mt_attention_bind(mt_attention *attention, void *scratch);
+/* Results do not depend on the number of threads.  False: out of memory. */
+bool mt_attention_run(const mt_attention *attention, const float *q, const float *kt, const float *v, const float *mask, float *out);
 
 #endif

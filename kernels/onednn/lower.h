@@ -37,6 +37,7 @@ extern const mt_lower_entry mt_lower_attention[], mt_lower_binary[], mt_lower_co
 
 mt_session   *mt_lower_session(const mt_lowering *l);
 dnnl_engine_t mt_lower_engine(const mt_lowering *l);
+dnnl_stream_t mt_lower_stream(const mt_lowering *l);
 
 /* --- places (places.c) --- */
 

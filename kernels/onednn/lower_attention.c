@@ -4,6 +4,7 @@
 
 typedef struct attention_step {
     mt_attention_shape shape;
+    mt_attention      *attention;
     mt_buffer         *buffers[5]; /* q, kt, v, mask, out */
     size_t             offsets[5];
     int64_t           *starts[5];
@@ -17,6 +18,8 @@ static void free_attention(void *context)
 
     for (int i = 0; i < 5; i++)
         g_free(a->starts[i]);
+    if (a->attention != NULL)
+        mt_attention_free(a->attention);
     g_free(a);
 }
 
@@ -25,12 +28,22 @@ static const float *data_of(const attention_step *a, int i)
     return a->buffers[i] == NULL ? NULL : (const float *)((const char *)a->buffers[i]->data + a->offsets[i]);
 }
 
+static bool bind_attention(mt_step *step, mt_session *session, GError **error)
+{
+    attention_step *a = step->context;
+
+    if (mt_attention_bind(a->attention, session->scratch))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MEMORY, "node '%s': oneDNN refused a memory object", step->name);
+    return false;
+}
+
 static bool run_attention(mt_step *step, mt_session *session, GError **error)
 {
     attention_step *a = step->context;
 
-    if (mt_attention_run(&a->shape, data_of(a, Q), data_of(a, KT), data_of(a, V), data_of(a, MASK), (float *)data_of(a, OUT),
-                         session->scratch, session->threads))
+    (void)session;
+    if (mt_attention_run(a->attention, data_of(a, Q), data_of(a, KT), data_of(a, V), data_of(a, MASK), (float *)data_of(a, OUT)))
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_MEMORY, "oneDNN could not multiply the matrices of attention");
     return false;
@@ -166,9 +179,15 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     result_view(&view, &v_view, out);
     y = mt_lower_new_view(l, &view);
     set_operand(a, OUT, &y, &y.view, &a->shape.out);
+    a->attention = mt_attention_new(&a->shape, session->threads, mt_lower_engine(l), mt_lower_stream(l));
+    if (a->attention == NULL) {
+        free_attention(a);
+        return MT_NOT_HERE;
+    }
     step = mt_session_step(session, node->name, "attention", a, free_attention);
+    step->bind = bind_attention;
     step->run = run_attention;
-    step->scratch_bytes = (size_t)mt_attention_scratch(&a->shape) * sizeof(float) * (size_t)session->threads;
+    step->scratch_bytes = mt_attention_scratch(a->attention);
     for (int i = 0; i < OUT; i++)
         if (a->buffers[i] != NULL)
             mt_step_reads(session, step, a->buffers[i]);

@@ -15,6 +15,11 @@ dnnl_engine_t mt_lower_engine(const mt_lowering *l)
     return l->runtime->engine;
 }
 
+dnnl_stream_t mt_lower_stream(const mt_lowering *l)
+{
+    return l->runtime->stream;
+}
+
 const mt_md *mt_lower_keep(mt_lowering *l, mt_md *md)
 {
     if (md != NULL)
