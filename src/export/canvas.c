@@ -2,6 +2,7 @@
 
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
+#include "src/case/vips_start.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,19 +13,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, g_object_unref)
 
 static bool vips_failed(GError **error, const char *doing)
 {
-    g_autofree char *reason = vips_error_buffer_copy();
+    g_autofree char *reason = mt_vips_take_error();
 
-    g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "%s: %s", doing, g_strstrip(reason));
+    g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "%s: %s", doing, reason);
     return false;
-}
-
-static bool start_vips(GError **error)
-{
-    if (vips_init("microtome") != 0)
-        return vips_failed(error, "start libvips");
-    vips_concurrency_set(1);
-    vips_block_untrusted_set(TRUE);
-    return true;
 }
 
 mt_canvas *mt_canvas_new(int width, int height, mt_color color, GError **error)
@@ -97,7 +89,7 @@ static VipsImage *render_text(const char *text, const mt_text_style *style, GErr
     g_autofree char *font = g_strdup_printf("DejaVu Sans, Sans %s %d", style->bold ? "Bold" : "", style->size_px);
     VipsImage       *mask = NULL;
 
-    if (!start_vips(error))
+    if (!mt_vips_start(error))
         return NULL;
     if (vips_text(&mask, markup, "font", font, "dpi", 72, NULL) != 0) {
         vips_failed(error, "draw text (is a font installed? fonts-dejavu-core has one)");
@@ -194,7 +186,7 @@ bool mt_canvas_write_png(const mt_canvas *canvas, const char *path, GError **err
     void  *png = NULL;
     bool   ok;
 
-    if (!start_vips(error))
+    if (!mt_vips_start(error))
         return false;
     image = vips_image_new_from_memory(canvas->rgb, bytes, canvas->width, canvas->height, 3, VIPS_FORMAT_UCHAR);
     if (image == NULL || vips_copy(image, &tagged, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) != 0 ||

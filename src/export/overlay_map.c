@@ -88,8 +88,8 @@ static void tile_centre(const mt_overlay *overlay, int64_t i, double *x, double 
     const mt_heatmap *h = overlay->heatmap;
     const int64_t    *row = (const int64_t *)h->coords->data + i * h->coords->shape[1];
 
-    *x = ((double)row[0] + h->tile_level0[0] / 2) * overlay->map_width / h->level0_size[0];
-    *y = ((double)row[1] + h->tile_level0[1] / 2) * overlay->map_height / h->level0_size[1];
+    *x = CLAMP(((double)row[0] + h->tile_level0[0] / 2) / h->level0_size[0], -1, 2) * overlay->map_width;
+    *y = CLAMP(((double)row[1] + h->tile_level0[1] / 2) / h->level0_size[1], -1, 2) * overlay->map_height;
 }
 
 static bool near_a_spot(const mt_overlay *overlay, int64_t i)
@@ -131,8 +131,8 @@ static bool draw_spots(const mt_overlay *overlay, GError **error)
     mt_text_style     style = {.size_px = 13, .bold = true, .color = white, .anchor = MT_ANCHOR_MIDDLE};
 
     for (int i = 0; i < overlay->n_spots; i++) {
-        int    width = MAX(14, (int)lround(h->tile_level0[0] * overlay->map_width / h->level0_size[0]) + 6);
-        int    height = MAX(14, (int)lround(h->tile_level0[1] * overlay->map_height / h->level0_size[1]) + 6);
+        int    width = MAX(14, (int)lround(MIN(h->tile_level0[0] / h->level0_size[0], 1) * overlay->map_width) + 6);
+        int    height = MAX(14, (int)lround(MIN(h->tile_level0[1] / h->level0_size[1], 1) * overlay->map_height) + 6);
         char   rank[8];
         double centre_x, centre_y;
         tile_centre(overlay, overlay->spots[i].index, &centre_x, &centre_y);

@@ -32,7 +32,10 @@ static bool read_frame(mt_heatmap *heatmap, const mt_result *result, GError **er
          mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_LEVEL0_HEIGHT, &heatmap->level0_size[1], 1);
     for (int axis = 0; axis < 2 && ok; axis++)
         ok = heatmap->level0_size[axis] >= 1 && heatmap->level0_size[axis] <= (double)MT_LIMIT_SLIDE_EDGE_PX &&
-             isfinite(heatmap->tile_level0[axis]) && (heatmap->tile_level0[axis] > 0 || heatmap->coords->shape[0] == 0);
+             heatmap->tile_level0[axis] <= (double)MT_LIMIT_SLIDE_EDGE_PX &&
+             (heatmap->tile_level0[axis] > 0 || heatmap->coords->shape[0] == 0);
+    for (int64_t i = 0; ok && i < mt_tensor_count(heatmap->coords); i++)
+        ok = ABS(((const int64_t *)heatmap->coords->data)[i] / 2) <= MT_LIMIT_SLIDE_EDGE_PX / 2;
     if (!ok)
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a heatmap of %s: %s lacks the place of its tiles in the plane", path,
                     MT_OBJECT_COORDS);

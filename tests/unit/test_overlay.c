@@ -17,7 +17,7 @@
 #define RING 720
 
 /* fontconfig keeps its caches for the life of the process; nothing of ours is excused. */
-const char *__lsan_default_suppressions(void);
+const char                                        *__lsan_default_suppressions(void);
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void)
 {
     return "leak:libfontconfig";
