@@ -11,7 +11,7 @@
 
 #include "tools/model_bench.h"
 
-static const mt_command SUB[]; /* below */
+static const mt_command SUB[3]; /* below: info, run, bench */
 
 static void print_ports(const mt_model *model)
 {
@@ -208,7 +208,7 @@ static int run_bench(int argc, char **argv)
     return 0;
 }
 
-static const mt_command SUB[] = {
+static const mt_command SUB[3] = {
     {.name = "model info", .arguments = "MODEL.onnx", .summary = "Operators, parameters, inputs, outputs.", .run = run_info},
     {.name = "model run", .arguments = "MODEL.onnx", .summary = "Run a model on arrays: --input NAME=x.npy ... -o DIR.", .run = run_run},
     {.name = "model bench", .arguments = "MODEL.onnx", .summary = "Items per second with the team of run: one batch per thread.", .run = run_bench},

@@ -154,10 +154,24 @@ static void print_json(const run_options *o, const mt_batch_totals *totals, GPtr
     json_decref(root);
 }
 
-/* summary.csv as a table for people. */
+/* A cell as people read it: three decimals are enough on a terminal, the file keeps all. */
+static void print_cell(const char *cell, int width)
+{
+    char  *end;
+    double value = cell != NULL ? g_ascii_strtod(cell, &end) : 0;
+
+    if (cell == NULL || *cell == '\0')
+        printf("%-*s", width, "-");
+    else if (*end == '\0' && strchr(cell, '.') != NULL)
+        printf("%-*.3f", width, value);
+    else
+        printf("%-*s", width, cell);
+}
+
+/* summary.csv as a table. */
 static void print_table(const mt_batch_totals *totals)
 {
-    static const char *const columns[] = {"id", "status", "decision", "score", "tiles", "tissue_mm2", "seconds"};
+    static const char *const columns[] = {"status", "decision", "score", "tiles", "tissue_mm2", "seconds"};
     g_autoptr(mt_csv)        csv = totals->summary != NULL ? mt_csv_read(totals->summary, NULL) : NULL;
 
     if (csv == NULL)
@@ -165,10 +179,9 @@ static void print_table(const mt_batch_totals *totals)
     if (totals->demonstration)
         puts("DEMONSTRATION: encoder or head are samples; these scores mean nothing for a patient.");
     for (int row = -1; row < (int)csv->rows->len; row++) {
-        for (size_t k = 0; k < G_N_ELEMENTS(columns); k++) {
-            const char *cell = row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k]));
-            printf(k == 0 ? "%-28s" : "  %-10s", cell != NULL && *cell != '\0' ? cell : "-");
-        }
+        printf("%-28s", row < 0 ? "id" : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, "id")));
+        for (size_t k = 0; k < G_N_ELEMENTS(columns); k++)
+            print_cell(row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k])), 12);
         putchar('\n');
     }
 }

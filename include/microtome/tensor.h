@@ -3,7 +3,7 @@
 #ifndef MICROTOME_TENSOR_H
 #define MICROTOME_TENSOR_H
 
-#include <microtome/api.h>
+#include <microtome/error.h>
 
 G_BEGIN_DECLS
 

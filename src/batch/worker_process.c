@@ -1,6 +1,8 @@
 #include "src/batch/worker_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

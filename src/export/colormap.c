@@ -1,4 +1,4 @@
-#include "src/export/colormap.h"
+#include <microtome/colormap.h>
 
 #include <math.h>
 #include <string.h>

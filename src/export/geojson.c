@@ -1,4 +1,4 @@
-#include "src/export/geojson.h"
+#include <microtome/geojson.h>
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "src/export/mask_png.h"
+#include <microtome/mask_png.h>
 
 #include <errno.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "src/export/overlay_png.h"
+#include <microtome/overlay.h>
 
 #include "src/export/overlay_private.h"
 #include "src/store/schema.h"

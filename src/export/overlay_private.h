@@ -3,9 +3,9 @@
 #define MT_OVERLAY_PRIVATE_H
 
 #include "src/export/canvas.h"
-#include "src/export/colormap.h"
+#include <microtome/colormap.h>
 #include "src/result/headline.h"
-#include "src/result/heatmap.h"
+#include <microtome/heatmap.h>
 
 #define MT_OVERLAY_MARGIN 32
 #define MT_OVERLAY_HEADER 92

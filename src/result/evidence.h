@@ -2,7 +2,7 @@
 #ifndef MT_EVIDENCE_H
 #define MT_EVIDENCE_H
 
-#include "src/result/heatmap.h"
+#include <microtome/heatmap.h>
 
 /* Fill label, meaning, n_valid and tile_values of `heatmap`, whose n_tiles is known. */
 bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const char *label, GError **error);

@@ -1,4 +1,4 @@
-#include "src/result/heatmap.h"
+#include <microtome/heatmap.h>
 
 #include "src/base/alloc.h"
 #include "src/base/limits.h"

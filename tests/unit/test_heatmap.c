@@ -1,6 +1,6 @@
 /* Heatmaps: values and raster against NumPy's, ties, unread tiles, holes, and what cannot be drawn. */
 #include "src/result/evidence.h"
-#include "src/result/heatmap.h"
+#include <microtome/heatmap.h>
 #include "src/result/polygon_fill.h"
 #include "src/store/schema.h"
 

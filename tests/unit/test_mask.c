@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "src/base/alloc.h"
-#include "src/export/geojson.h"
-#include "src/export/mask_png.h"
+#include <microtome/geojson.h>
+#include <microtome/mask_png.h>
 #include "tests/unit/tiling_samples.h"
 #include "tiling/overview.h"
 #include "tiling/rings.h"

@@ -1,7 +1,7 @@
 /* Colour maps and the picture of a result: a synthetic case of known truth is drawn, read back and looked at px by px. */
 #include "src/export/canvas.h"
-#include "src/export/colormap.h"
-#include "src/export/overlay_png.h"
+#include <microtome/colormap.h>
+#include <microtome/overlay.h>
 #include "src/export/overlay_private.h"
 #include "src/result/headline.h"
 #include "src/store/schema.h"

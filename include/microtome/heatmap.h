@@ -1,9 +1,10 @@
-/* A raster of what the tiles of one case say about one class, in the frame of its thumbnail. */
-#ifndef MT_HEATMAP_H
-#define MT_HEATMAP_H
+/* <microtome/heatmap.h>  A raster of what the tiles of one case say about one class, in the frame of its thumbnail. */
+#ifndef MICROTOME_HEATMAP_H
+#define MICROTOME_HEATMAP_H
 
-#include <microtome/error.h>
 #include <microtome/result.h>
+
+G_BEGIN_DECLS
 
 /* ABSOLUTE, [0, 1]: the evidence for the class, comparable between cases: a tile's own score times its share in the decision,
  *   tile_score[c] * min(1, N * attention); without attention the tile score alone; without tile scores
@@ -48,11 +49,13 @@ typedef struct mt_heat_tile {
 /* A case without tiles gives an empty raster.  MT_ERROR_USAGE for an unknown class (the message lists them), for a case
  * without attention and tile scores, for the absolute scale of one without scores; MT_ERROR_INPUT for a file whose parts do
  * not fit each other, or with values that are not numbers. */
-mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *params, GError **error);
-void        mt_heatmap_free(mt_heatmap *heatmap);
+MT_PUBLIC mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *params, GError **error);
+MT_PUBLIC void        mt_heatmap_free(mt_heatmap *heatmap);
 /* The k strongest tiles, equal ones in reading order; returns how many there are (<= k). */
-int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out);
+MT_PUBLIC int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_heatmap, mt_heatmap_free)
+
+G_END_DECLS
 
 #endif

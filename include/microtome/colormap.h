@@ -1,0 +1,23 @@
+/* <microtome/colormap.h>  Colour maps by name, interpolated between a few anchor colours. */
+#ifndef MICROTOME_COLORMAP_H
+#define MICROTOME_COLORMAP_H
+
+#include <microtome/error.h>
+
+G_BEGIN_DECLS
+
+typedef struct mt_colormap mt_colormap;
+
+#define MT_COLORMAP_DEFAULT "heat" /* on the lightened slide: pale yellow to dark red */
+
+/* heat, inferno, viridis, turbo, coolwarm; NULL: the default.  MT_ERROR_USAGE lists the names. */
+MT_PUBLIC const mt_colormap *mt_colormap_find(const char *name, GError **error);
+/* "heat, inferno, viridis, turbo, coolwarm", for --help. */
+MT_PUBLIC const char *mt_colormap_names(void);
+MT_PUBLIC const char *mt_colormap_name(const mt_colormap *map);
+/* Colour of a value, [0, 1]; outside it and for NaN the nearest end. */
+MT_PUBLIC void mt_colormap_color(const mt_colormap *map, float value, uint8_t rgb[3]);
+
+G_END_DECLS
+
+#endif

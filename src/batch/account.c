@@ -1,0 +1,232 @@
+#include "src/batch/account.h"
+
+#include "src/base/csv.h"
+#include "src/base/publish.h"
+#include "src/export/summary_csv.h"
+
+#include <microtome/result.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct mt_account {
+    char       *out;
+    int         log_fd;
+    GHashTable *seconds; /* id -> double *, of cases done now */
+};
+
+static bool make_folder(const char *path, GError **error)
+{
+    if (g_mkdir_with_parents(path, 0755) == 0 && access(path, W_OK) == 0)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_IO, "open the output folder %s: %s: choose a folder that can be written", path, g_strerror(errno));
+    return false;
+}
+
+static int open_log(const char *out, GError **error)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char     *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ"), *name = g_strdup_printf("%s-%s-%d.jsonl", time, g_get_host_name(), (int)getpid());
+    g_autofree char     *path = g_build_filename(out, "runs", name, NULL);
+    int                  fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        mt_publish_io_error(error, "begin the log", path, errno);
+    return fd;
+}
+
+mt_account *mt_account_open(const char *out, GError **error)
+{
+    static const char *const folders[] = {"cases", "failed", "runs"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *path = g_build_filename(out, folders[i], NULL);
+        if (!make_folder(path, error))
+            return NULL;
+    }
+    int fd = open_log(out, error);
+    if (fd < 0)
+        return NULL;
+    mt_account *account = g_new0(mt_account, 1);
+    account->out = g_strdup(out);
+    account->log_fd = fd;
+    account->seconds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return account;
+}
+
+void mt_account_close(mt_account *account)
+{
+    if (account == NULL)
+        return;
+    close(account->log_fd);
+    g_hash_table_unref(account->seconds);
+    g_free(account->out);
+    g_free(account);
+}
+
+/* The first line of `ours` that `theirs` does not have at the same place. */
+static char *first_difference(const char *theirs, const char *ours)
+{
+    g_auto(GStrv) a = g_strsplit(theirs, "\n", -1), b = g_strsplit(ours, "\n", -1);
+    guint         i = 0;
+
+    while (a[i] != NULL && b[i] != NULL && strcmp(a[i], b[i]) == 0)
+        i++;
+    return g_strdup_printf("the folder has '%s', this run '%s'", a[i] != NULL ? a[i] : "", b[i] != NULL ? b[i] : "");
+}
+
+bool mt_account_recipe(mt_account *account, const char *resolved, GError **error)
+{
+    g_autofree char  *path = g_build_filename(account->out, "recipe.ini", NULL), *theirs = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (mt_publish_text(path, resolved, false, &cause))
+        return true;
+    if (!g_error_matches(cause, MT_ERROR, MT_ERROR_USAGE)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return false;
+    }
+    if (!g_file_get_contents(path, &theirs, NULL, NULL)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_IO, "read %s: it cannot be read", path);
+        return false;
+    }
+    if (strcmp(theirs, resolved) == 0)
+        return true;
+    g_autofree char *difference = first_difference(theirs, resolved);
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "use output folder %s: it holds results of another recipe (%s): choose another folder", account->out, difference);
+    return false;
+}
+
+static char *case_path(const mt_account *account, const char *folder, const mt_batch_case *c, const char *ending)
+{
+    g_autofree char *name = g_strdup_printf("%s%s", c->id, ending);
+
+    return g_build_filename(account->out, folder, name, NULL);
+}
+
+char *mt_account_target(const mt_account *account, const mt_batch_case *c)
+{
+    return case_path(account, "cases", c, ".h5");
+}
+
+bool mt_account_is_done(const mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *path = mt_account_target(account, c);
+
+    return access(path, F_OK) == 0; /* a final name means a complete file */
+}
+
+/* `reason` without the case's path: parent folders may hold names. */
+static char *without_path(const char *reason, const mt_batch_case *c)
+{
+    g_autofree char *name = g_path_get_basename(c->path);
+    g_auto(GStrv)    parts = g_strsplit(reason, c->path, -1);
+
+    return g_strjoinv(name, parts);
+}
+
+bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts, GError **error)
+{
+    g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = without_path(reason, c);
+    GError           as_error = {.domain = MT_ERROR, .code = code};
+    json_t          *object = json_pack("{s:s s:s s:i s:i}", "id", c->id, "reason", clean, "exit_code", mt_error_exit_code(&as_error), "attempts", attempts);
+
+    if (signal_number != 0)
+        json_object_set_new(object, "signal", json_integer(signal_number));
+    mt_account_log(account, json_pack("{s:s s:O}", "event", "failed", "case", object));
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
+    bool  ok = mt_publish_text(path, text, true, error);
+    free(text);
+    json_decref(object);
+    return ok;
+}
+
+void mt_account_clear_failed(mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *path = case_path(account, "failed", c, ".json");
+
+    unlink(path);
+}
+
+void mt_account_log(mt_account *account, json_t *event)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char     *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
+
+    json_object_set_new(event, "time", json_string(time));
+    char            *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    g_autofree char *line = g_strconcat(text, "\n", NULL);
+    free(text);
+    json_decref(event);
+    ssize_t written = write(account->log_fd, line, strlen(line)); /* a log that cannot be written does not stop the batch */
+    (void)written;
+}
+
+void mt_account_seconds(mt_account *account, const mt_batch_case *c, double seconds)
+{
+    double *value = g_new(double, 1);
+
+    *value = seconds;
+    g_hash_table_insert(account->seconds, g_strdup(c->id), value);
+}
+
+/* Seconds that an earlier run wrote, so that skipped cases keep theirs. */
+static void take_old_seconds(mt_account *account, const char *summary)
+{
+    g_autoptr(mt_csv) csv = mt_csv_read(summary, NULL);
+    int               id = csv != NULL ? mt_csv_column(csv, "id") : -1, seconds = csv != NULL ? mt_csv_column(csv, "seconds") : -1;
+
+    for (guint row = 0; id >= 0 && seconds >= 0 && row < csv->rows->len; row++) {
+        const char *name = mt_csv_cell(csv, row, id), *cell = mt_csv_cell(csv, row, seconds);
+        if (*cell == '\0' || g_hash_table_contains(account->seconds, name))
+            continue;
+        double *value = g_new(double, 1);
+        *value = g_ascii_strtod(cell, NULL);
+        g_hash_table_insert(account->seconds, g_strdup(name), value);
+    }
+}
+
+/* The reason in failed/<id>.json; NULL when there is none. */
+static char *failed_reason(const mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *path = case_path(account, "failed", c, ".json");
+    json_t          *object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    char            *reason = g_strdup(json_string_value(json_object_get(object, "reason")));
+
+    json_decref(object);
+    return reason;
+}
+
+/* False: the case has not been run yet, and has no row. */
+static bool fill_row(mt_account *account, const mt_batch_case *c, GPtrArray *texts, mt_summary_row *row)
+{
+    g_autofree char *target = mt_account_target(account, c);
+    double          *seconds = g_hash_table_lookup(account->seconds, c->id);
+
+    *row = (mt_summary_row){.id = c->id, .patient = c->patient, .seconds = seconds != NULL ? *seconds : -1};
+    if (access(target, F_OK) == 0) {
+        g_autoptr(GError) error = NULL;
+        row->headline = mt_result_headline(target, &error);
+        row->error = row->headline == NULL ? g_strdup(error->message) : NULL;
+    } else
+        row->error = failed_reason(account, c);
+    g_ptr_array_add(texts, (char *)row->headline);
+    g_ptr_array_add(texts, (char *)row->error);
+    return row->headline != NULL || row->error != NULL;
+}
+
+char *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error)
+{
+    g_autofree char           *path = g_build_filename(account->out, "summary.csv", NULL);
+    g_autoptr(GPtrArray)       texts = g_ptr_array_new_with_free_func(g_free);
+    g_autofree mt_summary_row *rows = g_new0(mt_summary_row, cases->len + 1);
+    int                        n = 0;
+
+    take_old_seconds(account, path);
+    for (guint i = 0; i < cases->len; i++)
+        n += fill_row(account, cases->pdata[i], texts, &rows[n]);
+    return mt_summary_csv_write(path, rows, n, error) ? g_steal_pointer(&path) : NULL;
+}

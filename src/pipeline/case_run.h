@@ -1,0 +1,29 @@
+/* One case on its way from path to published file: what the stages have made so far. */
+#ifndef MT_CASE_RUN_H
+#define MT_CASE_RUN_H
+
+#include "src/pipeline/pipeline_private.h"
+#include "src/store/store.h"
+
+typedef struct mt_case_run {
+    const mt_pipeline *p;
+    const mt_job      *job;
+    mt_case           *c;
+    char              *identity;    /* SHA-256 of the input */
+    bool               off_contract;
+    mt_mask           *mask;
+    double             tissue_mm2;  /* -1: unknown */
+    mt_grid           *grid;
+    int64_t            n, n_valid;
+    uint8_t           *valid;       /* n */
+    mt_store          *store;
+    mt_head_output    *output;      /* NULL: no head, or nothing to score */
+    mt_timings        *timings;
+} mt_case_run;
+
+/* Everything that is known before the first tile is read. */
+bool mt_case_run_record_case(mt_case_run *run, GError **error);
+/* Everything that the head said, and provenance; *headline is the JSON line of the user block (free with g_free). */
+bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **error);
+
+#endif

@@ -1,0 +1,94 @@
+/* What a run holds: the loaded encoder and head, and the contract between them and the cases. */
+#include "src/pipeline/pipeline_private.h"
+
+#include "src/base/hash.h"
+#include "src/pipeline/resolved.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The head's card with the recipe's labels, positive label and threshold. Strings are borrowed. */
+static bool override_head_card(mt_pipeline *p, const mt_recipe *recipe, GError **error)
+{
+    const mt_head_card *card = mt_head_get_card(p->head);
+    guint               n = card->labels != NULL ? g_strv_length(card->labels) : 0;
+
+    p->head_card = *card;
+    if (recipe->label_names != NULL) {
+        if (g_strv_length(recipe->label_names) != n) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: it has %u classes and the recipe's [labels] names %u", recipe->head, n,
+                        g_strv_length(recipe->label_names));
+            return false;
+        }
+        p->head_card.labels = recipe->label_names;
+    }
+    if (recipe->positive != NULL) {
+        p->head_card.positive = recipe->positive;
+        if (!g_strv_contains((const char *const *)p->head_card.labels, recipe->positive)) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head, recipe->positive);
+            return false;
+        }
+    }
+    if (!isnan(recipe->threshold))
+        p->head_card.threshold = recipe->threshold;
+    return true;
+}
+
+static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
+{
+    if (recipe->head == NULL)
+        return true;
+    p->head = mt_head_load(recipe->head, error);
+    if (p->head == NULL)
+        return false;
+    mt_feature_origin origin = {.encoder = mt_encoder_card(p->encoder)->name,
+                                .encoder_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
+                                .target_mpp = p->contract.whole_plane ? 0 : p->contract.mpp,
+                                .dim = mt_encoder_dim(p->encoder)};
+    return mt_head_accepts(p->head, &origin, error) && override_head_card(p, recipe, error);
+}
+
+mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **error)
+{
+    g_autoptr(mt_pipeline) p = g_new0(mt_pipeline, 1);
+    g_autofree char       *json = mt_recipe_to_json(recipe);
+
+    p->recipe = mt_recipe_from_json(json, error); /* a copy of our own */
+    p->threads = MAX(1, threads);
+    if (p->recipe == NULL)
+        return NULL;
+    if (recipe->encoder == NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
+        return NULL;
+    }
+    p->encoder = mt_encoder_load(recipe->encoder, error);
+    if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) || !load_head(p, p->recipe, error))
+        return NULL;
+    p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
+    p->resolved = mt_resolved_text(p->recipe, &p->contract, p->encoder, p->batch, p->head, &p->head_card);
+    p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));
+    return g_steal_pointer(&p);
+}
+
+void mt_pipeline_free(mt_pipeline *p)
+{
+    if (p == NULL)
+        return;
+    g_clear_pointer(&p->encoder, mt_encoder_unref);
+    g_clear_pointer(&p->head, mt_head_unref);
+    g_clear_pointer(&p->recipe, mt_recipe_free);
+    mt_contract_clear(&p->contract);
+    g_free(p->resolved);
+    g_free(p->recipe_sha256);
+    g_free(p);
+}
+
+const char *mt_pipeline_resolved(const mt_pipeline *p)
+{
+    return p->resolved;
+}
+
+bool mt_pipeline_demonstration(const mt_pipeline *p)
+{
+    return mt_encoder_card(p->encoder)->demonstration || (p->head != NULL && p->head_card.demonstration);
+}

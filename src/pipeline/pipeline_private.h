@@ -1,0 +1,22 @@
+#ifndef MT_PIPELINE_PRIVATE_H
+#define MT_PIPELINE_PRIVATE_H
+
+#include "src/pipeline/contract.h"
+
+#include <microtome/head.h>
+#include <microtome/pipeline.h>
+
+struct mt_pipeline {
+    mt_recipe   *recipe;
+    mt_encoder  *encoder;
+    mt_head     *head;      /* NULL: features only */
+    mt_head_card head_card; /* with the recipe's overrides; strings are borrowed from head and recipe */
+    mt_contract  contract;
+    int          threads, batch;
+    char        *resolved, *recipe_sha256;
+};
+
+/* Open the job's case as the recipe wants it. */
+mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error);
+
+#endif

@@ -1,0 +1,112 @@
+/* What a case's file says: the objects that are not appended by the team. */
+#include "src/pipeline/case_run.h"
+
+#include "src/pipeline/grid_store.h"
+#include "src/result/headline.h"
+#include "src/store/provenance.h"
+#include "src/store/schema.h"
+#include "tiling/thumbnail.h"
+
+#include <microtome/engine.h>
+
+#define THUMBNAIL_PX 1024
+
+static bool record_rings(mt_case_run *run, GError **error)
+{
+    int                 n = mt_mask_n_rings(run->mask);
+    g_autofree mt_ring *rings = g_new0(mt_ring, n + 1);
+
+    for (int i = 0; i < n; i++)
+        rings[i] = mt_mask_ring(run->mask, i);
+    return mt_schema_write_rings(run->store, rings, n, error);
+}
+
+static bool record_geometry(mt_case_run *run, GError **error)
+{
+    static const char *const axes[] = {"axial", "coronal", "sagittal"};
+    const mt_level          *level = mt_case_level(run->c, 0);
+    double                   affine[16];
+    int64_t                  bounds[4];
+    bool                     volume = mt_case_get_kind(run->c) == MT_CASE_VOLUME;
+
+    mt_case_bounds(run->c, bounds);
+    mt_geometry geometry = {.affine = mt_case_affine(run->c, affine) ? affine : NULL,
+                            .size = {level->width, level->height, mt_case_planes(run->c)},
+                            .axis = volume ? axes[run->p->recipe->plane_axis] : NULL,
+                            .bounds = mt_case_get_kind(run->c) == MT_CASE_SLIDE ? bounds : NULL};
+    return mt_schema_write_geometry(run->store, &geometry, error);
+}
+
+bool mt_case_run_record_case(mt_case_run *run, GError **error)
+{
+    g_autoptr(mt_tensor) thumbnail = mt_thumbnail_new(run->c, THUMBNAIL_PX, error);
+
+    return thumbnail != NULL && mt_grid_store(run->grid, run->c, run->job->id, run->store, error) && record_rings(run, error) && record_geometry(run, error) &&
+           mt_schema_write_thumbnail(run->store, thumbnail, error);
+}
+
+static mt_fact *library_facts(void)
+{
+    GArray *facts = g_array_new(TRUE, TRUE, sizeof(mt_fact));
+
+    for (const mt_engine_library *l = mt_engine_libraries(); l->name != NULL; l++)
+        g_array_append_vals(facts, &(mt_fact){l->name, l->version}, 1);
+    return (mt_fact *)(void *)g_array_free(facts, FALSE);
+}
+
+static bool record_provenance(mt_case_run *run, GError **error)
+{
+    const mt_pipeline         *p = run->p;
+    mt_fact                    hashes[] = {{"recipe", p->recipe_sha256},
+                                           {"model", mt_model_sha256(mt_encoder_model(p->encoder))},
+                                           {"input", run->identity},
+                                           {"head", p->head != NULL ? mt_head_sha256(p->head) : NULL},
+                                           {NULL, NULL}};
+    mt_fact                    facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
+                                          {"precision", "fp32"},
+                                          {"case_format", mt_case_format(run->c)},
+                                          {"case_backend", mt_case_backend(run->c)},
+                                          {"modality", mt_case_modality(run->c)},
+                                          {"mask", mt_mask_method(run->mask)},
+                                          {"head", p->head != NULL ? mt_head_kind(p->head) : NULL},
+                                          {NULL, NULL}};
+    g_autofree mt_fact        *libraries = library_facts();
+    mt_provenance              provenance = {.isa = mt_engine_isa(),
+                                             .libraries = libraries,
+                                             .hashes = hashes,
+                                             .facts = facts,
+                                             .recipe = p->resolved,
+                                             .demonstration = mt_pipeline_demonstration(p),
+                                             .off_contract = run->off_contract};
+
+    if (p->head == NULL)
+        hashes[3].name = facts[6].name = NULL;
+    g_autofree char *json = mt_provenance_json(&provenance, error);
+    return json != NULL && mt_store_write_string(run->store, MT_OBJECT_PROVENANCE, json, error);
+}
+
+bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **error)
+{
+    const mt_pipeline   *p = run->p;
+    const mt_head_card  *card = p->head != NULL ? &p->head_card : NULL;
+    mt_prediction_facts  tiles = {.tiles = run->n, .invalid_tiles = run->n - run->n_valid, .off_contract = run->off_contract};
+    mt_headline_facts    facts = {.id = run->job->id,
+                                  .tissue_mm2 = run->tissue_mm2,
+                                  .mpp_source = mt_case_mpp_source(run->c),
+                                  .encoder = mt_encoder_card(p->encoder)->name,
+                                  .head = p->head != NULL ? mt_head_kind(p->head) : NULL,
+                                  .precision = "fp32",
+                                  .recipe_sha256 = p->recipe_sha256,
+                                  .model_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
+                                  .head_sha256 = p->head != NULL ? mt_head_sha256(p->head) : NULL,
+                                  .input_sha256 = run->identity,
+                                  .demonstration = mt_pipeline_demonstration(p)};
+    g_autoptr(mt_prediction) prediction = mt_prediction_new(run->output, card, &tiles, error);
+
+    if (prediction == NULL ||
+        (run->output != NULL && !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error)) || !record_provenance(run, error))
+        return false;
+    mt_case_mpp(run->c, &facts.mpp_x, &facts.mpp_y);
+    *headline = mt_headline_json(prediction, &facts, error);
+    return *headline != NULL;
+}

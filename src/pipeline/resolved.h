@@ -1,0 +1,14 @@
+/* The recipe with every choice made: what OUT/recipe.ini holds, what results record, what two runs of one folder share.
+ * Models appear by file name and SHA-256, never by folder. */
+#ifndef MT_RESOLVED_H
+#define MT_RESOLVED_H
+
+#include "src/pipeline/contract.h"
+
+#include <microtome/head.h>
+
+/* head NULL: features only.  head_card: with the recipe's overrides applied.  Free with g_free. */
+char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, const mt_encoder *encoder, int batch, const mt_head *head,
+                       const mt_head_card *head_card);
+
+#endif

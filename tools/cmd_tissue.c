@@ -1,0 +1,75 @@
+#include "tools/command.h"
+
+#include <microtome/geojson.h>
+#include <microtome/mask_png.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+
+static bool write_files(const mt_mask *mask, const char *folder, GError **error)
+{
+    g_autofree char *png = g_build_filename(folder, "mask.png", NULL), *geojson = g_build_filename(folder, "tissue.geojson", NULL);
+
+    if (g_mkdir_with_parents(folder, 0755) != 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_IO, "create folder %s: %s", folder, g_strerror(errno));
+        return false;
+    }
+    return mt_mask_png_write(mask, png, true, error) && mt_geojson_write_mask(mask, geojson, true, error);
+}
+
+static void print_area(const mt_mask *mask, bool json)
+{
+    double  area = mt_mask_area_mm2(mask);
+    int64_t width, height;
+    int     holes = 0, rings = mt_mask_n_rings(mask);
+
+    mt_mask_size(mask, &width, &height);
+    for (int i = 0; i < rings; i++)
+        holes += mt_mask_ring(mask, i).hole;
+    if (json) {
+        json_t *object = json_pack("{s:s s:o s:i s:i s:I s:I}", "method", mt_mask_method(mask), "area_mm2", area < 0 ? json_null() : json_real(area), "regions",
+                                   rings - holes, "holes", holes, "mask_width", (json_int_t)width, "mask_height", (json_int_t)height);
+        json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        putchar('\n');
+        json_decref(object);
+    } else if (area >= 0)
+        printf("%.3f mm2 in %d regions, %d holes (%s)\n", area, rings - holes, holes, mt_mask_method(mask));
+    else
+        printf("area unknown (no µm per pixel: give --slide-mpp), %d regions, %d holes (%s)\n", rings - holes, holes, mt_mask_method(mask));
+}
+
+static int run(int argc, char **argv)
+{
+    gboolean          json = FALSE;
+    g_autofree char  *slide_mpp = NULL, *folder = NULL, *method = NULL;
+    g_autoptr(GError) error = NULL;
+    mt_case_options   options = {0};
+    GOptionEntry      entries[] = {
+        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for mask.png and tissue.geojson", "DIR"},
+        {"mask", 0, 0, G_OPTION_ARG_STRING, &method, "otsu, clam:default|heatmap|biopsy|resection|tcga, field, body or none (default: by the kind of case)", "METHOD"},
+        {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &slide_mpp, "the case's own µm per pixel, where its file lacks it", "X[,Y]"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
+        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+
+    if (!mt_command_parse(&mt_command_tissue, entries, &argc, &argv))
+        return 64;
+    if (argc != 2 || folder == NULL)
+        return mt_command_usage(&mt_command_tissue, "name one case and give -o DIR");
+    if (slide_mpp != NULL && !mt_command_mpp(&mt_command_tissue, slide_mpp, &options.mpp_x, &options.mpp_y))
+        return 64;
+    options.mpp_source = slide_mpp != NULL ? "option" : NULL;
+    g_autoptr(mt_case) c = mt_case_open(argv[1], &options, &error);
+    g_autoptr(mt_mask) mask = c != NULL ? mt_mask_new(c, method, &error) : NULL;
+    if (mask == NULL || !write_files(mask, folder, &error))
+        return mt_command_fail(&mt_command_tissue, error);
+    print_area(mask, json);
+    return 0;
+}
+
+const mt_command mt_command_tissue = {
+    .name = "tissue",
+    .arguments = "CASE",
+    .summary = "Find the foreground: mask.png, tissue.geojson (opens in QuPath), area in mm2.",
+    .run = run,
+};

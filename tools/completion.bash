@@ -1,0 +1,26 @@
+# bash completion for microtome
+_microtome() {
+  local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options=
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap model doctor --help --version' -- "$word")
+    return
+  fi
+  case $verb in
+  run) options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --threads --workers --backend --json --help' ;;
+  info) options='--json --slide-mpp --help' ;;
+  tissue) options='--out --mask --slide-mpp --json --help' ;;
+  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --min-share --help' ;;
+  heatmap) options='--out --colormap --class --scale --help' ;;
+  model)
+    if [ "$COMP_CWORD" -eq 2 ]; then
+      mapfile -t COMPREPLY < <(compgen -W 'info run bench' -- "$word")
+      return
+    fi
+    options='--json --input --out --reference --threads --batch --seconds --profile --help' ;;
+  esac
+  case $word in
+  -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word") ;;
+  *) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+  esac
+}
+complete -F _microtome -o filenames microtome
