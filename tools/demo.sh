@@ -10,7 +10,7 @@ microtome=$root/build/tools/microtome
 rm -rf "$work"; mkdir -p "$work"
 
 echo "demo: painting 12 synthetic slides of known truth"
-"$root/build/samples/microtome-synthetic" -o "$work/slides" --count 12 --large 1 --seed 2026
+"$root/build/samples/microtome-synthetic" -o "$work/slides" --count 11 --large 1 --seed 2026
 echo "demo: scoring them"
 "$microtome" run -r "$root/samples/demo.ini" -o "$work/out" "$work/slides/manifest.csv"
 echo "demo: drawing heatmaps"
