@@ -71,6 +71,19 @@ def write_models():
     save('two_inputs', both, [port('pixels', ['N', 3, SIZE, SIZE]), port('other', [1, DIM])], [port('sum', ['N', DIM])], tensors)
     last = [helper.make_node('ReduceMean', ['pixels'], ['row'], axes=[1, 2], keepdims=0)]
     save('channels_last', last, [port('pixels', ['N', SIZE, SIZE, 3])], [port('row', ['N', 3])], [])
+    mean = [helper.make_node('ReduceMean', ['pixels'], ['row'], axes=[2, 3], keepdims=0)]
+    cast = [helper.make_node('Cast', ['bytes'], ['pixels'], to=TensorProto.FLOAT)]
+    save('bytes', cast + mean, [port('bytes', ['N', 3, SIZE, SIZE], TensorProto.UINT8)], [port('row', ['N', 3])], [])
+    largest = [helper.make_node('ReduceMean', ['pixels'], ['line'], axes=[2], keepdims=0),
+               helper.make_node('ArgMax', ['line'], ['row'], axis=2, keepdims=0)]
+    save('whole_numbers', largest, [port('pixels', ['N', 3, SIZE, SIZE])], [port('row', ['N', 3], TensorProto.INT64)], [])
+    save('huge_batch', mean, [port('pixels', [300, 3, SIZE, SIZE])], [port('row', [300, 3])], [])
+    save('vector', [helper.make_node('ReduceMean', ['pixels'], ['row'], axes=[1, 2, 3], keepdims=0)],
+         [port('pixels', ['N', 3, SIZE, SIZE])], [port('row', ['N'])], [])
+    split = [helper.make_node('ReduceMean', ['pixels'], ['line'], axes=[2], keepdims=0),
+             helper.make_node('Reshape', ['line', 'shape'], ['row'])]
+    save('batch_lost', split, [port('pixels', ['N', 3, SIZE, SIZE])], [port('row', ['M', 3])],
+         [numpy_helper.from_array(np.array([-1, 3], np.int64), 'shape')])
     save('oblong', to_row(nodes), [port('pixels', ['N', 3, SIZE, 40])], [port('row', ['N', DIM])], tensors)
 
 

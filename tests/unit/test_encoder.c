@@ -1,4 +1,6 @@
 /* Encoders: features against torch (make_encoder_data.py), where a contract comes from, and every refusal with its words. */
+#include "src/base/alloc.h"
+
 #include <microtome/encoder.h>
 #include <microtome/error.h>
 
@@ -240,6 +242,8 @@ static void test_refused_inputs(void)
     check_load_refused("gray", CARD, "load %s: input 'pixels' is ?x1x32x32: the card wants N x 3 x size x size");
     check_load_refused("batch1", CARD "channels=gray\n", "load %s: input 'pixels' is 1x3x32x32: the card wants N x 1 x size x size");
     check_load_refused("channels_last", CARD, "load %s: input 'pixels' is ?x32x32x3: the card wants N x 3 x size x size");
+    check_load_refused("bytes", CARD, "load %s: input 'bytes' is uint8: float32 or float16 is wanted");
+    check_load_refused("huge_batch", CARD, "load %s: a batch of 300 is fixed in the graph: at most 256 are possible");
     check_load_refused("oblong", CARD, "load %s: input 'pixels' is ?x3x32x40: only square inputs are read");
 }
 
@@ -259,6 +263,47 @@ static void test_refused_outputs(void)
                        "load %s: output 'tokens' is 1x16x6: prefix_tokens in the card leaves no token to average");
     check_load_refused("three", CARD "output=tokens\npool=cls+mean\nprefix_tokens=0\n",
                        "load %s: output 'tokens' is 1x16x6: pool=cls+mean needs a class token: prefix_tokens has to be 1 or more");
+}
+
+static void test_refused_features(void)
+{
+    check_load_refused("whole_numbers", CARD, "load %s: output 'row' is ?x3: features are float32 or float16");
+    check_load_refused("vector", CARD, "load %s: output 'row' is ?: N x D, N x tokens x D or N x D x h x w is wanted");
+}
+
+/* A graph that mixes the tiles of a batch is found when its shapes are bound. */
+static void test_batch_lost(void)
+{
+    g_auto(place) at = put_model("batch_lost", CARD);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_encoder) encoder = mt_encoder_load(at.model, &error);
+    g_autofree char *want = g_strdup_printf("load %s: output 'row' is 64x3 for a batch of 2: 2 x 3 is what the file promises", at.model);
+
+    g_assert_no_error(error);
+    g_assert_null(mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, 2, 1, &error));
+    g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
+    g_assert_cmpstr(error->message, ==, want);
+}
+
+/* Each refused allocation of a session is an error of its own kind, and nothing leaks. */
+static void test_memory(void)
+{
+    g_auto(place) at = put_model("half", CARD);
+    g_autoptr(mt_encoder) encoder = mt_encoder_load(at.model, NULL);
+    int refused = 0;
+
+    for (int k = 1; k < 200; k++) {
+        g_autoptr(GError) error = NULL;
+        mt_alloc_fail_at(k);
+        g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, 2, 1, &error);
+        mt_alloc_fail_at(0);
+        if (session != NULL)
+            break;
+        g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
+        refused++;
+    }
+    g_assert_cmpint(refused, >=, 4);
+    g_assert_cmpint(refused, <, 199);
 }
 
 static void test_refused_files(void)
@@ -338,6 +383,9 @@ int main(int argc, char **argv)
     g_test_add_func("/encoder/contract/none", test_no_contract);
     g_test_add_func("/encoder/refused/inputs", test_refused_inputs);
     g_test_add_func("/encoder/refused/outputs", test_refused_outputs);
+    g_test_add_func("/encoder/refused/features", test_refused_features);
+    g_test_add_func("/encoder/refused/batch-lost", test_batch_lost);
+    g_test_add_func("/encoder/memory", test_memory);
     g_test_add_func("/encoder/refused/files", test_refused_files);
     g_test_add_func("/encoder/size-from-graph", test_size_from_graph);
     g_test_add_func("/encoder/nan", test_nan);
