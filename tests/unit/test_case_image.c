@@ -1,117 +1,9 @@
-/* Plain images and TIFFs made here: sample types, colours, orientation, broken files, pyramids that are damaged or odd. */
-#include "src/base/alloc.h"
+/* Plain images: sample types, colours, orientation, spacing, broken files, limits, intensities. */
 #include "src/case/intensity.h"
 #include "src/case/source.h"
+#include "tests/unit/made_tiff.h"
 
-#include <glib/gstdio.h>
-#include <math.h>
-#include <string.h>
-#include <tiffio.h>
 #include <vips/vips.h>
-
-static char *folder;
-
-static char *in_folder(const char *name)
-{
-    return g_build_filename(folder, name, NULL);
-}
-
-/* ---- writing TIFFs with libtiff ---- */
-
-#define WHITE_AT_0 (-1)
-
-typedef struct page {
-    uint32_t    width, height;
-    bool        reduced; /* a level of the first page's picture */
-    int         samples, bits, format, photometric, compression, tile, orientation, unit, extra;
-    float       resolution;
-    const void *pixels; /* contiguous */
-} page;
-
-/* 0 stands for the usual: one sample of 8 bits, unsigned, black at 0, not compressed, top left first. */
-static page with_defaults(const page *given)
-{
-    page p = *given;
-
-    p.samples = p.samples != 0 ? p.samples : 1;
-    p.bits = p.bits != 0 ? p.bits : 8;
-    p.format = p.format != 0 ? p.format : SAMPLEFORMAT_UINT;
-    p.photometric = p.photometric == WHITE_AT_0 ? PHOTOMETRIC_MINISWHITE : p.photometric != 0 ? p.photometric : PHOTOMETRIC_MINISBLACK;
-    p.compression = p.compression != 0 ? p.compression : COMPRESSION_NONE;
-    p.orientation = p.orientation != 0 ? p.orientation : ORIENTATION_TOPLEFT;
-    return p;
-}
-
-static void write_tiles(TIFF *tiff, const page *p)
-{
-    size_t              pixel = (size_t)(p->samples * p->bits / 8), edge = (size_t)p->tile;
-    g_autofree uint8_t *tile = g_malloc(edge * edge * pixel);
-
-    TIFFSetField(tiff, TIFFTAG_TILEWIDTH, (uint32_t)p->tile);
-    TIFFSetField(tiff, TIFFTAG_TILELENGTH, (uint32_t)p->tile);
-    for (uint32_t y = 0; y < p->height; y += (uint32_t)edge) {
-        for (uint32_t x = 0; x < p->width; x += (uint32_t)edge) {
-            memset(tile, 77, edge * edge * pixel);
-            for (size_t row = 0; row < edge && y + row < p->height; row++)
-                memcpy(tile + row * edge * pixel, (const uint8_t *)p->pixels + ((y + row) * p->width + x) * pixel,
-                       MIN(edge, p->width - x) * pixel);
-            g_assert_cmpint(TIFFWriteEncodedTile(tiff, TIFFComputeTile(tiff, x, y, 0, 0), tile, -1), >, 0);
-        }
-    }
-}
-
-static void write_rows(TIFF *tiff, const page *p)
-{
-    size_t row_bytes = (size_t)p->width * (size_t)(p->samples * p->bits) / 8;
-
-    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 8);
-    for (uint32_t y = 0; y < p->height; y++)
-        g_assert_cmpint(TIFFWriteScanline(tiff, (uint8_t *)p->pixels + y * row_bytes, y, 0), ==, 1);
-}
-
-static void write_page(TIFF *tiff, const page *given)
-{
-    const page  usual = with_defaults(given);
-    const page *p = &usual;
-    uint16_t    extra = EXTRASAMPLE_UNASSALPHA;
-
-    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, p->width);
-    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, p->height);
-    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, p->samples);
-    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, p->bits);
-    TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, p->format);
-    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, p->photometric);
-    TIFFSetField(tiff, TIFFTAG_COMPRESSION, p->compression);
-    TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-    TIFFSetField(tiff, TIFFTAG_ORIENTATION, p->orientation);
-    if (p->photometric == PHOTOMETRIC_YCBCR)
-        TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
-    if (p->reduced)
-        TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, FILETYPE_REDUCEDIMAGE);
-    if (p->extra > 0)
-        TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &extra);
-    if (p->resolution > 0) {
-        TIFFSetField(tiff, TIFFTAG_XRESOLUTION, (double)p->resolution);
-        TIFFSetField(tiff, TIFFTAG_YRESOLUTION, (double)p->resolution);
-        TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, p->unit);
-    }
-    if (p->tile > 0)
-        write_tiles(tiff, p);
-    else
-        write_rows(tiff, p);
-    TIFFWriteDirectory(tiff);
-}
-
-static char *write_tiff(const char *name, const page *pages, int n)
-{
-    char *path = in_folder(name);
-    TIFF *tiff = TIFFOpen(path, "w");
-
-    for (int i = 0; i < n; i++)
-        write_page(tiff, &pages[i]);
-    TIFFClose(tiff);
-    return path;
-}
 
 static mt_case *open_path(const char *path)
 {
@@ -336,18 +228,6 @@ static void test_spacing(void)
 
 /* ---- broken files ---- */
 
-/* Pixels of a made picture: coarse waves, so that JPEG keeps them apart. */
-static uint8_t *waves(uint32_t width, uint32_t height, int samples)
-{
-    uint8_t *pixels = g_malloc((gsize)width * height * (gsize)samples);
-
-    for (gsize i = 0; i < (gsize)width * height * (gsize)samples; i++) {
-        gsize at = i / (gsize)samples;
-        pixels[i] = (uint8_t)(128 + 100 * sin((double)(at % width) / 9 + (double)(at / width) / (7 + (double)(i % (gsize)samples))));
-    }
-    return pixels;
-}
-
 static void save_waves(const char *path)
 {
     g_autofree uint8_t *pixels = waves(200, 150, 3);
@@ -369,7 +249,7 @@ static void cut_file(const char *path, double share)
 static void test_truncated(gconstpointer name)
 {
     for (double share = 0.3; share < 1; share += 0.3) {
-        g_autofree char *path = in_folder(name);
+        g_autofree char *path = in_test_folder(name);
         g_autoptr(GError) error = NULL;
 
         save_waves(path);
@@ -388,7 +268,8 @@ static void test_refusals(void)
     const uint8_t    five[] = {1, 2, 3, 4, 5};
     page             a = {.width = 2, .height = 2, .bits = 32, .pixels = deep};
     page             b = {.width = 1, .height = 1, .samples = 5, .pixels = five};
-    g_autofree char *integers = write_tiff("u32.tif", &a, 1), *channels = write_tiff("five.tif", &b, 1), *text = in_folder("notes.txt");
+    g_autofree char *integers = write_tiff("u32.tif", &a, 1), *channels = write_tiff("five.tif", &b, 1),
+                    *text = in_test_folder("notes.txt");
     g_autofree char *no_integers =
         g_strdup_printf("open %s: no backend reads it: openslide: not a slide; vips: samples of type uint; 8 and 16 "
                         "bits and 32-bit float are read; nifti: not a NIfTI file",
@@ -401,7 +282,7 @@ static void test_refusals(void)
         g_strdup_printf("open %s: no backend reads it: openslide: not a slide; vips: not a readable PNG, JPEG, TIFF, WebP or PNM "
                         "image; nifti: not a NIfTI file",
                         text);
-    g_autofree char *empty = in_folder("empty.png"), *is_empty = g_strdup_printf("open %s: the file is empty", empty);
+    g_autofree char *empty = in_test_folder("empty.png"), *is_empty = g_strdup_printf("open %s: the file is empty", empty);
 
     expect_open_error(integers, MT_ERROR_INPUT, no_integers);
     expect_open_error(channels, MT_ERROR_INPUT, no_channels);
@@ -414,7 +295,7 @@ static void test_refusals(void)
 /* A name that libvips would take apart as options. */
 static void test_odd_name(void)
 {
-    g_autofree char *plain = in_folder("plain.png"), *odd = in_folder("odd[page=3].png");
+    g_autofree char *plain = in_test_folder("plain.png"), *odd = in_test_folder("odd[page=3].png");
 
     save_waves(plain);
     g_assert_cmpint(g_rename(plain, odd), ==, 0);
@@ -449,140 +330,7 @@ static void test_malformed(void)
     g_assert_cmpint(n, >=, 26);
 }
 
-/* ---- pyramids made here ---- */
-
-#define W0 700
-#define H0 500
-#define W1 233
-#define H1 167
-
-static char *write_pyramid(const char *name, int compression, int photometric, int samples, const uint8_t *level0, const uint8_t *level1)
-{
-    page pages[] = {
-        {.width = W0,
-         .height = H0,
-         .samples = samples,
-         .photometric = photometric,
-         .compression = compression,
-         .tile = 64,
-         .pixels = level0},
-        {.reduced = true,
-         .width = W1,
-         .height = H1,
-         .samples = samples,
-         .photometric = photometric,
-         .compression = compression,
-         .tile = 64,
-         .pixels = level1},
-    };
-
-    return write_tiff(name, pages, 2);
-}
-
-/* Overwrite what is behind tile `index` of directory `directory`. */
-static void damage_tile(const char *path, int directory, uint32_t index)
-{
-    TIFF *tiff = TIFFOpen(path, "r");
-
-    g_assert_true(TIFFSetDirectory(tiff, (tdir_t)directory));
-    long   offset = (long)TIFFGetStrileOffset(tiff, index);
-    size_t bytes = (size_t)TIFFGetStrileByteCount(tiff, index);
-    TIFFClose(tiff);
-    FILE               *file = g_fopen(path, "r+b");
-    g_autofree uint8_t *rubbish = g_malloc(bytes);
-    memset(rubbish, 0xff, bytes);
-    fseek(file, offset, SEEK_SET);
-    g_assert_cmpint(fwrite(rubbish, 1, bytes, file), ==, bytes);
-    fclose(file);
-}
-
-/* Level 1 goes through libtiff: its lossless pixels are exact, a damaged tile fails, its neighbours do not. */
-static void test_odd_level(void)
-{
-    g_autofree uint8_t *level0 = waves(W0, H0, 3), *level1 = waves(W1, H1, 3);
-    g_autofree char    *path = write_pyramid("odd.tif", COMPRESSION_ADOBE_DEFLATE, PHOTOMETRIC_RGB, 3, level0, level1);
-    g_autofree uint8_t *pixels = g_malloc(W0 * H0 * 3);
-
-    damage_tile(path, 1, 1);
-    g_autoptr(mt_case) c = open_path(path);
-    g_assert_cmpstr(mt_case_backend(c), ==, "openslide");
-    g_assert_cmpint(mt_case_levels(c), ==, 2);
-    g_assert_true(mt_case_read(c, 0, 0, 0, 0, W0, H0, pixels, NULL));
-    g_assert_cmpmem(pixels, W0 * H0 * 3, level0, W0 * H0 * 3);
-    for (int attempt = 0; attempt < 2; attempt++) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *start = g_strdup_printf("read %s: level 1, 10 x 10 pixels at (65, 1): tile 1 cannot be decoded: ", path);
-
-        g_assert_false(mt_case_read(c, 0, 1, 65, 1, 10, 10, pixels, &error));
-        g_assert_error(error, MT_ERROR, MT_ERROR_INPUT);
-        g_assert_true(g_str_has_prefix(error->message, start));
-        g_assert_true(mt_case_read(c, 0, 1, 3, 65, 229, 99, pixels, NULL));
-        for (int row = 0; row < 99; row++)
-            g_assert_cmpmem(pixels + row * 229 * 3, 229 * 3, level1 + ((65 + row) * W1 + 3) * 3, 229 * 3);
-    }
-}
-
-/* A tile of zero bytes is empty, hence white; the level keeps its exact pixels. */
-static void test_hole(void)
-{
-    g_autofree uint8_t *level1 = waves(W1, H1, 3), *level0 = waves(W0, H0, 3);
-    g_autofree char    *path = in_folder("hole.tif");
-    TIFF               *tiff = TIFFOpen(path, "w");
-    page                first = {.width = W0,
-                                 .height = H0,
-                                 .samples = 3,
-                                 .photometric = PHOTOMETRIC_RGB,
-                                 .compression = COMPRESSION_LZW,
-                                 .tile = 64,
-                                 .pixels = level0};
-    uint8_t             pixels[10 * 10 * 3], white[10 * 10 * 3];
-
-    write_page(tiff, &first);
-    TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, FILETYPE_REDUCEDIMAGE);
-    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, W1);
-    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, H1);
-    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 3);
-    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
-    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB);
-    TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_LZW);
-    TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-    TIFFSetField(tiff, TIFFTAG_TILEWIDTH, 64);
-    TIFFSetField(tiff, TIFFTAG_TILELENGTH, 64);
-    uint8_t tile[64 * 64 * 3];
-    memset(tile, 9, sizeof tile);
-    TIFFWriteEncodedTile(tiff, 0, tile, -1);
-    TIFFClose(tiff);
-
-    g_autoptr(mt_case) c = open_path(path);
-    memset(white, 255, sizeof white);
-    g_assert_cmpint(mt_case_levels(c), ==, 2);
-    g_assert_true(mt_case_read(c, 0, 1, 65, 1, 10, 10, pixels, NULL));
-    g_assert_cmpmem(pixels, sizeof pixels, white, sizeof white);
-    g_assert_true(mt_case_read(c, 0, 1, 1, 1, 10, 10, pixels, NULL));
-    g_assert_cmpint(pixels[0], ==, 9);
-}
-
-/* Tiles larger than a grey level: OpenSlide would return memory that was never written, so the level is left out; a lone
- * picture of this kind is read as an image. */
-static void test_overhang(void)
-{
-    g_autofree uint8_t *level0 = waves(320, 320, 1), *level1 = waves(40, 40, 1);
-    page                pages[] = {
-                       {.width = 320, .height = 320, .compression = COMPRESSION_LZW, .tile = 64, .pixels = level0},
-                       {.reduced = true, .width = 40, .height = 40, .compression = COMPRESSION_LZW, .tile = 64, .pixels = level1},
-    };
-    g_autofree char *path = write_tiff("overhang.tif", pages, 2);
-    g_autoptr(mt_case) c = open_path(path);
-    g_autoptr(mt_case) lone = open_tiff(write_tiff("lone.tif", pages + 1, 1), MT_U8, 1);
-    g_autofree uint8_t *pixels = g_malloc(40 * 40);
-
-    g_assert_cmpstr(mt_case_backend(c), ==, "openslide");
-    g_assert_cmpint(mt_case_levels(c), ==, 1);
-    g_assert_true(mt_case_read(lone, 0, 0, 0, 0, 40, 40, pixels, NULL));
-    g_assert_cmpmem(pixels, 1600, level1, 1600);
-}
-
-/* ---- limits and memory ---- */
+/* ---- limits ---- */
 
 static void write_empty_directory(const char *path, uint32_t width, uint32_t height, int samples, uint32_t tile)
 {
@@ -609,7 +357,7 @@ static void write_empty_directory(const char *path, uint32_t width, uint32_t hei
 /* Claims that nothing is allocated for. */
 static void test_limits(void)
 {
-    g_autofree char *tiles = in_folder("tiles.tif"), *strips = in_folder("strips.tif");
+    g_autofree char *tiles = in_test_folder("tiles.tif"), *strips = in_test_folder("strips.tif");
     g_autofree char *large_tiles =
         g_strdup_printf("open %s: openslide: level 0 is stored in tiles of 8192 x 8192 pixels, over the limit of 64 MiB a tile", tiles);
     g_autofree char *large_picture = g_strdup_printf(
@@ -626,7 +374,7 @@ static void test_limits(void)
 static void test_large_image(void)
 {
     const uint32_t      edge = 17408, tile = 1024;
-    g_autofree char    *path = in_folder("large.tif");
+    g_autofree char    *path = in_test_folder("large.tif");
     g_autofree uint8_t *block = g_malloc(tile * tile);
     mt_case_options     options = {.backend = "vips"};
     g_autoptr(GError) error = NULL;
@@ -652,130 +400,6 @@ static void test_large_image(void)
     for (int y = 0; y < 10; y++)
         for (int x = 0; x < 20; x++)
             g_assert_cmpint(pixels[y * 20 + x], ==, (y >= 5 ? 17 : 0) + (x >= 10 ? 1 : 0));
-}
-
-static void test_memory(void)
-{
-    g_autofree uint8_t *level0 = waves(W0, H0, 3), *level1 = waves(W1, H1, 3);
-    g_autofree char    *path = write_pyramid("memory.tif", COMPRESSION_LZW, PHOTOMETRIC_RGB, 3, level0, level1);
-    g_autofree uint8_t *pixels = g_malloc(W0 * H0 * 3);
-    g_autoptr(mt_case) c = open_path(path);
-
-    for (int level = 0; level < 2; level++) {
-        g_autoptr(GError) error = NULL;
-
-        mt_alloc_fail_at(1);
-        g_assert_false(mt_case_read(c, 0, level, 5, 5, 20, 20, pixels, &error));
-        mt_alloc_fail_at(0);
-        g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
-        g_assert_true(mt_case_read(c, 0, level, 5, 5, 20, 20, pixels, NULL));
-    }
-}
-
-/* ---- threads on a damaged slide ---- */
-
-typedef struct visitor {
-    mt_case       *c;
-    const uint8_t *level0;
-    uint32_t       seed;
-    bool           provoke; /* read the damaged tile, so that the shared handle dies again and again */
-    int            wrong, missed;
-} visitor;
-
-static bool is_right(const visitor *v, const uint8_t *pixels, int64_t x, int64_t y)
-{
-    for (int row = 0; row < 30; row++)
-        if (memcmp(pixels + row * 30 * 3, v->level0 + ((y + row) * W0 + x) * 3, 30 * 3) != 0)
-            return false;
-    return true;
-}
-
-static void *visit(void *data)
-{
-    visitor *v = data;
-    GRand   *random = g_rand_new_with_seed(v->seed);
-    uint8_t  pixels[30 * 30 * 3];
-
-    for (int i = 0; i < 60; i++) {
-        int64_t x = g_rand_int_range(random, 128, W0 - 30), y = g_rand_int_range(random, 64, H0 - 30);
-
-        if (v->provoke)
-            v->missed += mt_case_read(v->c, 0, 0, 70, 5, 30, 30, pixels, NULL) ? 0 : 1;
-        else if (!mt_case_read(v->c, 0, 0, x, y, 30, 30, pixels, NULL) || !is_right(v, pixels, x, y))
-            v->wrong++;
-    }
-    g_rand_free(random);
-    return NULL;
-}
-
-/* A reader that meets a damaged tile kills the handle it shares: nobody else may notice. */
-static void test_dying_handle(void)
-{
-    g_autofree uint8_t *level0 = waves(W0, H0, 3), *level1 = waves(W1, H1, 3);
-    g_autofree char    *path = write_pyramid("dying.tif", COMPRESSION_ADOBE_DEFLATE, PHOTOMETRIC_RGB, 3, level0, level1);
-    GThread            *threads[4];
-    visitor             visitors[4];
-
-    damage_tile(path, 0, 1);
-    g_autoptr(mt_case) c = open_path(path);
-    for (int i = 0; i < 4; i++) {
-        visitors[i] = (visitor){.c = c, .level0 = level0, .seed = (uint32_t)i, .provoke = i == 0};
-        threads[i] = g_thread_new("visitor", visit, &visitors[i]);
-    }
-    for (int i = 0; i < 4; i++)
-        g_thread_join(threads[i]);
-    g_assert_cmpint(visitors[0].missed, ==, 60);
-    for (int i = 1; i < 4; i++)
-        g_assert_cmpint(visitors[i].wrong, ==, 0);
-}
-
-/* ---- identity ---- */
-
-static void expect_identity(const char *path, const char *bytes, gsize n, const char *wanted)
-{
-    g_assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
-    g_autofree char *hex = mt_case_identity(path, NULL);
-    g_assert_cmpstr(hex, ==, wanted);
-}
-
-/* python: hashlib.sha256(size.to_bytes(8, "little") + data[:2**20] + data[2**20:][-2**20:]) */
-static void test_identity(void)
-{
-    const gsize      large = ((gsize)5 << 20) / 2;
-    g_autofree char *a = in_folder("a.svs"), *b = in_folder("b.svs"), *bytes = g_malloc0(large);
-    g_autoptr(GError) error = NULL;
-
-    expect_identity(a, "tissue", 6, "ce9c2c5eb6db043ac513e3253fb59fff32a3a160467067186cc473dc415f2228");
-    expect_identity(b, "tissue", 6, "ce9c2c5eb6db043ac513e3253fb59fff32a3a160467067186cc473dc415f2228");
-    expect_identity(a, "", 0, "af5570f5a1810b7af78caf4bc70a660f0df51e42baf91d4de5b2328de0e83dfc");
-    for (gsize i = 0; i < large; i++)
-        bytes[i] = (char)(i % 251);
-    expect_identity(a, bytes, large, "81c209396e83df56dbe40f0bc50277d998993d45e4d9f76c74d0f4a9fc250ced");
-    expect_identity(a, bytes, large - large / 4, "29394e03b8d445dfd14d1e73ca4d27e3d5c1ce0266d960b92dfbe3f2b00e9190");
-    g_assert_null(mt_case_identity("/nonexistent.svs", &error));
-    g_assert_error(error, MT_ERROR, MT_ERROR_MISSING);
-    g_assert_cmpstr(error->message, ==, "identify /nonexistent.svs: no such file");
-}
-
-/* A MIRAX slide is its folder too; a VMS slide the files that it names. */
-static void test_identity_of_parts(void)
-{
-    g_autofree char *mirax = in_folder("m.mrxs"), *parts = in_folder("m"), *part = g_build_filename(parts, "Data0000.dat", NULL);
-    g_autofree char *vms = in_folder("v.vms"), *picture = in_folder("v.jpg");
-
-    g_assert_cmpint(g_mkdir(parts, 0755), ==, 0);
-    g_assert_true(g_file_set_contents(mirax, "x", 1, NULL));
-    g_assert_true(g_file_set_contents(part, "one", 3, NULL));
-    g_assert_true(g_file_set_contents(vms, "[Virtual Microscope Specimen]\r\nImageFile=v.jpg\r\n", -1, NULL));
-    g_assert_true(g_file_set_contents(picture, "one", 3, NULL));
-    g_autofree char *before = mt_case_identity(mirax, NULL), *before_vms = mt_case_identity(vms, NULL);
-    g_assert_true(g_file_set_contents(part, "two", 3, NULL));
-    g_assert_true(g_file_set_contents(picture, "two", 3, NULL));
-    g_autofree char *after = mt_case_identity(mirax, NULL), *after_vms = mt_case_identity(vms, NULL);
-    g_assert_cmpstr(before, !=, after);
-    g_assert_cmpstr(before_vms, !=, after_vms);
-    g_unlink(part);
-    g_rmdir(parts);
 }
 
 /* ---- intensities ---- */
@@ -810,24 +434,12 @@ static void test_intensity_nan(void)
     g_assert_cmpstr(error->message, ==, wanted);
 }
 
-static void remove_folder(void)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-
-    for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
-        g_autofree char *path = in_folder(name);
-        g_unlink(path);
-    }
-    g_rmdir(folder);
-    g_free(folder);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     /* g_test makes every warning fatal, also one that a handler drops. */
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
-    folder = g_dir_make_tmp("mt-image-XXXXXX", NULL);
+    make_test_folder("mt-image-XXXXXX");
     g_assert_null(mt_case_open("/nonexistent", NULL, NULL)); /* starts libvips, which the tests write with */
     g_test_add_func("/case/image/samples", test_samples);
     g_test_add_func("/case/image/stack", test_stack);
@@ -843,19 +455,12 @@ int main(int argc, char **argv)
     g_test_add_func("/case/image/refusals", test_refusals);
     g_test_add_func("/case/image/odd-name", test_odd_name);
     g_test_add_func("/case/image/malformed", test_malformed);
-    g_test_add_func("/case/pyramid/odd-level", test_odd_level);
-    g_test_add_func("/case/pyramid/hole", test_hole);
-    g_test_add_func("/case/pyramid/overhang", test_overhang);
     g_test_add_func("/case/image/limits", test_limits);
     g_test_add_func("/case/image/large", test_large_image);
-    g_test_add_func("/case/pyramid/memory", test_memory);
-    g_test_add_func("/case/pyramid/dying-handle", test_dying_handle);
-    g_test_add_func("/case/identity/files", test_identity);
-    g_test_add_func("/case/identity/parts", test_identity_of_parts);
     g_test_add_func("/case/intensity/values", test_intensity);
     g_test_add_func("/case/intensity/not-finite", test_intensity_nan);
     int result = g_test_run();
 
-    remove_folder();
+    remove_test_folder();
     return result;
 }
