@@ -16,7 +16,8 @@ typedef struct mt_bag {
 
 /* A bag over n x dim floats that the caller keeps alive. */
 MT_PUBLIC mt_bag mt_bag_from_memory(const float *features, int64_t n, int64_t dim);
-/* Rows first .. first+count-1 into out (count x dim), whatever is behind the bag.  MT_ERROR_RANGE for rows it has not. */
+/* Rows first .. first+count-1 into out (count x dim), whatever is behind the bag.  MT_ERROR_RANGE for rows it has not,
+ * MT_ERROR_MODEL for a feature that is NaN or infinite. */
 MT_PUBLIC bool mt_bag_read(const mt_bag *bag, int64_t first, int64_t count, float *out, GError **error);
 
 G_END_DECLS

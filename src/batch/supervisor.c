@@ -216,6 +216,19 @@ static bool hand_out(supervisor *s, int usable, GError **error)
     return true;
 }
 
+static void queue_cases(supervisor *s)
+{
+    for (guint i = 0; i < s->cases->len; i++) {
+        mt_batch_case *c = s->cases->pdata[i];
+        if (!mt_account_is_done(s->account, c)) {
+            g_queue_push_tail(s->pending, c);
+            continue;
+        }
+        s->totals->skipped++;
+        tell(s, MT_BATCH_SKIPPED, c, NULL, NULL);
+    }
+}
+
 static bool run_loop(supervisor *s, GError **error)
 {
     /* The first worker checks models and recipe before any other is started. */
@@ -226,6 +239,8 @@ static bool run_loop(supervisor *s, GError **error)
         if (s->o->stop != NULL && *s->o->stop)
             pass_stop(s);
     }
+    if (s->fatal == NULL)
+        queue_cases(s);
     while (s->fatal == NULL && (someone_works(s) || (!g_queue_is_empty(s->pending) && s->stopped_us == 0))) {
         if (s->o->stop != NULL && *s->o->stop)
             pass_stop(s);
@@ -249,19 +264,6 @@ static void end_workers(supervisor *s)
     }
 }
 
-static void queue_cases(supervisor *s)
-{
-    for (guint i = 0; i < s->cases->len; i++) {
-        mt_batch_case *c = s->cases->pdata[i];
-        if (!mt_account_is_done(s->account, c)) {
-            g_queue_push_tail(s->pending, c);
-            continue;
-        }
-        s->totals->skipped++;
-        tell(s, MT_BATCH_SKIPPED, c, NULL, NULL);
-    }
-}
-
 bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error)
 {
     supervisor s = {.o = options, .totals = totals, .cases = cases, .n_cases = (int)cases->len};
@@ -272,7 +274,6 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
         return false;
     s.pending = g_queue_new();
     s.attempts = g_hash_table_new(NULL, NULL);
-    queue_cases(&s);
     s.n_workers = CLAMP(options->workers, 1, MAX(1, options->threads));
     s.workers = g_new0(mt_worker_process, s.n_workers);
     signal(SIGPIPE, SIG_IGN);

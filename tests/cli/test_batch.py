@@ -96,7 +96,7 @@ def test_goes_on(folder):
 
 def test_blank(folder):
     """a slide of bare glass: no tile, insufficient, exit 0"""
-    cohort = synthetic(os.path.join(folder, "slides"), "--count", 1, "--size", 2048, "--seed", 5, "--blank", 1)
+    cohort = synthetic(os.path.join(folder, "slides"), "--count", 0, "--size", 2048, "--seed", 5, "--blank", 1)
     answer = run(folder, "-m", demo_head(folder), os.path.join(cohort, "manifest.csv"))
     equal(answer.code, 0)
     name = os.listdir(os.path.join(folder, "out", "cases"))[0]

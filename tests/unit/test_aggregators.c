@@ -311,11 +311,11 @@ static void test_bad_bags(void)
     assert_predict_fails("mean", x, 0, DIM, MT_ERROR_INPUT, ": the bag is empty, there is no tile to aggregate");
     assert_predict_fails("clam_sb", x, 2, 64, MT_ERROR_MODEL, " takes 32 features per tile, these have 64: use the head's own encoder");
     x[5 * DIM + 3] = NAN;
-    assert_predict_fails("clam_sb", x, 9, DIM, MT_ERROR_MODEL, ": the attention of tile 5 is not finite");
-    assert_predict_fails("mean", x, 9, DIM, MT_ERROR_MODEL, ": slide embedding: value 3 is not finite");
-    assert_predict_fails("max", x, 9, DIM, MT_ERROR_MODEL, ": slide embedding: value 3 is not finite");
+    assert_predict_fails("clam_sb", x, 9, DIM, MT_ERROR_MODEL, ": feature 3 of tile 5 is not finite");
+    assert_predict_fails("mean", x, 9, DIM, MT_ERROR_MODEL, ": feature 3 of tile 5 is not finite");
+    assert_predict_fails("max", x, 9, DIM, MT_ERROR_MODEL, ": feature 3 of tile 5 is not finite");
     x[5 * DIM + 3] = INFINITY;
-    assert_predict_fails("max", x, 9, DIM, MT_ERROR_MODEL, ": slide embedding: value 3 is not finite");
+    assert_predict_fails("max", x, 9, DIM, MT_ERROR_MODEL, ": feature 3 of tile 5 is not finite");
 }
 
 static bool read_fails(void *user, int64_t first, int64_t count, float *out, GError **error)
