@@ -72,6 +72,15 @@ void maker_ints(mt_value *value, const char *name, int n, const int64_t *values)
     mt_node_set_ints(value->producer, name, values, n);
 }
 
+mt_model *maker_model(mt_graph *graph)
+{
+    g_autoptr(GError) error = NULL;
+    mt_model *model = mt_model_new_from_graph(graph, "test", &error);
+
+    g_assert_no_error(error);
+    return model;
+}
+
 GPtrArray *maker_inputs(const mt_model *model, guint32 seed)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(seed);

@@ -37,6 +37,8 @@ void     maker_ints(mt_value *value, const char *name, int n, const int64_t *val
 void maker_check(maker *m, const char *what, double tolerance, int n_outputs, mt_value *const *outputs);
 #define CHECK(m, what, ...) maker_check(m, what, 2e-5, (int)G_N_ELEMENTS(((mt_value *[]){__VA_ARGS__})), (mt_value *[]){__VA_ARGS__})
 
+/* A model of the graph, which it takes. */
+mt_model *maker_model(mt_graph *graph);
 /* One run of a model; outputs allocated, freed by the caller with g_ptr_array_unref. */
 GPtrArray *maker_run(mt_model *model, mt_backend backend, int threads, GPtrArray *inputs, GError **error);
 /* Random inputs of the graph's shapes. */

@@ -1,0 +1,374 @@
+/* Each pass on a graph where it fires and on graphs where it must not.  That the meaning stays is checked on whole sessions:
+ * the same graphs run on both backends. */
+#include "kernels/graph/activation.h"
+#include "kernels/graph/fused.h"
+#include "kernels/graph/passes.h"
+#include "tests/kernels/graph_maker.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef int (*pass)(mt_graph *graph, GError **error);
+
+static int count_op(const mt_graph *graph, const char *op)
+{
+    int n = 0;
+
+    for (guint i = 0; i < graph->nodes->len; i++)
+        n += strcmp(((const mt_node *)graph->nodes->pdata[i])->op, op) == 0;
+    return n;
+}
+
+static mt_node *find_op(const mt_graph *graph, const char *op)
+{
+    for (guint i = 0; i < graph->nodes->len; i++)
+        if (strcmp(((const mt_node *)graph->nodes->pdata[i])->op, op) == 0)
+            return graph->nodes->pdata[i];
+    return NULL;
+}
+
+/* Runs the passes over a clone and returns it; each must rewrite as often as told. */
+static mt_graph *rewrite(maker *m, mt_value *out, int n, const pass *passes, const int *times)
+{
+    g_autoptr(GError) error = NULL;
+    mt_graph *graph;
+
+    if (m->graph->outputs->len == 0)
+        mt_graph_mark_output(m->graph, out);
+    g_assert_true(mt_graph_infer(m->graph, &error));
+    graph = mt_graph_clone(m->graph);
+    mt_graph_sweep(graph);
+    for (int i = 0; i < n; i++)
+        g_assert_cmpint(passes[i](graph, &error), ==, times[i]);
+    g_assert_no_error(error);
+    return graph;
+}
+
+#define REWRITE(m, out, p, times) rewrite(m, out, 1, (pass[]){p}, (int[]){times})
+
+/* The graph of `m` means the same on both backends; uses it up. */
+static void check_meaning(maker *m, const char *what)
+{
+    mt_value *out = m->graph->outputs->pdata[0];
+
+    g_ptr_array_set_size(m->graph->outputs, 0);
+    CHECK(m, what, out);
+}
+
+static mt_value *conv(maker *m, mt_value *x, int64_t in, int64_t out, bool bias)
+{
+    mt_value *w = maker_constant(m, 0.5, 0, DIMS(out, in, 1, 1));
+
+    return bias ? OP(m, "Conv", x, w, maker_constant(m, 1, 0, DIMS(out))) : OP(m, "Conv", x, w);
+}
+
+static mt_value *norm(maker *m, mt_value *x, int64_t c)
+{
+    return OP(m, "BatchNormalization", x, maker_constant(m, 1, 0, DIMS(c)), maker_constant(m, 1, 0, DIMS(c)),
+              maker_constant(m, 1, 0, DIMS(c)), maker_constant(m, 0.4, 1, DIMS(c)));
+}
+
+static void test_simplify(void)
+{
+    maker     m = maker_new(1, 13);
+    mt_value *x = maker_input(&m, DIMS(2, 3, 4, 4)), *y;
+    g_autoptr(mt_graph) graph = NULL, kept = NULL;
+
+    y = OP(&m, "Dropout", OP(&m, "Identity", x));
+    y = OP(&m, "Pad", OP(&m, "Concat", y), maker_list(&m, 8, (int64_t[]){0, 0, 0, 0, 0, 0, 0, 0}));
+    mt_node_set_int(mt_node_input(maker_node(y), 0)->producer, "axis", 1);
+    y = OP(&m, "Relu", y);
+    graph = REWRITE(&m, y, mt_pass_simplify, 4);
+    g_assert_cmpint(graph->nodes->len, ==, 1);
+    check_meaning(&m, "simplify");
+
+    m = maker_new(1, 13);
+    kept = REWRITE(&m, OP(&m, "Identity", maker_input(&m, DIMS(2))), mt_pass_simplify, 0); /* an output needs a producer */
+    g_assert_cmpint(kept->nodes->len, ==, 1);
+    maker_clear(&m);
+}
+
+static void test_fold_pad(void)
+{
+    for (int k = 0; k < 4; k++) { /* fires; pads channels; pads with ones; is cut by a negative pad */
+        static const int64_t pads[][8] = {
+            {0, 0, 1, 2, 0, 0, 0, 1}, {0, 1, 1, 1, 0, 0, 1, 1}, {0, 0, 1, 1, 0, 0, 1, 1}, {0, 0, -1, 1, 0, 0, 1, 1}};
+        maker     m = maker_new(2, 13);
+        mt_value *x = maker_input(&m, DIMS(2, 3, 6, 6)), *list = maker_list(&m, 8, pads[k]), *y;
+        g_autoptr(mt_graph) graph = NULL;
+
+        y = OP(&m, "Conv", k == 2 ? OP(&m, "Pad", x, list, maker_number(&m, 1)) : OP(&m, "Pad", x, list),
+               maker_constant(&m, 1, 0, DIMS(4, k == 1 ? 4 : 3, 3, 3)));
+        maker_ints(y, "pads", 4, (int64_t[]){1, 0, 0, 0});
+        graph = REWRITE(&m, y, mt_pass_fold_pad, k == 0);
+        g_assert_cmpint(count_op(graph, "Pad"), ==, k != 0);
+        if (k == 0)
+            g_assert_cmpint(mt_node_attr(find_op(graph, "Conv"), "pads")->ints[0], ==, 2);
+        check_meaning(&m, "pad");
+    }
+}
+
+static void test_fold_batch_norm(void)
+{
+    for (int k = 0; k < 5; k++) {
+        maker     m = maker_new(3, 14);
+        mt_value *x = maker_input(&m, DIMS(2, 6, 5, 5)), *y = conv(&m, x, 6, 8, k == 1), *z;
+        g_autoptr(mt_graph) graph = NULL;
+
+        if (k == 2) { /* two groups, transposed */
+            y = OP(&m, "ConvTranspose", x, maker_constant(&m, 1, 0, DIMS(6, 4, 3, 3)));
+            mt_node_set_int(maker_node(y), "group", 2);
+        }
+        z = norm(&m, y, 8);
+        if (k == 3) /* somebody else reads the convolution */
+            z = OP(&m, "Add", z, y);
+        if (k == 4) /* no convolution before */
+            z = norm(&m, x, 6);
+        graph = REWRITE(&m, z, mt_pass_fold_batch_norm, k < 3);
+        g_assert_cmpint(count_op(graph, "BatchNormalization"), ==, k >= 3);
+        check_meaning(&m, "batch norm");
+    }
+}
+
+/* The folded convolution against the plain one followed by the norm, both by the reference. */
+static void test_fold_batch_norm_exactly(void)
+{
+    g_autoptr(GError) error = NULL;
+    maker     m = maker_new(4, 14);
+    mt_value *x = maker_input(&m, DIMS(2, 6, 5, 5));
+    mt_graph *graph = REWRITE(&m, norm(&m, conv(&m, x, 6, 8, true), 8), mt_pass_fold_batch_norm, 1);
+    g_autoptr(mt_model) plain = maker_model(g_steal_pointer(&m.graph)), folded = maker_model(graph);
+    g_autoptr(GPtrArray) inputs = maker_inputs(plain, 3), a = maker_run(plain, MT_BACKEND_REFERENCE, 1, inputs, &error);
+    g_autoptr(GPtrArray) b = maker_run(folded, MT_BACKEND_REFERENCE, 1, inputs, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpfloat(maker_error(b->pdata[0], a->pdata[0]), <, 1e-6);
+    maker_clear(&m);
+}
+
+/* x/2 (1 + erf(x / sqrt 2)) in three orders, with `wrong` number in place of a half. */
+static mt_value *gelu(maker *m, mt_value *x, int order, double half)
+{
+    mt_value *inner = order == 1 ? OP(m, "Mul", x, maker_number(m, M_SQRT1_2)) : OP(m, "Div", x, maker_number(m, M_SQRT2));
+    mt_value *sum = OP(m, "Add", OP(m, "Erf", inner), maker_number(m, 1)), *h = maker_number(m, half);
+
+    if (order == 0)
+        return OP(m, "Mul", OP(m, "Mul", x, sum), h);
+    if (order == 1)
+        return OP(m, "Mul", OP(m, "Mul", x, h), sum);
+    return OP(m, "Mul", x, OP(m, "Mul", h, sum));
+}
+
+static mt_value *gelu_tanh(maker *m, mt_value *x, bool pow)
+{
+    mt_value *cube = pow ? OP(m, "Pow", x, maker_number(m, 3)) : OP(m, "Mul", x, OP(m, "Mul", x, x));
+    mt_value *inner = OP(m, "Add", x, OP(m, "Mul", cube, maker_number(m, 0.044715)));
+    mt_value *t = OP(m, "Tanh", OP(m, "Mul", inner, maker_number(m, sqrt(2 / M_PI))));
+
+    return OP(m, "Mul", OP(m, "Mul", x, OP(m, "Add", maker_number(m, 1), t)), maker_number(m, 0.5));
+}
+
+static void test_gelu(void)
+{
+    for (int k = 0; k < 7; k++) {
+        maker     m = maker_new(5, 14);
+        mt_value *x = maker_input(&m, DIMS(3, 40)), *y = k < 3   ? gelu(&m, x, k, 0.5)
+                                                         : k < 5 ? gelu_tanh(&m, x, k == 3)
+                                                                 : gelu(&m, x, k - 5, 0.25);
+        g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gelu, k < 5);
+
+        g_assert_cmpint(count_op(graph, "mt.Activation"), ==, k < 5);
+        if (k < 5)
+            g_assert_cmpint(graph->nodes->len, ==, 1);
+        check_meaning(&m, "gelu");
+    }
+}
+
+static mt_value *gate(maker *m, mt_value *x, int k)
+{
+    switch (k) {
+    case 0:
+        return OP(m, "Mul", x, OP(m, "Sigmoid", x));
+    case 1:
+        return OP(m, "Mul", OP(m, "Sigmoid", OP(m, "Mul", x, maker_number(m, 1.702))), x);
+    case 2:
+        return OP(m, "Mul", x, OP(m, "Tanh", OP(m, "Softplus", x)));
+    case 3:
+        return OP(
+            m, "Mul", x,
+            OP(m, "Div", OP(m, "Clip", OP(m, "Add", x, maker_number(m, 3)), maker_number(m, 0), maker_number(m, 6)), maker_number(m, 6)));
+    case 4:
+        return OP(m, "Div", OP(m, "Mul", x, OP(m, "Clip", OP(m, "Add", x, maker_number(m, 3)), maker_number(m, 0), maker_number(m, 6))),
+                  maker_number(m, 6));
+    case 5: /* none: the gate is not of x */
+        return OP(m, "Mul", x, OP(m, "Sigmoid", OP(m, "Relu", x)));
+    default: /* none: the clip is lower */
+        return OP(
+            m, "Mul", x,
+            OP(m, "Div", OP(m, "Clip", OP(m, "Add", x, maker_number(m, 3)), maker_number(m, 0), maker_number(m, 5)), maker_number(m, 6)));
+    }
+}
+
+static void test_gate(void)
+{
+    for (int k = 0; k < 7; k++) {
+        maker     m = maker_new(6, 14);
+        mt_value *y = gate(&m, OP(&m, "Mul", maker_input(&m, DIMS(3, 40)), maker_number(&m, 5)), k);
+        g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gate, k < 5);
+
+        g_assert_cmpint(count_op(graph, "mt.Activation"), ==, k < 5);
+        if (k < 5)
+            g_assert_cmpint(graph->nodes->len, ==, 2);
+        check_meaning(&m, "gate");
+    }
+}
+
+/* kind 1: squares by Mul; 2: no shift; 3: normalises over another dimension; 4: the divisor is of something else */
+static mt_value *layer_norm(maker *m, mt_value *x, int kind)
+{
+    mt_value *mean = OP(m, "ReduceMean", x), *d = OP(m, "Sub", x, mean), *square, *variance, *y;
+
+    square = kind == 1 ? OP(m, "Mul", d, d) : OP(m, "Pow", kind == 4 ? x : d, maker_number(m, 2));
+    variance = OP(m, "ReduceMean", square);
+    maker_ints(mean, "axes", 1, (int64_t[]){kind == 3 ? 1 : -1});
+    maker_ints(variance, "axes", 1, (int64_t[]){kind == 3 ? 1 : -1});
+    y = OP(m, "Div", d, OP(m, "Sqrt", OP(m, "Add", variance, maker_number(m, 1e-6))));
+    y = OP(m, "Mul", y, maker_constant(m, 1, 0, DIMS(12)));
+    return kind == 2 ? OP(m, "Relu", y) : OP(m, "Add", y, maker_constant(m, 1, 0, DIMS(12)));
+}
+
+static void test_layer_norm(void)
+{
+    for (int k = 0; k < 5; k++) {
+        maker     m = maker_new(7, 13);
+        mt_value *x = maker_input(&m, DIMS(2, 12, 12));
+        g_autoptr(mt_graph) graph = REWRITE(&m, layer_norm(&m, x, k), mt_pass_fuse_layer_norm, k < 3);
+
+        g_assert_cmpint(count_op(graph, "LayerNormalization"), ==, k < 3);
+        if (k < 3) {
+            g_assert_cmpint(graph->nodes->len, ==, k == 2 ? 2 : 1);
+            g_assert_cmpfloat(fabs(mt_node_float(find_op(graph, "LayerNormalization"), "epsilon", 0) - 1e-6), <, 1e-12);
+        }
+        check_meaning(&m, "layer norm");
+    }
+}
+
+/* kind 0: scaled q; 1: scaled scores and a mask; 2: bare; 3: softmax over another axis; 4: somebody reads the scores;
+ * 5: one head of keys for all */
+static mt_value *attention(maker *m, int kind)
+{
+    mt_value *q = maker_input(m, DIMS(2, 3, 5, 4)), *kt = kind == 5 ? maker_input(m, DIMS(2, 1, 4, 6)) : maker_input(m, DIMS(2, 3, 4, 6));
+    mt_value *v = kind == 3 ? maker_input(m, DIMS(2, 3, 6, 7)) : maker_input(m, DIMS(2, 3, 6, 7)), *s, *p, *y;
+
+    s = OP(m, "MatMul", kind == 0 ? OP(m, "Div", q, maker_number(m, 2)) : q, kt);
+    if (kind == 1)
+        s = OP(m, "Add", OP(m, "Mul", s, maker_number(m, 0.5)), maker_input(m, DIMS(2, 1, 1, 6)));
+    p = OP(m, "Softmax", s);
+    mt_node_set_int(maker_node(p), "axis", kind == 3 ? 2 : -1);
+    y = OP(m, "MatMul", p, v);
+    return kind == 4 ? OP(m, "Concat", y, s) : y;
+}
+
+static void test_attention(void)
+{
+    for (int k = 0; k < 6; k++) {
+        maker     m = maker_new(8, 13);
+        mt_value *y = attention(&m, k);
+        g_autoptr(mt_graph) graph = NULL;
+
+        if (k == 4)
+            mt_node_set_int(maker_node(y), "axis", 3);
+        graph = REWRITE(&m, y, mt_pass_fuse_attention, k < 3);
+        g_assert_cmpint(count_op(graph, "mt.Attention"), ==, k < 3);
+        if (k < 3) {
+            g_assert_cmpint(graph->nodes->len, ==, 1);
+            g_assert_cmpfloat(mt_node_float(graph->nodes->pdata[0], "scale", 0), ==, k == 2 ? 1 : 0.5);
+        }
+        check_meaning(&m, "attention");
+    }
+}
+
+static void test_activation(void)
+{
+    maker     m = maker_new(9, 14);
+    mt_value *x = maker_input(&m, DIMS(2, 4, 5, 5)), *y = conv(&m, x, 4, 6, true);
+    g_autoptr(mt_graph) graph = NULL, shared = NULL;
+    const mt_fused *fused;
+
+    y = OP(&m, "HardSigmoid", OP(&m, "Relu", y));
+    graph = REWRITE(&m, y, mt_pass_fuse_activation, 2);
+    g_assert_cmpint(graph->nodes->len, ==, 1);
+    fused = mt_node_fused(graph->nodes->pdata[0]);
+    g_assert_cmpint(fused->n, ==, 3); /* relu, linear, clip */
+    g_assert_cmpint(fused->posts[0].activation.function, ==, MT_FN_RELU);
+    g_assert_cmpint(fused->posts[2].activation.function, ==, MT_FN_CLIP);
+    check_meaning(&m, "activation");
+
+    m = maker_new(9, 14);
+    y = conv(&m, maker_input(&m, DIMS(2, 4, 5, 5)), 4, 6, true);
+    y = OP(&m, "Mul", y, OP(&m, "Tanh", y)); /* the convolution is read twice */
+    shared = REWRITE(&m, y, mt_pass_fuse_activation, 0);
+    check_meaning(&m, "no activation");
+}
+
+static void test_bias(void)
+{
+    for (int k = 0; k < 6; k++) { /* row, row of ones dimensions, channel of a convolution; column, whole, computed: not */
+        maker     m = maker_new(10, 14);
+        mt_value *x = maker_input(&m, DIMS(2, 5, 5)), *y = OP(&m, "MatMul", x, maker_constant(&m, 1, 0, DIMS(5, 5))), *b;
+        g_autoptr(mt_graph) graph = NULL;
+
+        b = k == 0   ? maker_constant(&m, 1, 0, DIMS(5))
+            : k == 1 ? maker_constant(&m, 1, 0, DIMS(1, 1, 5))
+            : k == 3 ? maker_constant(&m, 1, 0, DIMS(5, 1))
+            : k == 4 ? maker_constant(&m, 1, 0, DIMS(2, 5, 5))
+                     : maker_input(&m, DIMS(5));
+        if (k == 2) {
+            y = conv(&m, maker_input(&m, DIMS(2, 5, 4, 4)), 5, 5, true);
+            b = maker_constant(&m, 1, 0, DIMS(5, 1, 1));
+        }
+        graph = REWRITE(&m, OP(&m, "Add", b, y), mt_pass_fuse_bias, k < 3);
+        g_assert_cmpint(count_op(graph, "Add"), ==, k >= 3);
+        check_meaning(&m, "bias");
+    }
+}
+
+static void test_residual(void)
+{
+    for (int k = 0; k < 5; k++) {
+        maker     m = maker_new(11, 14);
+        mt_value *x = maker_input(&m, DIMS(2, 6, 5, 5)), *y = conv(&m, x, 6, 6, true),
+                 *r = k == 1 ? conv(&m, x, 6, 6, false) : OP(&m, "Sigmoid", x), *z;
+        g_autoptr(mt_graph) graph = NULL;
+
+        if (k == 3) /* other shape: broadcast */
+            r = maker_input(&m, DIMS(2, 6, 1, 1));
+        if (k == 2) /* the product is a sigmoid's argument too */
+            r = OP(&m, "Sigmoid", y);
+        if (k == 4) /* no product */
+            y = OP(&m, "Exp", x);
+        z = OP(&m, "Relu", OP(&m, "Add", r, y));
+        graph = rewrite(&m, z, 2, (pass[]){mt_pass_fuse_activation, mt_pass_fuse_residual}, (int[]){1, k < 2});
+        g_assert_cmpint(count_op(graph, "Add"), ==, k >= 2);
+        if (k < 2) /* the sum's own function came along, and the node stands behind the producer of the other branch */
+            g_assert_cmpint(mt_node_fused(graph->nodes->pdata[graph->nodes->len - 1])->n, ==, 2);
+        check_meaning(&m, "residual");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/passes/simplify", test_simplify);
+    g_test_add_func("/passes/fold-pad", test_fold_pad);
+    g_test_add_func("/passes/fold-batch-norm", test_fold_batch_norm);
+    g_test_add_func("/passes/fold-batch-norm-exactly", test_fold_batch_norm_exactly);
+    g_test_add_func("/passes/fuse-gelu", test_gelu);
+    g_test_add_func("/passes/fuse-gate", test_gate);
+    g_test_add_func("/passes/fuse-layer-norm", test_layer_norm);
+    g_test_add_func("/passes/fuse-attention", test_attention);
+    g_test_add_func("/passes/fuse-activation", test_activation);
+    g_test_add_func("/passes/fuse-bias", test_bias);
+    g_test_add_func("/passes/fuse-residual", test_residual);
+    return g_test_run();
+}
