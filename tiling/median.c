@@ -3,10 +3,12 @@
 #include "kernels/pixel/clones.h"
 #include "src/base/alloc.h"
 
+#include <omp.h>
 #include <string.h>
 
 #define RADIUS 3
 #define SIZE 7
+#define BAND 64  /* rows to a thread at a time */
 #define LANES 64 /* pixels per step: one vector of 512 bits, or several smaller ones */
 
 typedef uint8_t lanes[LANES];
@@ -68,16 +70,20 @@ MT_ALWAYS_INLINE int gather_candidates(const uint8_t *sorted, int64_t stride, in
     return n;
 }
 
-/* Forgetful selection: of 16 of 29 values neither the smallest nor the largest is the median; drop both, take in one more. */
+/* Forgetful selection: of 16 of 29 values neither the smallest nor the largest is the median; drop both, take in one more.  After
+ * comparing across, the smallest is in the lower half and the largest in the upper one (an odd middle is in both). */
 MT_ALWAYS_INLINE const uint8_t *select_median(lanes v[29])
 {
     int low = 0, high = 15;
 
     for (int next = 16; next <= 29; next++) {
-        for (int i = low; i < high; i++)
-            order(v[i], v[i + 1]);
-        for (int i = high - 1; i > low; i--)
+        int half = (high - low) / 2;
+        for (int i = 0; i <= half && low + i < high - i; i++)
+            order(v[low + i], v[high - i]);
+        for (int i = low + half; i > low; i--)
             order(v[i - 1], v[i]);
+        for (int i = high - half; i < high; i++)
+            order(v[i], v[i + 1]);
         low++;
         if (next < 29)
             memcpy(v[high], v[next], LANES);
@@ -95,20 +101,29 @@ MT_CLONES static void median_row(const uint8_t *sorted, int64_t stride, int64_t 
     }
 }
 
-bool mt_median7(const uint8_t *src, int64_t width, int64_t height, uint8_t *dst, GError **error)
+static void median_band(const uint8_t *src, int64_t width, int64_t height, int64_t band, uint8_t *sorted, int64_t stride, uint8_t *dst)
 {
-    int64_t  stride = (width + LANES - 1) / LANES * LANES + LANES;
-    uint8_t *sorted = mt_alloc(SIZE * stride, 1, error);
-
-    if (sorted == NULL)
-        return false;
-    for (int64_t y = 0; y < height; y++) {
+    for (int64_t y = band * BAND; y < MIN(height, (band + 1) * BAND); y++) {
         const uint8_t *rows[SIZE];
         for (int k = 0; k < SIZE; k++)
             rows[k] = src + CLAMP(y + k - RADIUS, 0, height - 1) * width;
         sort_columns(rows, width, sorted, stride);
         median_row(sorted, stride, width, dst + y * width);
     }
+}
+
+bool mt_median7(const uint8_t *src, int64_t width, int64_t height, uint8_t *dst, GError **error)
+{
+    int64_t  bands = (height + BAND - 1) / BAND;
+    int      threads = (int)CLAMP(bands, 1, omp_get_max_threads());
+    int64_t  stride = (width + LANES - 1) / LANES * LANES + LANES;
+    uint8_t *sorted = mt_alloc(threads * SIZE * stride, 1, error);
+
+    if (sorted == NULL)
+        return false;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (int64_t band = 0; band < bands; band++)
+        median_band(src, width, height, band, sorted + omp_get_thread_num() * SIZE * stride, stride, dst);
     mt_free(sorted);
     return true;
 }

@@ -3,8 +3,10 @@
 #include "src/base/alloc.h"
 
 #include <math.h>
+#include <omp.h>
 
-#define BLOCK_PX 2048 /* edge of a block in pixels of the level: 12 MiB of RGB; a few stored tiles per edge are read twice */
+#define MAX_THREADS 8 /* each holds a block */
+#define BLOCK_PX 1024 /* edge of a block in pixels of the level: 3 MiB of RGB; where edges fall within stored tiles, those are read twice */
 
 mt_overview mt_overview_near(const mt_case *c, double downsample)
 {
@@ -197,29 +199,68 @@ static bool read_block(mt_case *c, int64_t plane, block *b, mt_overview_row row,
     return ok;
 }
 
-bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, void *user, GError **error)
+/* The blocks of a plane, in order; the error kept is the first block's, whatever the threads. */
+typedef struct blocks {
+    mt_case           *c;
+    int64_t            plane;
+    const mt_overview *overview;
+    int64_t            step_x, step_y, across, n;
+    mt_overview_row    row;
+    void              *user;
+    int64_t            failed; /* n: none */
+    GError            *error;
+} blocks;
+
+static bool read_numbered(const blocks *all, int64_t number, GError **error)
 {
-    const mt_level *level = mt_case_level(c, overview->level);
-    block           b = {.overview = overview,
-                         .x = {level->width, overview->width},
-                         .y = {level->height, overview->height},
-                         .channels = mt_case_channels(c),
-                         .dtype = mt_case_dtype(c)};
-    int64_t         step_x = MAX(1, BLOCK_PX * overview->width / level->width);
-    int64_t         step_y = MAX(1, BLOCK_PX * overview->height / level->height);
+    const mt_level *level = mt_case_level(all->c, all->overview->level);
+    block           b = {.overview = all->overview,
+                         .x = {level->width, all->overview->width},
+                         .y = {level->height, all->overview->height},
+                         .channels = mt_case_channels(all->c),
+                         .dtype = mt_case_dtype(all->c)};
 
     b.is_u8 = b.dtype == MT_U8;
-    b.sums = mt_alloc(step_x * b.channels, sizeof(double), error);
-    b.out = b.sums ? mt_alloc(step_x * b.channels, sizeof(float), error) : NULL;
-    bool ok = b.out != NULL;
-    for (b.j0 = 0; ok && b.j0 < overview->height; b.j0 += step_y) {
-        b.j1 = MIN(b.j0 + step_y, overview->height);
-        for (b.i0 = 0; ok && b.i0 < overview->width; b.i0 += step_x) {
-            b.i1 = MIN(b.i0 + step_x, overview->width);
-            ok = read_block(c, plane, &b, row, user, error);
-        }
-    }
+    b.i0 = number % all->across * all->step_x;
+    b.j0 = number / all->across * all->step_y;
+    b.i1 = MIN(b.i0 + all->step_x, all->overview->width);
+    b.j1 = MIN(b.j0 + all->step_y, all->overview->height);
+    b.sums = mt_alloc((b.i1 - b.i0) * b.channels, sizeof(double), error);
+    b.out = b.sums ? mt_alloc((b.i1 - b.i0) * b.channels, sizeof(float), error) : NULL;
+    bool ok = b.out && read_block(all->c, all->plane, &b, all->row, all->user, error);
     mt_free(b.out);
     mt_free(b.sums);
     return ok;
+}
+
+static void visit_block(blocks *all, int64_t number)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (__atomic_load_n(&all->failed, __ATOMIC_RELAXED) < number || read_numbered(all, number, &error))
+        return;
+#pragma omp critical(mt_overview_error)
+    if (number < all->failed) {
+        __atomic_store_n(&all->failed, number, __ATOMIC_RELAXED);
+        g_clear_error(&all->error);
+        all->error = g_steal_pointer(&error);
+    }
+}
+
+bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, void *user, GError **error)
+{
+    const mt_level *level = mt_case_level(c, overview->level);
+    blocks          all = {.c = c, .plane = plane, .overview = overview, .row = row, .user = user};
+
+    all.step_x = MAX(1, BLOCK_PX * overview->width / level->width);
+    all.step_y = MAX(1, BLOCK_PX * overview->height / level->height);
+    all.across = (overview->width + all.step_x - 1) / all.step_x;
+    all.n = all.failed = all.across * ((overview->height + all.step_y - 1) / all.step_y);
+    int threads = (int)CLAMP(MIN(all.n, MAX_THREADS), 1, omp_get_max_threads());
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (int64_t number = 0; number < all.n; number++)
+        visit_block(&all, number);
+    if (all.failed < all.n)
+        g_propagate_error(error, all.error);
+    return all.failed == all.n;
 }

@@ -11,7 +11,7 @@ typedef struct mt_overview {
 } mt_overview;
 
 /* `count` pixels of row y from x on, ascending in y within a block.  u8 samples (rounded means) for an 8-bit case, float for
- * every other type; as many channels as the case has. */
+ * every other type; as many channels as the case has.  Called from several threads at once, each pixel once. */
 typedef void (*mt_overview_row)(void *user, int64_t x, int64_t y, int64_t count, const void *samples);
 
 /* The level nearest to `downsample` (in octaves); where that one is finer by half or more, the average of round(downsample /

@@ -24,7 +24,7 @@ static void convert_row(const int table[256], const uint8_t *rgb, int64_t count,
         saturation[i] = (uint8_t)(high < dark_below ? 0 : s);
     }
     if (dark)
-        *dark += n_dark;
+        __atomic_fetch_add(dark, n_dark, __ATOMIC_RELAXED);
 }
 
 void mt_saturation_row(const uint8_t *rgb, int64_t count, uint8_t *saturation, int dark_below, int64_t *dark)

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "src/base/alloc.h"
@@ -230,6 +231,28 @@ static void test_refused_memory(void)
     mt_tiling_sample_clear(&sample);
 }
 
+/* Masks do not depend on the number of threads. */
+static void test_threads(void)
+{
+    static const char *const methods[] = {"otsu", "clam:biopsy", "field", "body"};
+    mt_tiling_sample         sample = mt_tiling_sample_rgb(1300, 1100);
+    g_autoptr(mt_case) c = mt_tiling_sample_open(&sample, 0);
+    int threads = omp_get_max_threads();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
+        int64_t width, height;
+        omp_set_num_threads(1);
+        g_autoptr(mt_mask) one = find(c, methods[i]);
+        omp_set_num_threads(5);
+        g_autoptr(mt_mask) five = find(c, methods[i]);
+        mt_mask_size(one, &width, &height);
+        g_assert_cmpmem(mt_mask_pixels(one), width * height, mt_mask_pixels(five), width * height);
+        g_assert_cmpint(mt_mask_n_rings(one), ==, mt_mask_n_rings(five));
+    }
+    omp_set_num_threads(threads);
+    mt_tiling_sample_clear(&sample);
+}
+
 /* A ring of tissue with an island in its hole. */
 static mt_tiling_sample ring_sample(void)
 {
@@ -343,6 +366,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mask/flat-body", test_flat_body);
     g_test_add_func("/mask/unknown-method", test_unknown_method);
     g_test_add_func("/mask/refused-memory", test_refused_memory);
+    g_test_add_func("/mask/threads", test_threads);
     g_test_add_func("/mask/geojson", test_geojson);
     g_test_add_func("/mask/png", test_mask_png);
     return g_test_run();
