@@ -17,7 +17,7 @@ static bool run_passes(mt_graph *graph, const pass *passes, size_t n, int *rewri
 
 bool mt_passes_of_model(mt_graph *graph, GError **error)
 {
-    static const pass passes[] = {mt_pass_simplify, mt_pass_fold_pad, mt_pass_fold_batch_norm};
+    static const pass passes[] = {mt_pass_widen_half, mt_pass_simplify, mt_pass_fold_pad, mt_pass_fold_batch_norm};
     int               rewrites = 0;
 
     return run_passes(graph, passes, G_N_ELEMENTS(passes), &rewrites, error);

@@ -6,6 +6,7 @@
 #include "kernels/graph/graph.h"
 
 /* Passes that make new weights or need no shapes: once per model, on its unbound graph. */
+int mt_pass_widen_half(mt_graph *graph, GError **error);
 int mt_pass_simplify(mt_graph *graph, GError **error);
 int mt_pass_fold_pad(mt_graph *graph, GError **error);
 int mt_pass_fold_batch_norm(mt_graph *graph, GError **error);

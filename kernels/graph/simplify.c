@@ -39,7 +39,7 @@ static bool hands_on(const mt_node *node)
         return node->inputs->len == 1;
     if (mt_is(node, "Pad"))
         return pads_nothing(node);
-    return mt_is(node, "Cast") && in->dtype != MT_DTYPE_NONE && in->dtype == mt_node_int(node, "to", -1) && in->dtype == out->dtype;
+    return mt_is(node, "Cast") && in->dtype != MT_DTYPE_NONE && in->dtype == out->dtype;
 }
 
 static bool is_graph_output(const mt_graph *graph, mt_value *value)

@@ -62,7 +62,7 @@ mt_md *mt_md_new_any(int n, const int64_t *dims)
 mt_md *mt_md_copy(const mt_md *md)
 {
     dnnl_memory_desc_t desc = NULL;
-    dnnl_status_t      status = dnnl_memory_desc_clone(&desc, md->desc);
+    dnnl_status_t      status = md == NULL ? dnnl_invalid_arguments : dnnl_memory_desc_clone(&desc, md->desc);
 
     return wrap(status, desc);
 }
@@ -76,12 +76,12 @@ void mt_md_free(mt_md *md)
 
 size_t mt_md_bytes(const mt_md *md)
 {
-    return dnnl_memory_desc_get_size(md->desc);
+    return md == NULL ? 0 : dnnl_memory_desc_get_size(md->desc);
 }
 
 bool mt_md_equal(const mt_md *a, const mt_md *b)
 {
-    return dnnl_memory_desc_equal(a->desc, b->desc) != 0;
+    return a != NULL && b != NULL && dnnl_memory_desc_equal(a->desc, b->desc) != 0;
 }
 
 /* The arrays of a descriptor. */
@@ -145,7 +145,7 @@ dnnl_memory_t mt_memory_new(const mt_md *md, dnnl_engine_t engine, void *data)
 {
     dnnl_memory_t memory = NULL;
 
-    return DONE(dnnl_memory_create(&memory, md->desc, engine, data)) ? memory : NULL;
+    return md != NULL && DONE(dnnl_memory_create(&memory, md->desc, engine, data)) ? memory : NULL;
 }
 
 void mt_post_ops_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, float alpha, float beta)
@@ -164,8 +164,8 @@ bool mt_pd_convolution(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_pri
     dnnl_dims_t dilations;
 
     library_dilations(s, dilations);
-    return DONE(dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, dnnl_convolution_direct, src->desc,
-                                                               weights->desc, DESC(bias), dst->desc, s->strides, dilations, s->begin,
+    return DONE(dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, dnnl_convolution_direct, DESC(src),
+                                                               DESC(weights), DESC(bias), DESC(dst), s->strides, dilations, s->begin,
                                                                s->end, attr));
 }
 
@@ -175,15 +175,15 @@ bool mt_pd_deconvolution(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_p
     dnnl_dims_t dilations;
 
     library_dilations(s, dilations);
-    return DONE(dnnl_deconvolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, dnnl_deconvolution_direct, src->desc,
-                                                                 weights->desc, DESC(bias), dst->desc, s->strides, dilations, s->begin,
+    return DONE(dnnl_deconvolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, dnnl_deconvolution_direct, DESC(src),
+                                                                 DESC(weights), DESC(bias), DESC(dst), s->strides, dilations, s->begin,
                                                                  s->end, attr));
 }
 
 bool mt_pd_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *src, const mt_md *weights,
                   const mt_md *bias, const mt_md *dst)
 {
-    return DONE(dnnl_matmul_primitive_desc_create(pd, engine, src->desc, weights->desc, DESC(bias), dst->desc, attr));
+    return DONE(dnnl_matmul_primitive_desc_create(pd, engine, DESC(src), DESC(weights), DESC(bias), DESC(dst), attr));
 }
 
 bool mt_pd_pooling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *src,
@@ -192,7 +192,7 @@ bool mt_pd_pooling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primiti
     dnnl_dims_t dilations;
 
     library_dilations(s, dilations);
-    return DONE(dnnl_pooling_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, alg, src->desc, dst->desc, s->strides,
+    return DONE(dnnl_pooling_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, alg, DESC(src), DESC(dst), s->strides,
                                                            s->kernel, dilations, s->begin, s->end, attr));
 }
 
@@ -201,7 +201,7 @@ bool mt_pd_batch_norm(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prim
 {
     unsigned flags = dnnl_use_global_stats | dnnl_use_scale | dnnl_use_shift | (relu ? dnnl_fuse_norm_relu : 0);
 
-    return DONE(dnnl_batch_normalization_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, data->desc, data->desc, epsilon,
+    return DONE(dnnl_batch_normalization_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, DESC(data), DESC(data), epsilon,
                                                                        flags, attr));
 }
 
@@ -210,39 +210,39 @@ bool mt_pd_layer_norm(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prim
 {
     unsigned flags = (scale ? dnnl_use_scale : 0) | (shift ? dnnl_use_shift : 0);
 
-    return DONE(dnnl_layer_normalization_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, data->desc, data->desc, NULL,
+    return DONE(dnnl_layer_normalization_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, DESC(data), DESC(data), NULL,
                                                                        epsilon, flags, attr));
 }
 
 bool mt_pd_softmax(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, bool log, const mt_md *data, int axis)
 {
     return DONE(dnnl_softmax_forward_primitive_desc_create(
-        pd, engine, dnnl_forward_inference, log ? dnnl_softmax_log : dnnl_softmax_accurate, data->desc, data->desc, axis, attr));
+        pd, engine, dnnl_forward_inference, log ? dnnl_softmax_log : dnnl_softmax_accurate, DESC(data), DESC(data), axis, attr));
 }
 
 bool mt_pd_eltwise(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *data,
                    float alpha, float beta)
 {
     return DONE(
-        dnnl_eltwise_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, alg, data->desc, data->desc, alpha, beta, attr));
+        dnnl_eltwise_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, alg, DESC(data), DESC(data), alpha, beta, attr));
 }
 
 bool mt_pd_binary(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *a,
                   const mt_md *b, const mt_md *dst)
 {
-    return DONE(dnnl_binary_primitive_desc_create(pd, engine, alg, a->desc, b->desc, dst->desc, attr));
+    return DONE(dnnl_binary_primitive_desc_create(pd, engine, alg, DESC(a), DESC(b), DESC(dst), attr));
 }
 
 bool mt_pd_reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *src,
                      const mt_md *dst)
 {
-    return DONE(dnnl_reduction_primitive_desc_create(pd, engine, alg, src->desc, dst->desc, 0, 0, attr));
+    return DONE(dnnl_reduction_primitive_desc_create(pd, engine, alg, DESC(src), DESC(dst), 0, 0, attr));
 }
 
 bool mt_pd_resampling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *src,
                       const mt_md *dst)
 {
-    return DONE(dnnl_resampling_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, alg, NULL, src->desc, dst->desc, attr));
+    return DONE(dnnl_resampling_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, alg, NULL, DESC(src), DESC(dst), attr));
 }
 
 bool mt_pd_concat(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *dst, int n, int axis,
@@ -257,7 +257,7 @@ bool mt_pd_concat(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitiv
 
 bool mt_pd_reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *src, const mt_md *dst)
 {
-    return DONE(dnnl_reorder_primitive_desc_create(pd, src->desc, engine, dst->desc, engine, attr));
+    return DONE(dnnl_reorder_primitive_desc_create(pd, DESC(src), engine, DESC(dst), engine, attr));
 }
 
 #else /* 2.6 */
@@ -293,7 +293,7 @@ mt_md *mt_md_new_any(int n, const int64_t *dims)
 
 mt_md *mt_md_copy(const mt_md *md)
 {
-    return g_memdup2(md, sizeof *md);
+    return md == NULL ? NULL : g_memdup2(md, sizeof *md);
 }
 
 void mt_md_free(mt_md *md)
@@ -303,12 +303,12 @@ void mt_md_free(mt_md *md)
 
 size_t mt_md_bytes(const mt_md *md)
 {
-    return dnnl_memory_desc_get_size(&md->desc);
+    return md == NULL ? 0 : dnnl_memory_desc_get_size(&md->desc);
 }
 
 bool mt_md_equal(const mt_md *a, const mt_md *b)
 {
-    return dnnl_memory_desc_equal(&a->desc, &b->desc) != 0;
+    return a != NULL && b != NULL && dnnl_memory_desc_equal(&a->desc, &b->desc) != 0;
 }
 
 bool mt_md_strides(const mt_md *md, int *n, int64_t *dims, int64_t *strides)
@@ -336,7 +336,7 @@ dnnl_memory_t mt_memory_new(const mt_md *md, dnnl_engine_t engine, void *data)
 {
     dnnl_memory_t memory = NULL;
 
-    return DONE(dnnl_memory_create(&memory, &md->desc, engine, data)) ? memory : NULL;
+    return md != NULL && DONE(dnnl_memory_create(&memory, &md->desc, engine, data)) ? memory : NULL;
 }
 
 void mt_post_ops_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, float alpha, float beta)
@@ -357,9 +357,8 @@ bool mt_pd_convolution(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_pri
 
     library_dilations(s, dilations);
     return create(pd,
-                  dnnl_dilated_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct, &src->desc,
-                                                             &weights->desc, DESC(bias), &dst->desc, s->strides, dilations, s->begin,
-                                                             s->end),
+                  dnnl_dilated_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct, DESC(src), DESC(weights),
+                                                             DESC(bias), DESC(dst), s->strides, dilations, s->begin, s->end),
                   &op, attr, engine);
 }
 
@@ -371,8 +370,8 @@ bool mt_pd_deconvolution(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_p
 
     library_dilations(s, dilations);
     return create(pd,
-                  dnnl_dilated_deconvolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_deconvolution_direct, &src->desc,
-                                                               &weights->desc, DESC(bias), &dst->desc, s->strides, dilations, s->begin,
+                  dnnl_dilated_deconvolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_deconvolution_direct, DESC(src),
+                                                               DESC(weights), DESC(bias), DESC(dst), s->strides, dilations, s->begin,
                                                                s->end),
                   &op, attr, engine);
 }
@@ -382,7 +381,7 @@ bool mt_pd_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitiv
 {
     dnnl_matmul_desc_t op;
 
-    return create(pd, dnnl_matmul_desc_init(&op, &src->desc, &weights->desc, DESC(bias), &dst->desc), &op, attr, engine);
+    return create(pd, dnnl_matmul_desc_init(&op, DESC(src), DESC(weights), DESC(bias), DESC(dst)), &op, attr, engine);
 }
 
 bool mt_pd_pooling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *src,
@@ -393,7 +392,7 @@ bool mt_pd_pooling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primiti
 
     library_dilations(s, dilations);
     return create(pd,
-                  dnnl_pooling_v2_forward_desc_init(&op, dnnl_forward_inference, alg, &src->desc, &dst->desc, s->strides, s->kernel,
+                  dnnl_pooling_v2_forward_desc_init(&op, dnnl_forward_inference, alg, DESC(src), DESC(dst), s->strides, s->kernel,
                                                     dilations, s->begin, s->end),
                   &op, attr, engine);
 }
@@ -404,7 +403,7 @@ bool mt_pd_batch_norm(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prim
     dnnl_batch_normalization_desc_t op;
     unsigned flags = dnnl_use_global_stats | dnnl_use_scale | dnnl_use_shift | (relu ? (unsigned)dnnl_fuse_norm_relu : 0);
 
-    return create(pd, dnnl_batch_normalization_forward_desc_init(&op, dnnl_forward_inference, &data->desc, epsilon, flags), &op, attr,
+    return create(pd, dnnl_batch_normalization_forward_desc_init(&op, dnnl_forward_inference, DESC(data), epsilon, flags), &op, attr,
                   engine);
 }
 
@@ -414,7 +413,7 @@ bool mt_pd_layer_norm(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prim
     dnnl_layer_normalization_desc_t op;
     unsigned flags = (scale ? (unsigned)dnnl_use_scale : 0) | (shift ? (unsigned)dnnl_use_shift : 0);
 
-    return create(pd, dnnl_layer_normalization_forward_desc_init(&op, dnnl_forward_inference, &data->desc, NULL, epsilon, flags), &op, attr,
+    return create(pd, dnnl_layer_normalization_forward_desc_init(&op, dnnl_forward_inference, DESC(data), NULL, epsilon, flags), &op, attr,
                   engine);
 }
 
@@ -423,8 +422,7 @@ bool mt_pd_softmax(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primiti
     dnnl_softmax_v2_desc_t op;
     dnnl_alg_kind_t alg = log ? dnnl_softmax_log : dnnl_softmax_accurate;
 
-    return create(pd, dnnl_softmax_v2_forward_desc_init(&op, dnnl_forward_inference, alg, &data->desc, &data->desc, axis), &op, attr,
-                  engine);
+    return create(pd, dnnl_softmax_v2_forward_desc_init(&op, dnnl_forward_inference, alg, DESC(data), DESC(data), axis), &op, attr, engine);
 }
 
 bool mt_pd_eltwise(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *data,
@@ -432,7 +430,7 @@ bool mt_pd_eltwise(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primiti
 {
     dnnl_eltwise_desc_t op;
 
-    return create(pd, dnnl_eltwise_forward_desc_init(&op, dnnl_forward_inference, alg, &data->desc, alpha, beta), &op, attr, engine);
+    return create(pd, dnnl_eltwise_forward_desc_init(&op, dnnl_forward_inference, alg, DESC(data), alpha, beta), &op, attr, engine);
 }
 
 bool mt_pd_binary(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *a,
@@ -440,7 +438,7 @@ bool mt_pd_binary(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitiv
 {
     dnnl_binary_desc_t op;
 
-    return create(pd, dnnl_binary_desc_init(&op, alg, &a->desc, &b->desc, &dst->desc), &op, attr, engine);
+    return create(pd, dnnl_binary_desc_init(&op, alg, DESC(a), DESC(b), DESC(dst)), &op, attr, engine);
 }
 
 bool mt_pd_reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *src,
@@ -448,7 +446,7 @@ bool mt_pd_reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primi
 {
     dnnl_reduction_desc_t op;
 
-    return create(pd, dnnl_reduction_desc_init(&op, alg, &src->desc, &dst->desc, 0, 0), &op, attr, engine);
+    return create(pd, dnnl_reduction_desc_init(&op, alg, DESC(src), DESC(dst), 0, 0), &op, attr, engine);
 }
 
 bool mt_pd_resampling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, dnnl_alg_kind_t alg, const mt_md *src,
@@ -456,7 +454,7 @@ bool mt_pd_resampling(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prim
 {
     dnnl_resampling_desc_t op;
 
-    return create(pd, dnnl_resampling_forward_desc_init(&op, dnnl_forward_inference, alg, NULL, &src->desc, &dst->desc), &op, attr, engine);
+    return create(pd, dnnl_resampling_forward_desc_init(&op, dnnl_forward_inference, alg, NULL, DESC(src), DESC(dst)), &op, attr, engine);
 }
 
 bool mt_pd_concat(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *dst, int n, int axis,
@@ -471,7 +469,7 @@ bool mt_pd_concat(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitiv
 
 bool mt_pd_reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *src, const mt_md *dst)
 {
-    return DONE(dnnl_reorder_primitive_desc_create(pd, &src->desc, engine, &dst->desc, engine, attr));
+    return DONE(dnnl_reorder_primitive_desc_create(pd, DESC(src), engine, DESC(dst), engine, attr));
 }
 
 #endif

@@ -69,8 +69,8 @@ const mt_md *mt_lower_keep(mt_lowering *l, mt_md *md);
 bool mt_same_layout(const mt_md *a, const mt_md *b);
 /* A constant, lying as `from` says, in layout `to`; packed once per model. */
 bool mt_lower_packed(mt_lowering *l, const mt_tensor *tensor, const mt_md *from, const mt_md *to, mt_place *place, GError **error);
-/* Nobody reads the memory of `place`, where `value` lies, after `node`, and it may be written. */
-bool mt_lower_dies(mt_lowering *l, const mt_value *value, const mt_place *place, const mt_node *node);
+/* Nobody reads the memory of `place` after the node being lowered, and it may be written. */
+bool mt_lower_dies(mt_lowering *l, const mt_place *place);
 
 /* --- primitives (primitive.c) --- */
 

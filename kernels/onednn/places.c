@@ -56,6 +56,8 @@ bool mt_same_layout(const mt_md *a, const mt_md *b)
     int64_t da[MT_VIEW_MAX], db[MT_VIEW_MAX], sa[MT_VIEW_MAX], sb[MT_VIEW_MAX];
     int     na, nb;
 
+    if (a == NULL || b == NULL)
+        return false;
     if (mt_md_equal(a, b))
         return true;
     if (!mt_md_strides(a, &na, da, sa) || !mt_md_strides(b, &nb, db, sb) || na != nb)
@@ -324,12 +326,10 @@ bool mt_lower_packed(mt_lowering *l, const mt_tensor *tensor, const mt_md *from,
     return true;
 }
 
-bool mt_lower_dies(mt_lowering *l, const mt_value *value, const mt_place *place, const mt_node *node)
+bool mt_lower_dies(mt_lowering *l, const mt_place *place)
 {
     GPtrArray *holders = g_hash_table_lookup(l->holders, place->buffer);
 
-    (void)value;
-    (void)node;
     if (place->buffer->kind != MT_BUFFER_ARENA || place->offset != 0 || holders == NULL)
         return false;
     for (guint i = 0; i < holders->len; i++)

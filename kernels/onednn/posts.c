@@ -84,8 +84,7 @@ static bool add_operand(mt_posts *posts, dnnl_post_ops_t ops, mt_lowering *l, co
         place = mt_lower_plain(l, operand, error);
     if (place == NULL)
         return false;
-    if (full && sum && post->kind == MT_POST_ADD && dnnl_post_ops_len(ops) == 0 && place->buffer != source &&
-        mt_lower_dies(l, operand, place, node)) {
+    if (full && sum && post->kind == MT_POST_ADD && dnnl_post_ops_len(ops) == 0 && place->buffer != source && mt_lower_dies(l, place)) {
         mt_post_ops_sum(ops);
         posts->sum = place;
         return true;

@@ -88,6 +88,29 @@ static void test_simplify(void)
     maker_clear(&m);
 }
 
+static void test_widen_half(void)
+{
+    g_autoptr(mt_tensor) ones = mt_tensor_new(MT_F16, 1, (int64_t[]){3}, NULL);
+    maker     m = maker_new(12, 14), wide = maker_new(12, 14);
+    mt_value *x = mt_graph_add_input(m.graph, "x", MT_F16, 2, (int64_t[]){2, 3}), *y;
+    g_autoptr(mt_graph) graph = NULL, same = NULL;
+
+    for (int i = 0; i < 3; i++)
+        ((uint16_t *)ones->data)[i] = 0x3c00; /* 1 */
+    y = OP(&m, "Cast", OP(&m, "Add", x, mt_graph_add_constant(m.graph, NULL, ones)));
+    mt_node_set_int(maker_node(y), "to", 10);
+    graph = REWRITE(&m, OP(&m, "Relu", y), mt_pass_widen_half, 3);
+    g_assert_cmpint(((mt_value *)graph->inputs->pdata[0])->dtype, ==, MT_F16);
+    g_assert_true(mt_graph_infer(graph, NULL));
+    g_assert_cmpint(mt_node_output(find_op(graph, "Add"), 0)->dtype, ==, MT_F32);
+    g_assert_cmpint(mt_node_output(find_op(graph, "Relu"), 0)->dtype, ==, MT_F32);
+    g_assert_cmpint(((mt_value *)graph->outputs->pdata[0])->dtype, ==, MT_F16);
+    maker_clear(&m);
+
+    same = REWRITE(&wide, OP(&wide, "Relu", maker_input(&wide, DIMS(2, 3))), mt_pass_widen_half, 0);
+    maker_clear(&wide);
+}
+
 static void test_fold_pad(void)
 {
     for (int k = 0; k < 4; k++) { /* fires; pads channels; pads with ones; is cut by a negative pad */
@@ -360,6 +383,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/passes/simplify", test_simplify);
+    g_test_add_func("/passes/widen-half", test_widen_half);
     g_test_add_func("/passes/fold-pad", test_fold_pad);
     g_test_add_func("/passes/fold-batch-norm", test_fold_batch_norm);
     g_test_add_func("/passes/fold-batch-norm-exactly", test_fold_batch_norm_exactly);
