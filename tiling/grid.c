@@ -92,6 +92,7 @@ static int choose_level(const mt_case *c, double a_x, double a_y)
     return best;
 }
 
+/* The share counts the whole tile: one that is mostly outside the plane is mostly background. */
 static bool is_kept(const mt_grid *grid, const mt_mask *mask, int64_t x, int64_t y)
 {
     if (mask == NULL)

@@ -9,7 +9,8 @@ G_BEGIN_DECLS
 
 typedef struct mt_mask mt_mask;
 
-/* One ring of an outline, level-0 pixels. An outer ring is followed by its holes. */
+/* One ring of an outline, level-0 pixels. An outer ring is followed by its holes.  Rings run along the edges of mask pixels, so they
+ * cover the foreground exactly; those of "clam:" run through the centres of its border pixels, as CLAM's do. */
 typedef struct mt_ring {
     bool           hole;
     int64_t        n;
@@ -32,7 +33,8 @@ MT_PUBLIC const char    *mt_mask_method(const mt_mask *mask);
 /* Size of the raster, and its pixels (0 or 255, row-major); level-0 px per mask px is width0 / width per axis. */
 MT_PUBLIC void           mt_mask_size(const mt_mask *mask, int64_t *width, int64_t *height);
 MT_PUBLIC const uint8_t *mt_mask_pixels(const mt_mask *mask);
-/* Share of foreground in [0, 1] of the level-0 rectangle; exact over mask pixels weighted by overlap. */
+/* Share of foreground in [0, 1] of the whole level-0 rectangle, what lies outside the plane being background; exact over mask
+ * pixels weighted by overlap. */
 MT_PUBLIC double         mt_mask_share(const mt_mask *mask, double x, double y, double width, double height);
 /* Foreground in mm2; -1 when the spacing is unknown. */
 MT_PUBLIC double         mt_mask_area_mm2(const mt_mask *mask);

@@ -3,7 +3,8 @@
 
     clam_reference.py DATA    (DATA: the shared sample data, MICROTOME_TEST_DATA)
 
-writes tests/golden/tissue/: contour_*.npy (small binary masks), clam_synthetic.tif, contours.csv and clam.csv.
+writes tests/golden/tissue/: contour_*.npy (small binary masks), clam_synthetic.tif, no_pyramid.tif,
+contours.csv and clam.csv.
 The steps are written from the published description of CLAM's segmentation; cv2 4.6, NumPy, Pillow, OpenSlide.
 """
 import hashlib
@@ -89,14 +90,23 @@ def paint(width, height):
 
 
 def write_pyramid(path, levels):
-    """A tiled deflate TIFF; a level is (width, height, image or None): None has no tile at all, as scanners leave out glass."""
+    """A tiled deflate TIFF; a level is (width, height, image), or (edge, colours of tiles by number) instead of an image:
+    all other tiles are glass and share one tile's bytes."""
     tile, out = 256, bytearray(b"II*\0\0\0\0\0")
     link = 4
     for number, (width, height, image) in enumerate(levels):
-        edge = tile if image is not None else 4096
+        painted = isinstance(image, tuple)
+        edge = image[0] if painted else tile
         across, down = -(-width // edge), -(-height // edge)
         offsets, counts = [0] * (across * down), [0] * (across * down)
-        if image is not None:
+        if painted:
+            for t, colour in [(None, (243, 242, 244)), *image[1].items()]:
+                data = zlib.compress(np.full((edge, edge, 3), colour, np.uint8).tobytes(), 9)
+                which = range(across * down) if t is None else [t]
+                for k in which:
+                    offsets[k], counts[k] = len(out), len(data)
+                out += data
+        else:
             padded = np.zeros((down * tile, across * tile, 3), np.uint8)
             padded[:height, :width] = image
             for t in range(across * down):
@@ -123,8 +133,10 @@ def write_pyramid(path, levels):
 
 
 def write_synthetic():
-    """Level 0 is too large for a file in a test and has no tiles; CLAM reads only the levels near 1/64 and 1/32."""
-    write_pyramid(HERE / "clam_synthetic.tif", [(83100, 95950, None), (2605, 3005, paint(2605, 3005)), (1300, 1500, paint(1300, 1500))])
+    """Level 0 is too large for a test and all glass; CLAM reads only the levels near 1/64 and 1/32."""
+    write_pyramid(HERE / "clam_synthetic.tif", [(83100, 95950, (2048, {})), (2605, 3005, paint(2605, 3005)), (1300, 1500, paint(1300, 1500))])
+    tissue = {40 * row + column: (205, 130, 180) for row in range(8, 16) for column in range(8, 16)}
+    write_pyramid(HERE / "no_pyramid.tif", [(10240, 10240, (256, tissue))])  # over CLAM's 1e8 pixels
 
 
 class Picture:

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "src/base/alloc.h"
-#include <microtome/geojson.h>
-#include <microtome/mask_png.h>
 #include "tests/unit/tiling_samples.h"
 #include "tiling/overview.h"
 #include "tiling/rings.h"
 #include "tiling/share.h"
+#include <microtome/geojson.h>
+#include <microtome/mask_png.h>
 
 static mt_mask *find(mt_case *c, const char *method)
 {
@@ -209,6 +209,31 @@ static void test_unknown_method(void)
     mt_tiling_sample_clear(&sample);
 }
 
+/* A slide that opens and cannot be decoded: an error that names it, for every method that reads. */
+static void test_undecodable(void)
+{
+    static const char *const expected[][2] = {{"otsu", "find tissue by saturation: "},
+                                              {"clam:tcga", "find tissue as CLAM does: "},
+                                              {"body", "find the body on plane 0: "},
+                                              {"field", "find the field of view: "}};
+    const char              *data = g_getenv("MICROTOME_TEST_DATA");
+
+    if (data == NULL) {
+        g_test_skip("MICROTOME_TEST_DATA is not set");
+        return;
+    }
+    g_autofree char *path = g_build_filename(data, "malformed/wsi/unreadable.svs", NULL);
+    g_autofree char *reason = g_strdup_printf("read %s: level 0, 16 x 16 pixels at (0, 0): Bogus marker length", path);
+    g_autoptr(mt_case) c = mt_case_open(path, NULL, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *message = g_strconcat(expected[i][1], reason, NULL);
+        g_assert_null(mt_mask_new(c, expected[i][0], &error));
+        g_assert_error(error, MT_ERROR, MT_ERROR_INPUT);
+        g_assert_cmpstr(error->message, ==, message);
+    }
+}
+
 static void test_refused_memory(void)
 {
     static const char *const methods[] = {"otsu", "clam:biopsy", "field", "body", "none"};
@@ -365,6 +390,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mask/body", test_body);
     g_test_add_func("/mask/flat-body", test_flat_body);
     g_test_add_func("/mask/unknown-method", test_unknown_method);
+    g_test_add_func("/mask/undecodable", test_undecodable);
     g_test_add_func("/mask/refused-memory", test_refused_memory);
     g_test_add_func("/mask/threads", test_threads);
     g_test_add_func("/mask/geojson", test_geojson);

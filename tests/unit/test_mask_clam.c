@@ -90,10 +90,29 @@ static void test_samples(void)
     }
 }
 
+/* 10,240 x 10,240 pixels without a pyramid, where CLAM gives up: read block by block, the one square of tissue is found. */
+static void test_no_pyramid(void)
+{
+    g_autofree char *path = g_test_build_filename(G_TEST_DIST, "golden", "tissue", "no_pyramid.tif", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_case) c = mt_case_open(path, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(mt_mask) mask = mt_mask_new(c, "clam:biopsy", &error);
+    int64_t width, height;
+
+    g_assert_no_error(error);
+    mt_mask_size(mask, &width, &height);
+    g_assert_true(width == 160 && height == 160);
+    g_assert_cmpint(mt_mask_n_rings(mask), ==, 1);
+    g_assert_cmpfloat(mt_mask_share(mask, 2048 + 512, 2048 + 512, 1024, 1024), ==, 1);
+    g_assert_cmpfloat(mt_mask_share(mask, 4096 + 256, 0, 4096, 10240), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mask-clam/synthetic", test_synthetic);
+    g_test_add_func("/mask-clam/no-pyramid", test_no_pyramid);
     g_test_add_func("/mask-clam/samples", test_samples);
     return g_test_run();
 }

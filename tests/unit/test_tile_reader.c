@@ -189,6 +189,33 @@ static void test_too_large(void)
     mt_tiling_sample_clear(&sample);
 }
 
+/* A tile that cannot be decoded is an error; the reader goes on. */
+static void test_undecodable(void)
+{
+    const char *data = g_getenv("MICROTOME_TEST_DATA");
+
+    if (data == NULL) {
+        g_test_skip("MICROTOME_TEST_DATA is not set");
+        return;
+    }
+    g_autofree char *path = g_build_filename(data, "malformed/wsi/unreadable.svs", NULL);
+    g_autofree char *expected =
+        g_strdup_printf("read tile 0 at (0, 0) of plane 0: read %s: level 0, 16 x 16 pixels at (0, 0): Bogus marker "
+                        "length",
+                        path);
+    g_autoptr(mt_case) c = mt_case_open(path, NULL, NULL);
+    mt_grid_params params = {.tile_px = 16};
+    g_autoptr(mt_grid) grid = mt_grid_new(c, NULL, &params, NULL);
+    g_autoptr(mt_tile_reader) reader = mt_tile_reader_new(c, grid, MT_FILTER_BILINEAR, NULL);
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(GError) error = NULL;
+        mt_tile_pixels pixels;
+        g_assert_false(mt_tile_reader_read(reader, 0, &pixels, &error));
+        g_assert_error(error, MT_ERROR, MT_ERROR_INPUT);
+        g_assert_cmpstr(error->message, ==, expected);
+    }
+}
+
 static void test_refused_memory(void)
 {
     mt_tiling_sample sample = mt_tiling_sample_rgb(60, 40);
@@ -222,6 +249,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tile-reader/whole-plane", test_whole_plane);
     g_test_add_func("/tile-reader/deep", test_deep);
     g_test_add_func("/tile-reader/too-large", test_too_large);
+    g_test_add_func("/tile-reader/undecodable", test_undecodable);
     g_test_add_func("/tile-reader/refused-memory", test_refused_memory);
     return g_test_run();
 }
