@@ -9,8 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* No case takes this long between two writes: an unfinished file older than this has lost its writer. */
+#define STALE_AFTER_S 3600
 
 struct mt_account {
     char       *out;
@@ -38,6 +42,23 @@ static int open_log(const char *out, GError **error)
     return fd;
 }
 
+/* What a killed worker left of an unfinished result.  Age is the only rule: the name says nothing of the writer, which may be
+ * another run on another machine. */
+static void remove_stale(const char *out)
+{
+    g_autofree char *folder = g_build_filename(out, "cases", NULL);
+    g_autoptr(GDir)  dir = g_dir_open(folder, 0, NULL);
+    const char      *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        struct stat      status;
+        bool             unfinished = g_str_has_prefix(name, ".tmp-") && lstat(path, &status) == 0 && S_ISREG(status.st_mode);
+        if (unfinished && time(NULL) - status.st_mtime > STALE_AFTER_S)
+            unlink(path); /* one that stays costs space alone */
+    }
+}
+
 mt_account *mt_account_open(const char *out, GError **error)
 {
     static const char *const folders[] = {"cases", "failed", "runs"};
@@ -50,6 +71,7 @@ mt_account *mt_account_open(const char *out, GError **error)
     int fd = open_log(out, error);
     if (fd < 0)
         return NULL;
+    remove_stale(out);
     mt_account *account = g_new0(mt_account, 1);
     account->out = g_strdup(out);
     account->log_fd = fd;

@@ -9,7 +9,7 @@
 
 typedef struct mt_account mt_account;
 
-/* Make the folders and begin runs/...jsonl.  MT_ERROR_IO. */
+/* Make the folders, remove unfinished results (`.tmp-*`) older than an hour, begin runs/...jsonl.  MT_ERROR_IO. */
 mt_account *mt_account_open(const char *out, GError **error);
 void        mt_account_close(mt_account *account);
 /* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs. */
