@@ -1,0 +1,28 @@
+/* Key files: the encoder's card, the head's card, the recipe.  Every input is read as each of them. */
+#include "tests/fuzz/fuzz_target.h"
+
+#include "mil/head_card.h"
+#include "src/encoder/card.h"
+
+#include <microtome/recipe.h>
+
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autoptr(mt_card) card = mt_card_read_text((const char *)data, size, "fuzz.card", NULL);
+
+    if (card != NULL)
+        mt_card_complete(card, 224, "fuzz", NULL);
+    const char      *path = fuzz_file_write(data, size, ".card");
+    g_autofree char *head = g_strdup(path);
+    g_autoptr(mt_recipe) recipe = mt_recipe_load(path, NULL);
+    strcpy(strrchr(head, '.'), ".st"); /* the head whose card the file is */
+    g_autoptr(mt_head_card) head_card = mt_head_card_load(head, NULL);
+    if (head_card != NULL)
+        mt_head_card_fit(head_card, "clam_sb", 2, NULL);
+    if (recipe != NULL)
+        g_free(mt_recipe_to_json(recipe));
+    fuzz_file_remove();
+    return 0;
+}
