@@ -48,14 +48,20 @@ int mt_team_batch(int64_t n_tiles, int card_batch)
     return card_batch;
 }
 
-static void fail(team *t, GError *error)
+/* Under the lock.  The first error stays. */
+static void keep_failure(team *t, GError *error)
 {
-    pthread_mutex_lock(&t->lock);
     if (t->failure == NULL)
         t->failure = error;
     else
         g_error_free(error);
     pthread_cond_broadcast(&t->moved);
+}
+
+static void fail(team *t, GError *error)
+{
+    pthread_mutex_lock(&t->lock);
+    keep_failure(t, error);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -90,33 +96,34 @@ static bool write_slot(team *t, int64_t index, GError **error)
     for (int i = 0; i < n; i++)
         t->timings->invalid_tiles += s->valid[i] == 0;
     if (ok && t->p->progress != NULL && !t->p->progress(t->p->progress_user, first + n, t->n_tiles)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_STOPPED, "stopped after %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles: run again to resume", first + n,
-                    t->n_tiles);
+        g_set_error(error, MT_ERROR, MT_ERROR_STOPPED,
+                    "stopped after %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles: run again to resume", first + n, t->n_tiles);
         ok = false;
     }
     return ok;
 }
 
-/* Batch `index` is ready: write it and all that wait behind it, unless another thread is writing already. */
-static bool deliver(team *t, int64_t index, GError **error)
+/* Batch `index` is ready: write it and all that wait behind it, unless another thread is writing already.  A failure is
+ * kept before the turn is passed on: no sink is called again after it failed. */
+static void deliver(team *t, int64_t index)
 {
-    bool ok = true;
-
     pthread_mutex_lock(&t->lock);
     t->slots[index % t->n_slots].ready = true;
-    while (ok && !t->writing && t->failure == NULL && t->next_written < t->n_batches && t->slots[t->next_written % t->n_slots].ready) {
+    while (!t->writing && t->failure == NULL && t->next_written < t->n_batches && t->slots[t->next_written % t->n_slots].ready) {
         int64_t turn = t->next_written;
+        GError *error = NULL;
         t->writing = true;
         pthread_mutex_unlock(&t->lock);
-        ok = write_slot(t, turn, error);
+        bool ok = write_slot(t, turn, &error);
         pthread_mutex_lock(&t->lock);
+        if (!ok)
+            keep_failure(t, error);
         t->writing = false;
         t->slots[turn % t->n_slots].ready = false;
         t->next_written++;
         pthread_cond_broadcast(&t->moved);
     }
     pthread_mutex_unlock(&t->lock);
-    return ok;
 }
 
 static bool open_member(team *t, member *m, GError **error)
@@ -156,7 +163,7 @@ static void close_member(team *t, member *m)
 static bool put_tile(member *m, int64_t i, int slot_index, uint8_t *valid, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    mt_tile_pixels    pixels;
+    mt_tile_pixels pixels;
 
     *valid = mt_tile_reader_read(m->reader, i, &pixels, &cause);
     if (!*valid) {
@@ -198,8 +205,11 @@ static void work(team *t)
     GError *error = NULL;
     bool    ok = open_member(t, &m, &error);
 
-    for (int64_t index; ok && (index = take(t)) >= 0;)
-        ok = encode_batch(t, &m, index, &error) && deliver(t, index, &error);
+    for (int64_t index; ok && (index = take(t)) >= 0;) {
+        ok = encode_batch(t, &m, index, &error);
+        if (ok)
+            deliver(t, index);
+    }
     if (!ok)
         fail(t, error);
     close_member(t, &m);
