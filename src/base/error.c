@@ -1,13 +1,24 @@
 #include <microtome/error.h>
 
-G_DEFINE_QUARK(mt-error-quark, mt_error)
+/* As G_DEFINE_QUARK, whose static variable several threads would read and write without order. */
+GQuark mt_error_quark(void)
+{
+    static GQuark quark;
+    GQuark        known = __atomic_load_n(&quark, __ATOMIC_RELAXED);
+
+    if (known == 0) {
+        known = g_quark_from_static_string("mt-error-quark");
+        __atomic_store_n(&quark, known, __ATOMIC_RELAXED);
+    }
+    return known;
+}
 
 int mt_error_exit_code(const GError *error)
 {
     static const int codes[] = {
-        [MT_ERROR_USAGE] = 64,   [MT_ERROR_RANGE] = 64,    [MT_ERROR_INPUT] = 65, [MT_ERROR_SPACING] = 65,
-        [MT_ERROR_LIMIT] = 65,   [MT_ERROR_MISSING] = 66,  [MT_ERROR_INTERNAL] = 70, [MT_ERROR_MEMORY] = 70,
-        [MT_ERROR_IO] = 74,      [MT_ERROR_STOPPED] = 75,  [MT_ERROR_MODEL] = 78,
+        [MT_ERROR_USAGE] = 64, [MT_ERROR_RANGE] = 64,   [MT_ERROR_INPUT] = 65,    [MT_ERROR_SPACING] = 65,
+        [MT_ERROR_LIMIT] = 65, [MT_ERROR_MISSING] = 66, [MT_ERROR_INTERNAL] = 70, [MT_ERROR_MEMORY] = 70,
+        [MT_ERROR_IO] = 74,    [MT_ERROR_STOPPED] = 75, [MT_ERROR_MODEL] = 78,
     };
 
     if (error == NULL)
