@@ -42,7 +42,7 @@ mt_model *mt_model_new_from_graph(mt_graph *graph, const char *name, GError **er
     for (guint i = 0; i < graph->nodes->len; i++)
         g_ptr_array_add(model->operators, (gpointer)(uintptr_t)((const mt_node *)graph->nodes->pdata[i])->op);
     model->metadata = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_mutex_init(&model->compile_lock);
+    pthread_mutex_init(&model->compile_lock, NULL);
     bool ok = mt_graph_infer(graph, error);
     model->n_inputs = (int)graph->inputs->len;
     model->n_outputs = (int)graph->outputs->len;

@@ -2,18 +2,21 @@
 
 #include <glib.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
 
-static gpointer format_version(gpointer unused)
+static char text[32]; /* written once, by format_version() */
+
+static void format_version(void)
 {
     const dnnl_version_t *version = dnnl_version();
 
-    (void)unused;
-    return g_strdup_printf("%d.%d.%d", version->major, version->minor, version->patch);
+    g_snprintf(text, sizeof text, "%d.%d.%d", version->major, version->minor, version->patch);
 }
 
 const char *mt_onednn_version(void)
 {
-    static GOnce once = G_ONCE_INIT;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    return g_once(&once, format_version, NULL);
+    pthread_once(&once, format_version);
+    return text;
 }

@@ -20,7 +20,7 @@ static void free_model(mt_model *model)
     g_hash_table_unref(model->metadata);
     g_free(model->inputs);
     g_free(model->outputs);
-    g_mutex_clear(&model->compile_lock);
+    pthread_mutex_destroy(&model->compile_lock);
     g_free(model);
 }
 
@@ -32,7 +32,7 @@ static mt_model *new_model(const char *name)
     model->name = g_strdup(name);
     model->operators = g_ptr_array_new();
     model->metadata = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_mutex_init(&model->compile_lock);
+    pthread_mutex_init(&model->compile_lock, NULL);
     return model;
 }
 
@@ -127,11 +127,12 @@ mt_model *mt_model_ref(mt_model *model)
 
 mt_compiled *mt_model_compiled(mt_model *model, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&model->compile_lock);
-
+    pthread_mutex_lock(&model->compile_lock);
     if (model->compiled == NULL)
         model->compiled = mt_compiled_new(model->graph, error);
-    return model->compiled;
+    mt_compiled *compiled = model->compiled;
+    pthread_mutex_unlock(&model->compile_lock);
+    return compiled;
 }
 
 void mt_model_unref(mt_model *model)

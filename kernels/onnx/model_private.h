@@ -7,20 +7,22 @@
 
 #include <microtome/model.h>
 
+#include <pthread.h>
+
 struct mt_model {
-    gint        ref_count;
-    mt_graph   *graph; /* never changed once loaded; sessions clone it */
-    char       *name;  /* its path, or the name given, for messages */
-    char       *sha256;
-    int64_t     opset;
-    int         n_nodes;      /* as the file has them, before folding */
-    int64_t     n_parameters; /* elements of the initialisers */
-    GPtrArray  *operators;    /* names of the nodes' operators in the file's order, interned */
-    GHashTable *metadata;
-    mt_port    *inputs, *outputs; /* names are owned by the graph's values */
-    int         n_inputs, n_outputs;
-    mt_compiled *compiled; /* what oneDNN sessions share; made by the first of them, under `compile_lock` */
-    GMutex       compile_lock;
+    gint            ref_count;
+    mt_graph       *graph; /* never changed once loaded; sessions clone it */
+    char           *name;  /* its path, or the name given, for messages */
+    char           *sha256;
+    int64_t         opset;
+    int             n_nodes;      /* as the file has them, before folding */
+    int64_t         n_parameters; /* elements of the initialisers */
+    GPtrArray      *operators;    /* names of the nodes' operators in the file's order, interned */
+    GHashTable     *metadata;
+    mt_port        *inputs, *outputs; /* names are owned by the graph's values */
+    int             n_inputs, n_outputs;
+    mt_compiled    *compiled;     /* what oneDNN sessions share; made by the first of them, under `compile_lock` */
+    pthread_mutex_t compile_lock; /* pthread's: ThreadSanitizer knows it */
 };
 
 /* What sessions on oneDNN share of `model`; lives as long as the model. */

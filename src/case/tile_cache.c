@@ -2,6 +2,8 @@
 
 #include "src/base/alloc.h"
 
+#include <pthread.h>
+
 typedef struct entry {
     uint64_t        key;
     mt_cached_tile *tile;
@@ -9,10 +11,10 @@ typedef struct entry {
 } entry;
 
 struct mt_tile_cache {
-    GMutex      lock;
-    GHashTable *entries; /* key -> entry */
-    GQueue      recent;  /* entries, most recent first */
-    size_t      bytes, budget_bytes;
+    pthread_mutex_t lock;    /* pthread's: ThreadSanitizer knows it */
+    GHashTable     *entries; /* key -> entry */
+    GQueue          recent;  /* entries, most recent first */
+    size_t          bytes, budget_bytes;
 };
 
 mt_cached_tile *mt_cached_tile_new(size_t bytes, GError **error)
@@ -44,7 +46,7 @@ mt_tile_cache *mt_tile_cache_new(size_t budget_bytes)
 {
     mt_tile_cache *cache = g_new0(mt_tile_cache, 1);
 
-    g_mutex_init(&cache->lock);
+    pthread_mutex_init(&cache->lock, NULL);
     g_queue_init(&cache->recent);
     cache->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, entry_free);
     cache->budget_bytes = budget_bytes;
@@ -56,7 +58,7 @@ void mt_tile_cache_free(mt_tile_cache *cache)
     if (cache == NULL)
         return;
     g_hash_table_unref(cache->entries);
-    g_mutex_clear(&cache->lock);
+    pthread_mutex_destroy(&cache->lock);
     g_free(cache);
 }
 
@@ -64,7 +66,7 @@ mt_cached_tile *mt_tile_cache_find(mt_tile_cache *cache, uint64_t key)
 {
     mt_cached_tile *tile = NULL;
 
-    g_mutex_lock(&cache->lock);
+    pthread_mutex_lock(&cache->lock);
     entry *e = g_hash_table_lookup(cache->entries, &key);
     if (e != NULL) {
         g_queue_unlink(&cache->recent, &e->link);
@@ -72,7 +74,7 @@ mt_cached_tile *mt_tile_cache_find(mt_tile_cache *cache, uint64_t key)
         tile = e->tile;
         g_atomic_int_inc(&tile->ref_count);
     }
-    g_mutex_unlock(&cache->lock);
+    pthread_mutex_unlock(&cache->lock);
     return tile;
 }
 
@@ -88,7 +90,7 @@ static void make_room(mt_tile_cache *cache, size_t bytes)
 
 void mt_tile_cache_add(mt_tile_cache *cache, uint64_t key, mt_cached_tile *tile)
 {
-    g_mutex_lock(&cache->lock);
+    pthread_mutex_lock(&cache->lock);
     /* Two threads may have decoded the same tile: the first one stays. */
     if (tile->bytes <= cache->budget_bytes && !g_hash_table_contains(cache->entries, &key)) {
         entry *e = g_new0(entry, 1);
@@ -102,5 +104,5 @@ void mt_tile_cache_add(mt_tile_cache *cache, uint64_t key, mt_cached_tile *tile)
         g_queue_push_head_link(&cache->recent, &e->link);
         cache->bytes += tile->bytes;
     }
-    g_mutex_unlock(&cache->lock);
+    pthread_mutex_unlock(&cache->lock);
 }

@@ -1,5 +1,6 @@
 #include "src/case/vips_start.h"
 
+#include <pthread.h>
 #include <tiffio.h>
 #include <vips/vips.h>
 
@@ -11,29 +12,31 @@ static void drop_message(const char *domain, GLogLevelFlags level, const char *m
     (void)domain, (void)level, (void)message, (void)data;
 }
 
-static void *start(void *data)
+static bool started; /* written once, by start() */
+
+static void start(void)
 {
-    (void)data;
     const GLogLevelFlags soft = G_LOG_LEVEL_MASK & ~(G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL);
     const GLogLevelFlags flags = G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION;
 
     g_log_set_handler("VIPS", soft | flags, drop_message, NULL);
     g_log_set_handler("Openslide", soft | flags, drop_message, NULL);
     if (vips_init("microtome") != 0)
-        return GINT_TO_POINTER(FALSE);
+        return;
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
     TIFFSetWarningHandler(NULL);
     TIFFSetErrorHandler(NULL);
-    return GINT_TO_POINTER(TRUE);
+    started = true;
 }
 
 bool mt_vips_start(GError **error)
 {
-    static GOnce once = G_ONCE_INIT;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (g_once(&once, start, NULL) == NULL) {
+    pthread_once(&once, start);
+    if (!started) {
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "start libvips: it refused; is its installation complete?");
         return false;
     }

@@ -7,6 +7,8 @@
 #include "kernels/onednn/onednn_version.h"
 #endif
 
+#include <pthread.h>
+
 const char *mt_engine_isa(void)
 {
     if (__builtin_cpu_supports("avx512vnni"))
@@ -27,14 +29,14 @@ const char *mt_engine_backend(void)
 #endif
 }
 
-static gpointer list_libraries(gpointer unused)
-{
-    static char              hdf5[32], glib[32];
-    static mt_engine_library libraries[8];
-    unsigned                 version = mt_hdf5_version();
-    int                      n = 0;
+static mt_engine_library libraries[8]; /* written once, by list_libraries() */
 
-    (void)unused;
+static void list_libraries(void)
+{
+    static char hdf5[32], glib[32];
+    unsigned    version = mt_hdf5_version();
+    int         n = 0;
+
     g_snprintf(hdf5, sizeof hdf5, "%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
     g_snprintf(glib, sizeof glib, "%u.%u.%u", glib_major_version, glib_minor_version, glib_micro_version);
     libraries[n++] = (mt_engine_library){"microtome", MT_VERSION};
@@ -46,12 +48,12 @@ static gpointer list_libraries(gpointer unused)
 #if MT_HAVE_ONEDNN
     libraries[n++] = (mt_engine_library){"oneDNN", mt_onednn_version()};
 #endif
-    return libraries;
 }
 
 const mt_engine_library *mt_engine_libraries(void)
 {
-    static GOnce once = G_ONCE_INIT;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    return g_once(&once, list_libraries, NULL);
+    pthread_once(&once, list_libraries);
+    return libraries;
 }
