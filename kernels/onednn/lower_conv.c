@@ -79,6 +79,12 @@ static bool create(mt_lowering *l, const convolution *c, dnnl_primitive_attr_t a
     return mt_pd_convolution(pd, mt_lower_engine(l), attr, src, weights, bias, dst, &c->spatial);
 }
 
+/* The sum in place was allowed because the source lies elsewhere: the primitive must read it from there. */
+static bool reads(mt_lowering *l, const_dnnl_primitive_desc_t pd, const mt_md *src)
+{
+    return mt_same_layout(mt_lower_keep(l, mt_md_of(pd, dnnl_query_src_md, 0)), src);
+}
+
 /* The primitive with its posts, with a sum in place if possible, else with a binary post, else without; *fused says which. */
 static bool choose(mt_lowering *l, const convolution *c, dnnl_primitive_desc_t *pd, mt_posts *posts, bool *fused, GError **error)
 {
@@ -101,7 +107,7 @@ static bool choose(mt_lowering *l, const convolution *c, dnnl_primitive_desc_t *
         mt_posts_clear(posts);
         if (!mt_posts_init(posts, l, c->node, 0, dst, NULL, x->buffer, attempt == 0, error))
             return false;
-        *fused = create(l, c, posts->attr, dst, pd) && !mt_is_slow(*pd);
+        *fused = create(l, c, posts->attr, dst, pd) && !mt_is_slow(*pd) && reads(l, *pd, src);
         if (!*fused && *pd != NULL)
             dnnl_primitive_desc_destroy(*pd);
     }
