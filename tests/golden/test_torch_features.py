@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "cli"))
-from harness import Skip, contains, data, equal, headline, main, microtome, write_abmil  # noqa: E402
+from harness import Skip, data, equal, headline, main, microtome, write_abmil  # noqa: E402
 
 try:
     import h5py
@@ -80,7 +80,8 @@ def exported(name, folder):
     return network, path
 
 
-def check_features(folder, name):
+def check_features(folder, name, most_tiles):
+    """most_tiles: how many rows PyTorch computes again, evenly spread (Debian's build is slow)"""
     if h5py is None:
         raise Skip(WHY)
     slide_path = data("wsi", "aperio-cmu-1-small-region.svs")
@@ -92,13 +93,16 @@ def check_features(folder, name):
     with h5py.File(file) as f:
         coords, features = f["coords"][:], f["features"][:]
         equal(f["valid"][:].tolist(), [1] * len(coords))
+    assert len(coords) > 20, len(coords)
+    some = np.unique(np.linspace(0, len(coords) - 1, most_tiles).astype(int))
+    coords, features = coords[some], features[some]
     slide = openslide.OpenSlide(slide_path)
     a_x, a_y = 0.5 / float(slide.properties["openslide.mpp-x"]), 0.5 / float(slide.properties["openslide.mpp-y"])
     wanted = torch_features(network, [tile(slide, int(x), int(y), a_x, a_y, 224) for x, y in coords])
     cosine = (features * wanted).sum(1) / np.linalg.norm(features, axis=1) / np.linalg.norm(wanted, axis=1)
     error = np.linalg.norm(features.astype(float) - wanted) / np.linalg.norm(wanted)
     print(f"# {name}: {len(coords)} tiles, least cosine {cosine.min():.9f}, relative error {error:.3e}")
-    assert len(coords) > 20 and cosine.min() >= 0.99999 and error <= 1e-4, (len(coords), cosine.min(), error)
+    assert cosine.min() >= 0.99999 and error <= 1e-4, (cosine.min(), error)
     return path, features.shape[1], slide_path
 
 
@@ -124,13 +128,13 @@ def check_head(folder, path, dim, slide_path):
 
 def test_resnet50(folder):
     """ResNet-50: features equal PyTorch's; a gated ABMIL on top writes every object"""
-    path, dim, slide_path = check_features(folder, "resnet50")
+    path, dim, slide_path = check_features(folder, "resnet50", 24)
     check_head(folder, path, dim, slide_path)
 
 
 def test_vit_b_16(folder):
     """ViT-B/16: features equal PyTorch's"""
-    check_features(folder, "vit_b_16")
+    check_features(folder, "vit_b_16", 6)
 
 
 main([test_resnet50, test_vit_b_16])
