@@ -1,7 +1,7 @@
 #include <microtome/bag.h>
 
-#include <microtome/error.h>
 #include <math.h>
+#include <microtome/error.h>
 #include <string.h>
 
 mt_bag mt_bag_from_memory(const float *features, int64_t n, int64_t dim)
@@ -15,7 +15,8 @@ static bool check_finite(const float *rows, int64_t count, int64_t dim, int64_t 
 {
     for (int64_t i = 0; i < count * dim; i++)
         if (!isfinite(rows[i])) {
-            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "feature %" G_GINT64_FORMAT " of tile %" G_GINT64_FORMAT " is not finite", i % dim, first + i / dim);
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "feature %" G_GINT64_FORMAT " of tile %" G_GINT64_FORMAT " is not finite", i % dim,
+                        first + i / dim);
             return false;
         }
     return true;

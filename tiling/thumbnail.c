@@ -7,10 +7,10 @@
 #include <string.h>
 
 typedef struct canvas {
-    int64_t width;
-    int     channels;
-    uint8_t *rgb;   /* 8-bit cases */
-    float   *gray;  /* the others, channel 0 */
+    int64_t  width;
+    int      channels;
+    uint8_t *rgb;  /* 8-bit cases */
+    float   *gray; /* the others, channel 0 */
 } canvas;
 
 static void take_row_u8(void *user, int64_t x, int64_t y, int64_t count, const void *samples)
@@ -60,11 +60,11 @@ static int choose_level(const mt_case *c, int64_t max_px)
 
 mt_tensor *mt_thumbnail_new(mt_case *c, int64_t max_px, GError **error)
 {
-    mt_overview          overview = mt_overview_within(c, choose_level(c, max_px), max_px);
-    int64_t              shape[] = {overview.height, overview.width, 3}, n = overview.width * overview.height;
+    mt_overview overview = mt_overview_within(c, choose_level(c, max_px), max_px);
+    int64_t     shape[] = {overview.height, overview.width, 3}, n = overview.width * overview.height;
     g_autoptr(mt_tensor) rgb = mt_tensor_new(MT_U8, 3, shape, error);
-    canvas               to = {.width = overview.width, .channels = mt_case_channels(c)};
-    bool                 bytes = mt_case_dtype(c) == MT_U8;
+    canvas to = {.width = overview.width, .channels = mt_case_channels(c)};
+    bool   bytes = mt_case_dtype(c) == MT_U8;
 
     if (rgb == NULL || (!bytes && (to.gray = mt_alloc(n, sizeof(float), error)) == NULL))
         return NULL;

@@ -9,7 +9,8 @@ static void print_memory(void)
 {
     double gib = 1024.0 * 1024 * 1024, page = (double)sysconf(_SC_PAGESIZE);
 
-    printf("  memory      %.1f GiB, %.1f GiB free\n", (double)sysconf(_SC_PHYS_PAGES) * page / gib, (double)sysconf(_SC_AVPHYS_PAGES) * page / gib);
+    printf("  memory      %.1f GiB, %.1f GiB free\n", (double)sysconf(_SC_PHYS_PAGES) * page / gib,
+           (double)sysconf(_SC_AVPHYS_PAGES) * page / gib);
 }
 
 static int run(int argc, char **argv)

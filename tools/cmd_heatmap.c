@@ -1,7 +1,7 @@
 #include "tools/command.h"
 
-#include <microtome/heatmap.h>
 #include <microtome/colormap.h>
+#include <microtome/heatmap.h>
 #include <microtome/overlay.h>
 
 #include <errno.h>
@@ -27,9 +27,9 @@ static char *picture_path(const char *result, const char *folder)
 
 static bool draw(const char *path, const heatmap_options *o, GError **error)
 {
-    g_autoptr(mt_result)  result = mt_result_open(path, error);
+    g_autoptr(mt_result) result = mt_result_open(path, error);
     g_autoptr(mt_heatmap) heatmap = result != NULL ? mt_heatmap_new(result, &o->heatmap, error) : NULL;
-    g_autofree char      *picture = picture_path(path, o->folder);
+    g_autofree char *picture = picture_path(path, o->folder);
 
     if (heatmap == NULL || !mt_overlay_png_write(result, heatmap, o->colormap, picture, error)) {
         g_prefix_error(error, "draw %s: ", path);
@@ -65,7 +65,8 @@ static int run(int argc, char **argv)
     GOptionEntry     entries[] = {{"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <id>.png", "DIR"},
                                   {"colormap", 0, 0, G_OPTION_ARG_STRING, &colormap, colormap_help, "NAME"},
                                   {"class", 0, 0, G_OPTION_ARG_STRING, &label, "class to show (default: the positive one)", "NAME"},
-                                  {"scale", 0, 0, G_OPTION_ARG_STRING, &scale, "absolute: class evidence from 0 to 1; percentile: rank within the case", "absolute|percentile"},
+                                  {"scale", 0, 0, G_OPTION_ARG_STRING, &scale,
+                                   "absolute: class evidence from 0 to 1; percentile: rank within the case", "absolute|percentile"},
                                   {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&mt_command_heatmap, entries, &argc, &argv))

@@ -40,9 +40,9 @@ static void print_model_json(const mt_model *model, const char *operators)
         json_array_append_new(inputs, port_to_json(mt_model_input(model, i)));
     for (int i = 0; i < mt_model_n_outputs(model); i++)
         json_array_append_new(outputs, port_to_json(mt_model_output(model, i)));
-    json_t *root = json_pack("{s:s s:I s:i s:I s:s s:o s:o}", "sha256", mt_model_sha256(model), "opset", (json_int_t)mt_model_opset(model), "nodes",
-                             mt_model_n_nodes(model), "parameters", (json_int_t)mt_model_n_parameters(model), "operators", operators, "inputs", inputs,
-                             "outputs", outputs);
+    json_t *root = json_pack("{s:s s:I s:i s:I s:s s:o s:o}", "sha256", mt_model_sha256(model), "opset", (json_int_t)mt_model_opset(model),
+                             "nodes", mt_model_n_nodes(model), "parameters", (json_int_t)mt_model_n_parameters(model), "operators",
+                             operators, "inputs", inputs, "outputs", outputs);
     json_dumpf(root, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(root);
@@ -50,9 +50,10 @@ static void print_model_json(const mt_model *model, const char *operators)
 
 static int run_info(int argc, char **argv)
 {
-    gboolean          json = FALSE;
+    gboolean json = FALSE;
     g_autoptr(GError) error = NULL;
-    GOptionEntry      entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL}, {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
+                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&SUB[0], entries, &argc, &argv))
         return 64;
@@ -66,8 +67,8 @@ static int run_info(int argc, char **argv)
         print_model_json(model, operators);
         return 0;
     }
-    printf("%s\n  sha256     %s\n  opset      %" G_GINT64_FORMAT "\n  nodes      %d\n  parameters %" G_GINT64_FORMAT "\n", argv[1], mt_model_sha256(model),
-           mt_model_opset(model), mt_model_n_nodes(model), mt_model_n_parameters(model));
+    printf("%s\n  sha256     %s\n  opset      %" G_GINT64_FORMAT "\n  nodes      %d\n  parameters %" G_GINT64_FORMAT "\n", argv[1],
+           mt_model_sha256(model), mt_model_opset(model), mt_model_n_nodes(model), mt_model_n_parameters(model));
     print_ports(model);
     printf("  operators  %s\n", operators);
     return 0;
@@ -90,8 +91,8 @@ static bool read_inputs(const mt_model *model, char **specs, mt_tensor **tensors
         ports[i] = (mt_port){.dtype = tensors[i]->dtype, .rank = tensors[i]->rank};
         memcpy(ports[i].shape, tensors[i]->shape, sizeof ports[i].shape);
         if (tensors[i]->dtype != mt_model_input(model, i)->dtype) {
-            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "--input %s: it holds %s and the model wants %s", *spec, mt_dtype_name(tensors[i]->dtype),
-                        mt_dtype_name(mt_model_input(model, i)->dtype));
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "--input %s: it holds %s and the model wants %s", *spec,
+                        mt_dtype_name(tensors[i]->dtype), mt_dtype_name(mt_model_input(model, i)->dtype));
             return false;
         }
     }
@@ -106,7 +107,8 @@ static bool read_inputs(const mt_model *model, char **specs, mt_tensor **tensors
 static bool write_outputs(mt_session *session, const mt_model *model, mt_tensor *const *outputs, const char *folder, GError **error)
 {
     for (int i = 0; i < mt_model_n_outputs(model); i++) {
-        g_autofree char *safe = g_strdelimit(g_strdup(mt_session_output(session, i)->name), "/", '_'), *name = g_strdup_printf("%s.npy", safe);
+        g_autofree char *safe = g_strdelimit(g_strdup(mt_session_output(session, i)->name), "/", '_'),
+                        *name = g_strdup_printf("%s.npy", safe);
         g_autofree char *path = g_build_filename(folder, name, NULL), *shape = mt_shape_to_string(outputs[i]->rank, outputs[i]->shape);
         if (!mt_tensor_write_npy(outputs[i], path, error))
             return false;
@@ -117,8 +119,8 @@ static bool write_outputs(mt_session *session, const mt_model *model, mt_tensor 
 
 static bool run_session(mt_session *session, mt_model *model, mt_tensor *const *inputs, const char *folder, GError **error)
 {
-    int                     n_in = mt_model_n_inputs(model), n_out = mt_model_n_outputs(model);
-    g_autoptr(GPtrArray)    outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
+    int n_in = mt_model_n_inputs(model), n_out = mt_model_n_outputs(model);
+    g_autoptr(GPtrArray) outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
     g_autofree const void **in = g_new0(const void *, n_in);
     g_autofree void       **out = g_new0(void *, n_out);
 
@@ -141,16 +143,16 @@ static bool run_session(mt_session *session, mt_model *model, mt_tensor *const *
 
 static int run_run(int argc, char **argv)
 {
-    gboolean          reference = FALSE;
-    g_auto(GStrv)     specs = NULL;
-    g_autofree char  *folder = NULL;
-    int               threads = 0;
+    gboolean reference = FALSE;
+    g_auto(GStrv) specs = NULL;
+    g_autofree char *folder = NULL;
+    int              threads = 0;
     g_autoptr(GError) error = NULL;
-    GOptionEntry      entries[] = {{"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &specs, "an input as a .npy file; repeat for each", "NAME=x.npy"},
-                                   {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <output>.npy", "DIR"},
-                                   {"reference", 0, 0, G_OPTION_ARG_NONE, &reference, "run the plain loops that define right", NULL},
-                                   {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "threads (default: the CPUs)", "N"},
-                                   {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    GOptionEntry entries[] = {{"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &specs, "an input as a .npy file; repeat for each", "NAME=x.npy"},
+                              {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <output>.npy", "DIR"},
+                              {"reference", 0, 0, G_OPTION_ARG_NONE, &reference, "run the plain loops that define right", NULL},
+                              {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "threads (default: the CPUs)", "N"},
+                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&SUB[1], entries, &argc, &argv))
         return 64;
@@ -164,10 +166,10 @@ static int run_run(int argc, char **argv)
     g_autofree mt_port *ports = g_new0(mt_port, mt_model_n_inputs(model));
     if (!read_inputs(model, specs, (mt_tensor **)inputs->pdata, ports, &error))
         return mt_command_fail(&SUB[1], error);
-    mt_session_params     params = {.backend = reference ? MT_BACKEND_REFERENCE : MT_BACKEND_AUTO,
-                                    .threads = mt_command_threads(threads),
-                                    .inputs = ports,
-                                    .n_inputs = mt_model_n_inputs(model)};
+    mt_session_params params = {.backend = reference ? MT_BACKEND_REFERENCE : MT_BACKEND_AUTO,
+                                .threads = mt_command_threads(threads),
+                                .inputs = ports,
+                                .n_inputs = mt_model_n_inputs(model)};
     g_autoptr(mt_session) session = mt_session_new(model, &params, &error);
     if (session == NULL || !run_session(session, model, (mt_tensor *const *)inputs->pdata, folder, &error))
         return mt_command_fail(&SUB[1], error);
@@ -176,15 +178,15 @@ static int run_run(int argc, char **argv)
 
 static int run_bench(int argc, char **argv)
 {
-    mt_model_bench    bench = {.batch = 16, .seconds = 10};
-    gboolean          json = FALSE, profile = FALSE;
+    mt_model_bench bench = {.batch = 16, .seconds = 10};
+    gboolean       json = FALSE, profile = FALSE;
     g_autoptr(GError) error = NULL;
-    GOptionEntry      entries[] = {{"batch", 0, 0, G_OPTION_ARG_INT, &bench.batch, "items per batch (default 16)", "N"},
-                                   {"threads", 0, 0, G_OPTION_ARG_INT, &bench.threads, "threads, one batch each (default: the CPUs)", "N"},
-                                   {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &bench.seconds, "how long to measure (default 10)", "S"},
-                                   {"profile", 0, 0, G_OPTION_ARG_NONE, &profile, "time of each step", NULL},
-                                   {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
-                                   {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    GOptionEntry entries[] = {{"batch", 0, 0, G_OPTION_ARG_INT, &bench.batch, "items per batch (default 16)", "N"},
+                              {"threads", 0, 0, G_OPTION_ARG_INT, &bench.threads, "threads, one batch each (default: the CPUs)", "N"},
+                              {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &bench.seconds, "how long to measure (default 10)", "S"},
+                              {"profile", 0, 0, G_OPTION_ARG_NONE, &profile, "time of each step", NULL},
+                              {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
+                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&SUB[2], entries, &argc, &argv))
         return 64;
@@ -196,12 +198,12 @@ static int run_bench(int argc, char **argv)
     if (model == NULL || !mt_model_bench_run(&bench, model, &error))
         return mt_command_fail(&SUB[2], error);
     if (json)
-        printf("{\"items_per_second\": %.4f, \"gflops\": %.3f, \"peak_rss_mb\": %.1f, \"batch\": %d, \"threads\": %d, \"seconds\": %.3f, \"items\": %" G_GINT64_FORMAT
-               "}\n",
+        printf("{\"items_per_second\": %.4f, \"gflops\": %.3f, \"peak_rss_mb\": %.1f, \"batch\": %d, \"threads\": %d, \"seconds\": %.3f, "
+               "\"items\": %" G_GINT64_FORMAT "}\n",
                bench.items_per_second, bench.gflops, bench.peak_rss_mb, bench.batch, bench.threads, bench.measured_s, bench.items);
     else
-        printf("%.2f items/s, %.1f GFLOP/s, peak %.0f MB (batch %d, %d threads, %.1f s)\n", bench.items_per_second, bench.gflops, bench.peak_rss_mb,
-               bench.batch, bench.threads, bench.measured_s);
+        printf("%.2f items/s, %.1f GFLOP/s, peak %.0f MB (batch %d, %d threads, %.1f s)\n", bench.items_per_second, bench.gflops,
+               bench.peak_rss_mb, bench.batch, bench.threads, bench.measured_s);
     if (bench.table != NULL)
         fputs(bench.table, json ? stderr : stdout);
     g_free(bench.table);
@@ -211,7 +213,10 @@ static int run_bench(int argc, char **argv)
 static const mt_command SUB[3] = {
     {.name = "model info", .arguments = "MODEL.onnx", .summary = "Operators, parameters, inputs, outputs.", .run = run_info},
     {.name = "model run", .arguments = "MODEL.onnx", .summary = "Run a model on arrays: --input NAME=x.npy ... -o DIR.", .run = run_run},
-    {.name = "model bench", .arguments = "MODEL.onnx", .summary = "Items per second with the team of run: one batch per thread.", .run = run_bench},
+    {.name = "model bench",
+     .arguments = "MODEL.onnx",
+     .summary = "Items per second with the team of run: one batch per thread.",
+     .run = run_bench},
 };
 
 static int run(int argc, char **argv)

@@ -44,7 +44,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &o->overlap, "share of an edge by which tiles overlap (default 0)", "F"},
         {"mask", 0, 0, G_OPTION_ARG_STRING, &o->mask, "otsu, clam:PRESET, field, body or none (default: by the kind of case)", "METHOD"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
-        {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract, "read although µm/px or tile differ from the card; results are degraded", NULL},
+        {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract, "read although µm/px or tile differ from the card; results are degraded",
+         NULL},
         {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads, "threads in all (default: the CPUs)", "N"},
         {"workers", 0, 0, G_OPTION_ARG_INT, &o->workers, "worker processes that share the threads (default 1)", "N"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "openslide or vips (default: what fits the file)", "NAME"},
@@ -126,10 +127,11 @@ static json_t *sum_timings(const mt_batch_totals *totals)
     }
     double busy = sum.decode_s + sum.resample_s + sum.normalise_s + sum.encode_s + sum.write_s;
     busy = busy > 0 ? busy : 1;
-    return json_pack("{s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:{s:f s:f s:f s:f s:f}}", "open_s", sum.open_s, "mask_s", sum.mask_s, "decode_s",
-                     sum.decode_s, "resample_s", sum.resample_s, "normalise_s", sum.normalise_s, "encode_s", sum.encode_s, "write_s", sum.write_s, "head_s",
-                     sum.head_s, "publish_s", sum.publish_s, "tiles_s", sum.tiles_s, "total_s", sum.total_s, "share", "decode", sum.decode_s / busy,
-                     "resample", sum.resample_s / busy, "normalise", sum.normalise_s / busy, "encode", sum.encode_s / busy, "write", sum.write_s / busy);
+    return json_pack("{s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:{s:f s:f s:f s:f s:f}}", "open_s", sum.open_s, "mask_s", sum.mask_s,
+                     "decode_s", sum.decode_s, "resample_s", sum.resample_s, "normalise_s", sum.normalise_s, "encode_s", sum.encode_s,
+                     "write_s", sum.write_s, "head_s", sum.head_s, "publish_s", sum.publish_s, "tiles_s", sum.tiles_s, "total_s",
+                     sum.total_s, "share", "decode", sum.decode_s / busy, "resample", sum.resample_s / busy, "normalise",
+                     sum.normalise_s / busy, "encode", sum.encode_s / busy, "write", sum.write_s / busy);
 }
 
 static void print_json(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)
@@ -146,9 +148,10 @@ static void print_json(const run_options *o, const mt_batch_totals *totals, GPtr
         json_t              *item = headline != NULL ? json_loads(headline, 0, NULL) : NULL;
         json_array_append_new(list, item != NULL ? item : json_pack("{s:s s:s}", "id", c->id, "status", "failed"));
     }
-    json_t *root = json_pack("{s:i s:i s:i s:b s:b s:I s:f s:o s:o}", "done", totals->done, "skipped", totals->skipped, "failed", totals->failed, "stopped",
-                             (int)totals->stopped, "demonstration", (int)totals->demonstration, "tiles", (json_int_t)totals->tiles, "tiles_per_second",
-                             tiles_s > 0 ? (double)totals->tiles / tiles_s : 0.0, "timings", sum_timings(totals), "cases", list);
+    json_t *root =
+        json_pack("{s:i s:i s:i s:b s:b s:I s:f s:o s:o}", "done", totals->done, "skipped", totals->skipped, "failed", totals->failed,
+                  "stopped", (int)totals->stopped, "demonstration", (int)totals->demonstration, "tiles", (json_int_t)totals->tiles,
+                  "tiles_per_second", tiles_s > 0 ? (double)totals->tiles / tiles_s : 0.0, "timings", sum_timings(totals), "cases", list);
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(root);
@@ -172,7 +175,7 @@ static void print_cell(const char *cell, int width)
 static void print_table(const mt_batch_totals *totals)
 {
     static const char *const columns[] = {"status", "decision", "score", "tiles", "tissue_mm2", "seconds"};
-    g_autoptr(mt_csv)        csv = totals->summary != NULL ? mt_csv_read(totals->summary, NULL) : NULL;
+    g_autoptr(mt_csv) csv = totals->summary != NULL ? mt_csv_read(totals->summary, NULL) : NULL;
 
     if (csv == NULL)
         return;
@@ -202,8 +205,8 @@ static int finish(const run_options *o, const mt_batch_totals *totals, GPtrArray
 static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 {
     g_autoptr(GError) error = NULL;
-    double            mpp_x = 0, mpp_y = 0;
-    mt_batch_totals   totals = {0};
+    double          mpp_x = 0, mpp_y = 0;
+    mt_batch_totals totals = {0};
 
     if (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_run, o->slide_mpp, &mpp_x, &mpp_y))
         return 64;
@@ -235,7 +238,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 
 static int run(int argc, char **argv)
 {
-    run_options       o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
+    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
     g_autoptr(GError) error = NULL;
 
     if (!parse(&o, &argc, &argv))
@@ -248,7 +251,8 @@ static int run(int argc, char **argv)
     if (!apply_options(&o, recipe))
         return 64;
     if (recipe->encoder == NULL)
-        return mt_command_usage(&mt_command_run, "give an encoder with -e or a recipe with -r; to try the program: -r samples/demo.ini (demonstration only)");
+        return mt_command_usage(
+            &mt_command_run, "give an encoder with -e or a recipe with -r; to try the program: -r samples/demo.ini (demonstration only)");
     return run_cases(&o, recipe, argv + 1);
 }
 
@@ -256,8 +260,10 @@ const mt_command mt_command_run = {
     .name = "run",
     .arguments = "CASE... | MANIFEST.csv",
     .summary = "Encode and score cases; every one is accounted for in the output folder.",
-    .help = "OUT/cases/<id>.h5 holds coordinates, features, attention and prediction; OUT/failed/<id>.json says why a case failed; OUT/summary.csv\n"
-            "lists all.  Run the same command again to resume or to retry what failed; finished cases are skipped.  A folder keeps one recipe:\n"
+    .help = "OUT/cases/<id>.h5 holds coordinates, features, attention and prediction; OUT/failed/<id>.json says why a case failed; "
+            "OUT/summary.csv\n"
+            "lists all.  Run the same command again to resume or to retry what failed; finished cases are skipped.  A folder keeps one "
+            "recipe:\n"
             "another encoder, head or setting is refused.\n\n"
             "The manifest is CSV with a header: path (or case, wsi), and optionally id, mpp (the case's own µm/px) and patient.\n\n"
             "Examples:\n"

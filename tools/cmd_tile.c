@@ -30,10 +30,10 @@ static bool check(const mt_recipe *recipe)
 static int run(int argc, char **argv)
 {
     g_autoptr(mt_recipe) recipe = mt_recipe_new();
-    g_autofree char     *folder = NULL, *slide_mpp = NULL;
-    g_autoptr(GError)    error = NULL;
-    mt_job               job = {0};
-    GOptionEntry         entries[] = {
+    g_autofree char *folder = NULL, *slide_mpp = NULL;
+    g_autoptr(GError) error = NULL;
+    mt_job       job = {0};
+    GOptionEntry entries[] = {
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for the tiles and coords.h5", "DIR"},
         {"mpp", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->mpp, "wanted µm per pixel; 0 reads level 0 as it is", "F"},
         {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &slide_mpp, "the case's own µm per pixel, where its file lacks it", "X[,Y]"},

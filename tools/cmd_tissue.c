@@ -28,8 +28,9 @@ static void print_area(const mt_mask *mask, bool json)
     for (int i = 0; i < rings; i++)
         holes += mt_mask_ring(mask, i).hole;
     if (json) {
-        json_t *object = json_pack("{s:s s:o s:i s:i s:I s:I}", "method", mt_mask_method(mask), "area_mm2", area < 0 ? json_null() : json_real(area), "regions",
-                                   rings - holes, "holes", holes, "mask_width", (json_int_t)width, "mask_height", (json_int_t)height);
+        json_t *object =
+            json_pack("{s:s s:o s:i s:i s:I s:I}", "method", mt_mask_method(mask), "area_mm2", area < 0 ? json_null() : json_real(area),
+                      "regions", rings - holes, "holes", holes, "mask_width", (json_int_t)width, "mask_height", (json_int_t)height);
         json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         putchar('\n');
         json_decref(object);
@@ -41,16 +42,17 @@ static void print_area(const mt_mask *mask, bool json)
 
 static int run(int argc, char **argv)
 {
-    gboolean          json = FALSE;
-    g_autofree char  *slide_mpp = NULL, *folder = NULL, *method = NULL;
+    gboolean         json = FALSE;
+    g_autofree char *slide_mpp = NULL, *folder = NULL, *method = NULL;
     g_autoptr(GError) error = NULL;
-    mt_case_options   options = {0};
-    GOptionEntry      entries[] = {
-        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for mask.png and tissue.geojson", "DIR"},
-        {"mask", 0, 0, G_OPTION_ARG_STRING, &method, "otsu, clam:default|heatmap|biopsy|resection|tcga, field, body or none (default: by the kind of case)", "METHOD"},
-        {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &slide_mpp, "the case's own µm per pixel, where its file lacks it", "X[,Y]"},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
-        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    mt_case_options options = {0};
+    GOptionEntry    entries[] = {
+           {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for mask.png and tissue.geojson", "DIR"},
+           {"mask", 0, 0, G_OPTION_ARG_STRING, &method,
+            "otsu, clam:default|heatmap|biopsy|resection|tcga, field, body or none (default: by the kind of case)", "METHOD"},
+           {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &slide_mpp, "the case's own µm per pixel, where its file lacks it", "X[,Y]"},
+           {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
+           {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&mt_command_tissue, entries, &argc, &argv))
         return 64;

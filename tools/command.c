@@ -6,10 +6,10 @@
 
 bool mt_command_parse(const mt_command *command, const GOptionEntry *entries, int *argc, char ***argv)
 {
-    g_autofree char           *usage = g_strdup_printf("%s", command->arguments);
-    g_autoptr(GOptionContext)  context = g_option_context_new(usage);
-    g_autoptr(GError)          error = NULL;
-    g_autofree char           *name = g_strdup_printf("microtome %s", command->name);
+    g_autofree char *usage = g_strdup_printf("%s", command->arguments);
+    g_autoptr(GOptionContext) context = g_option_context_new(usage);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = g_strdup_printf("microtome %s", command->name);
 
     g_set_prgname(name);
     g_option_context_set_summary(context, command->summary);

@@ -18,12 +18,12 @@ extern const mt_command mt_command_run, mt_command_info, mt_command_tissue, mt_c
 /* Parse argv (argv[0] is the verb); what is left are the arguments.  False after an error was printed: return 64. */
 bool mt_command_parse(const mt_command *command, const GOptionEntry *entries, int *argc, char ***argv);
 /* Print "microtome VERB: MESSAGE" and return the exit code of `error`. */
-int  mt_command_fail(const mt_command *command, const GError *error);
+int mt_command_fail(const mt_command *command, const GError *error);
 /* The same for a usage error: 64. */
-int  mt_command_usage(const mt_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
+int mt_command_usage(const mt_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "X" or "X,Y" as µm/px; false after an error was printed. */
 bool mt_command_mpp(const mt_command *command, const char *text, double *x, double *y);
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
-int  mt_command_threads(int wanted);
+int mt_command_threads(int wanted);
 
 #endif

@@ -20,9 +20,16 @@ typedef struct mt_batch_case {
  * MT_ERROR_MISSING for a manifest that is not there, MT_ERROR_USAGE for two equal ids (both paths named). */
 MT_PUBLIC GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error);
 /* The id of a path: its stem, bytes outside [A-Za-z0-9._-] %-escaped, over 180 bytes cut and hashed. */
-MT_PUBLIC char      *mt_batch_case_id(const char *text);
+MT_PUBLIC char *mt_batch_case_id(const char *text);
 
-typedef enum mt_batch_event_kind { MT_BATCH_STARTED, MT_BATCH_PROGRESS, MT_BATCH_DONE, MT_BATCH_SKIPPED, MT_BATCH_FAILED, MT_BATCH_RETRIED } mt_batch_event_kind;
+typedef enum mt_batch_event_kind {
+    MT_BATCH_STARTED,
+    MT_BATCH_PROGRESS,
+    MT_BATCH_DONE,
+    MT_BATCH_SKIPPED,
+    MT_BATCH_FAILED,
+    MT_BATCH_RETRIED
+} mt_batch_event_kind;
 
 typedef struct mt_batch_event {
     mt_batch_event_kind  kind;
@@ -40,16 +47,16 @@ typedef struct mt_batch_options {
     int              workers;
     const char      *program; /* executable whose hidden verb `worker` calls mt_batch_worker() */
     void (*event)(void *user, const mt_batch_event *event);
-    void            *user;
-    volatile int    *stop;    /* set by a signal handler: stop soon */
+    void         *user;
+    volatile int *stop; /* set by a signal handler: stop soon */
 } mt_batch_options;
 
 typedef struct mt_batch_totals {
     int     done, skipped, failed;
     int64_t tiles;
     bool    stopped, demonstration;
-    char   *summary;  /* path of summary.csv */
-    GArray *timings;  /* mt_timings of each case done now */
+    char   *summary; /* path of summary.csv */
+    GArray *timings; /* mt_timings of each case done now */
 } mt_batch_totals;
 
 /* Run all cases that OUT does not hold yet, then write summary.csv.  Cases that fail are in OUT/failed and in the totals; an
@@ -57,7 +64,7 @@ typedef struct mt_batch_totals {
 MT_PUBLIC bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error);
 MT_PUBLIC void mt_batch_totals_clear(mt_batch_totals *totals);
 /* The worker's side: commands on fd 0, events on fd 3, until end of file.  Returns an exit code. */
-MT_PUBLIC int  mt_batch_worker(void);
+MT_PUBLIC int mt_batch_worker(void);
 
 G_END_DECLS
 

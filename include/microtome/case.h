@@ -15,16 +15,16 @@ typedef enum mt_case_kind { MT_CASE_SLIDE, MT_CASE_IMAGE, MT_CASE_VOLUME } mt_ca
 typedef enum mt_plane_axis { MT_AXIS_AXIAL, MT_AXIS_CORONAL, MT_AXIS_SAGITTAL } mt_plane_axis;
 
 typedef struct mt_case_options {
-    double        mpp_x, mpp_y;  /* the case's own µm/px where its file lacks it; 0: none given */
-    const char   *mpp_source;    /* who gave it: "option" or "manifest"; NULL when none was given */
-    const char   *backend;       /* NULL: choose; "openslide", "vips" */
-    const char   *modality;      /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
-    mt_plane_axis plane_axis;    /* volumes: the axis along which planes are stacked */
+    double        mpp_x, mpp_y; /* the case's own µm/px where its file lacks it; 0: none given */
+    const char   *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
+    const char   *backend;      /* NULL: choose; "openslide", "vips" */
+    const char   *modality;     /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
+    mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
 } mt_case_options;
 
 typedef struct mt_level {
-    int64_t width, height;     /* pixels of this level */
-    double  downsample_x;      /* width_0 / width: true per axis, never a mean */
+    int64_t width, height; /* pixels of this level */
+    double  downsample_x;  /* width_0 / width: true per axis, never a mean */
     double  downsample_y;
 } mt_level;
 
@@ -33,37 +33,37 @@ typedef struct mt_level {
 MT_PUBLIC mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error);
 MT_PUBLIC void     mt_case_free(mt_case *c);
 
-MT_PUBLIC const char     *mt_case_path(const mt_case *c);
-MT_PUBLIC mt_case_kind    mt_case_get_kind(const mt_case *c);
+MT_PUBLIC const char  *mt_case_path(const mt_case *c);
+MT_PUBLIC mt_case_kind mt_case_get_kind(const mt_case *c);
 /* "openslide", "vips", "nifti" */
-MT_PUBLIC const char     *mt_case_backend(const mt_case *c);
+MT_PUBLIC const char *mt_case_backend(const mt_case *c);
 /* OpenSlide's vendor, "png", "jpeg", "nifti1" ...: what the file is */
-MT_PUBLIC const char     *mt_case_format(const mt_case *c);
+MT_PUBLIC const char *mt_case_format(const mt_case *c);
 /* DICOM's code where known ("SM" slide), else "unknown" */
 MT_PUBLIC const char     *mt_case_modality(const mt_case *c);
 MT_PUBLIC int64_t         mt_case_planes(const mt_case *c);
 MT_PUBLIC int             mt_case_levels(const mt_case *c);
 MT_PUBLIC const mt_level *mt_case_level(const mt_case *c, int level);
 /* µm per pixel of level 0; false and zeros when unknown. */
-MT_PUBLIC bool            mt_case_mpp(const mt_case *c, double *mpp_x, double *mpp_y);
+MT_PUBLIC bool mt_case_mpp(const mt_case *c, double *mpp_x, double *mpp_y);
 /* Where µm/px came from: "openslide", "aperio", "tiff-resolution", "option", "manifest", "header"; or, when unknown, the
  * reason in words ("no spacing in the file", "TIFF resolution of 72 dpi is no microscope's"). */
-MT_PUBLIC const char     *mt_case_mpp_source(const mt_case *c);
+MT_PUBLIC const char *mt_case_mpp_source(const mt_case *c);
 /* µm between planes; 0 for one plane. */
-MT_PUBLIC double          mt_case_plane_spacing_um(const mt_case *c);
+MT_PUBLIC double mt_case_plane_spacing_um(const mt_case *c);
 /* Objective power (20, 40), 0 when unknown. */
-MT_PUBLIC double          mt_case_objective_power(const mt_case *c);
+MT_PUBLIC double mt_case_objective_power(const mt_case *c);
 /* OpenSlide's bounds x, y, width, height in level-0 pixels; the whole plane where the file has none. */
-MT_PUBLIC void            mt_case_bounds(const mt_case *c, int64_t bounds[4]);
+MT_PUBLIC void mt_case_bounds(const mt_case *c, int64_t bounds[4]);
 /* OpenSlide's quickhash-1, NULL elsewhere. */
-MT_PUBLIC const char     *mt_case_quickhash(const mt_case *c);
+MT_PUBLIC const char *mt_case_quickhash(const mt_case *c);
 /* Voxel (x, y, plane) to RAS mm, row-major; false when the file has no patient frame.  Where the file names no unit of
  * length (mt_case_mpp is false then) the numbers are in the file's own unit. */
-MT_PUBLIC bool            mt_case_affine(const mt_case *c, double affine[16]);
+MT_PUBLIC bool mt_case_affine(const mt_case *c, double affine[16]);
 
 /* Stored samples: MT_U8, MT_U16, MT_I16 or MT_F32 (rescaled); 1 or 3 channels (alpha is flattened over white). */
-MT_PUBLIC mt_dtype        mt_case_dtype(const mt_case *c);
-MT_PUBLIC int             mt_case_channels(const mt_case *c);
+MT_PUBLIC mt_dtype mt_case_dtype(const mt_case *c);
+MT_PUBLIC int      mt_case_channels(const mt_case *c);
 
 /* Read the rectangle (x, y, width, height) in pixels of `level` into `out` (height x width x channels of the case's
  * dtype, contiguous).  What lies outside the level is white (slides, images: the largest integer, 1.0 in float) or 0
@@ -76,8 +76,8 @@ MT_PUBLIC int             mt_case_channels(const mt_case *c);
  * No lock is held while pixels are decoded; large rectangles are read in bands, so the memory used beside `out` is bounded.
  * A backend handle that meets an error is reopened and the read tried once more; false and MT_ERROR_INPUT when the
  * pixels cannot be decoded (the case stays usable). */
-MT_PUBLIC bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height,
-                            void *out, GError **error);
+MT_PUBLIC bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out,
+                            GError **error);
 
 /* Size, mtime-free identity: SHA-256 over size, first and last MiB of every file of the case, 64 hex digits. */
 MT_PUBLIC char *mt_case_identity(const char *path, GError **error);

@@ -16,32 +16,32 @@ typedef enum mt_value_rule { MT_VALUE_RGB8, MT_VALUE_HU, MT_VALUE_PERCENTILE, MT
 /* The card beside the model, field by field as in its key file. */
 typedef struct mt_card {
     char         *name;
-    char         *input, *output;   /* graph ports; NULL: the only ones */
+    char         *input, *output; /* graph ports; NULL: the only ones */
     mt_pool       pool;
-    int           prefix_tokens;    /* tokens before the patch tokens (cls, registers) */
-    int           size_px;          /* edge of the graph's input */
-    int           tile_px;          /* edge of the tile read at mpp */
-    int           resize_px;        /* the tile's edge after resizing */
-    int           crop_px;          /* centre crop after resizing */
-    double        mpp;              /* wanted µm/px; 0: none (whole plane, or level 0) */
+    int           prefix_tokens; /* tokens before the patch tokens (cls, registers) */
+    int           size_px;       /* edge of the graph's input */
+    int           tile_px;       /* edge of the tile read at mpp */
+    int           resize_px;     /* the tile's edge after resizing */
+    int           crop_px;       /* centre crop after resizing */
+    double        mpp;           /* wanted µm/px; 0: none (whole plane, or level 0) */
     mt_fit        fit;
     mt_channels   channels;
     mt_value_rule value;
-    double        range[2];         /* LO, HI of value = range:LO,HI */
-    int           n_mean;           /* 1 or 3 */
+    double        range[2]; /* LO, HI of value = range:LO,HI */
+    int           n_mean;   /* 1 or 3 */
     double        mean[3], std[3];
     mt_filter     interpolation;
     int           batch;
-    char        **verified;         /* NULL-terminated, NULL when absent */
+    char        **verified; /* NULL-terminated, NULL when absent */
     char         *licence;
-    bool          demonstration;    /* every picture and table made with it says so */
-    char         *source;           /* where the contract was found: path of card or config.json, "metadata", "builtin" */
+    bool          demonstration; /* every picture and table made with it says so */
+    char         *source;        /* where the contract was found: path of card or config.json, "metadata", "builtin" */
 } mt_card;
 
 /* Intensities of a case, for value = percentile or zscore. */
 typedef struct mt_intensity {
-    double low, high;  /* 0.5 and 99.5 percentile over the whole case */
-    double mean, std;  /* over the whole case */
+    double low, high; /* 0.5 and 99.5 percentile over the whole case */
+    double mean, std; /* over the whole case */
 } mt_intensity;
 
 typedef struct mt_encoder         mt_encoder;
@@ -56,18 +56,18 @@ MT_PUBLIC void           mt_encoder_unref(mt_encoder *encoder);
 MT_PUBLIC const mt_card *mt_encoder_card(const mt_encoder *encoder);
 MT_PUBLIC mt_model      *mt_encoder_model(const mt_encoder *encoder);
 /* Width of a feature row. */
-MT_PUBLIC int64_t        mt_encoder_dim(const mt_encoder *encoder);
+MT_PUBLIC int64_t mt_encoder_dim(const mt_encoder *encoder);
 
 /* A session for `batch` tiles with `threads` oneDNN threads. */
 MT_PUBLIC mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, int batch, int threads, GError **error);
 MT_PUBLIC void                mt_encoder_session_free(mt_encoder_session *session);
 /* The case's intensities; needed before put() when the card's value rule is percentile or zscore. */
-MT_PUBLIC void                mt_encoder_session_set_intensity(mt_encoder_session *session, const mt_intensity *intensity);
+MT_PUBLIC void mt_encoder_session_set_intensity(mt_encoder_session *session, const mt_intensity *intensity);
 /* Resize, crop, scale and normalise one tile into slot `slot` of the batch.  MT_ERROR_INPUT when the pixels do not fit the
  * card's value rule (a 16-bit plane and rgb8): refused, not guessed. */
-MT_PUBLIC bool                mt_encoder_session_put(mt_encoder_session *session, int slot, const mt_tile_pixels *pixels, GError **error);
+MT_PUBLIC bool mt_encoder_session_put(mt_encoder_session *session, int slot, const mt_tile_pixels *pixels, GError **error);
 /* Encode the first n slots (the rest are padding): features gets n x dim floats.  NaN or infinity in them is MT_ERROR_MODEL. */
-MT_PUBLIC bool                mt_encoder_session_run(mt_encoder_session *session, int n, float *features, GError **error);
+MT_PUBLIC bool mt_encoder_session_run(mt_encoder_session *session, int n, float *features, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_encoder, mt_encoder_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_encoder_session, mt_encoder_session_free)

@@ -13,9 +13,9 @@ typedef struct mt_engine_library {
 /* Libraries in use and their run-time versions, ended by {NULL, NULL}.  Any thread. */
 MT_PUBLIC const mt_engine_library *mt_engine_libraries(void);
 /* Instruction sets that kernels use: "AVX-512 VNNI", "AVX2", "SSE4.1". */
-MT_PUBLIC const char              *mt_engine_isa(void);
+MT_PUBLIC const char *mt_engine_isa(void);
 /* "oneDNN" or "reference loops (built without oneDNN)". */
-MT_PUBLIC const char              *mt_engine_backend(void);
+MT_PUBLIC const char *mt_engine_backend(void);
 
 G_END_DECLS
 

@@ -28,13 +28,13 @@ typedef struct mt_tile {
 MT_PUBLIC mt_grid *mt_grid_new(const mt_case *c, const mt_mask *mask, const mt_grid_params *params, GError **error);
 MT_PUBLIC void     mt_grid_free(mt_grid *grid);
 
-MT_PUBLIC int64_t               mt_grid_count(const mt_grid *grid);
+MT_PUBLIC int64_t mt_grid_count(const mt_grid *grid);
 /* Row-major order, plane after plane: also the order of reading. */
 MT_PUBLIC mt_tile               mt_grid_tile(const mt_grid *grid, int64_t i);
 MT_PUBLIC const mt_grid_params *mt_grid_get_params(const mt_grid *grid);
 /* Level that tiles are read from, and a tile's true edge in level-0 pixels per axis (float64, not rounded). */
-MT_PUBLIC int                   mt_grid_level(const mt_grid *grid);
-MT_PUBLIC void                  mt_grid_tile_level0(const mt_grid *grid, double *width, double *height);
+MT_PUBLIC int  mt_grid_level(const mt_grid *grid);
+MT_PUBLIC void mt_grid_tile_level0(const mt_grid *grid, double *width, double *height);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_grid, mt_grid_free)
 

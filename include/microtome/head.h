@@ -27,9 +27,9 @@ typedef struct mt_head_card {
     char         *positive;       /* label whose score is the score; NULL: no decision */
     mt_activation activation;
     char         *logits, *attention; /* graph outputs of an ONNX head; NULL: found by shape or absent */
-    double        temperature;    /* logits are divided by it; 1 when absent */
-    double        threshold;      /* NAN when absent */
-    bool          has_card;       /* false: labels are made up, no decision, status uncalibrated */
+    double        temperature;        /* logits are divided by it; 1 when absent */
+    double        threshold;          /* NAN when absent */
+    bool          has_card;           /* false: labels are made up, no decision, status uncalibrated */
     bool          demonstration;
 } mt_head_card;
 
@@ -58,15 +58,15 @@ MT_PUBLIC void                mt_head_unref(mt_head *head);
 MT_PUBLIC const mt_head_card *mt_head_get_card(const mt_head *head);
 MT_PUBLIC const char         *mt_head_kind(const mt_head *head);
 /* SHA-256 of its file, 64 hex digits; "" for mean and max. */
-MT_PUBLIC const char         *mt_head_sha256(const mt_head *head);
+MT_PUBLIC const char *mt_head_sha256(const mt_head *head);
 /* Expected feature width; -1: any. */
-MT_PUBLIC int64_t             mt_head_dim(const mt_head *head);
+MT_PUBLIC int64_t mt_head_dim(const mt_head *head);
 /* MT_ERROR_MODEL with both sides when encoder, hash, µm/px (by more than 2 %) or width differ.  What one side does not say (NULL,
  * "", 0) is not held against the other; the width always is. */
-MT_PUBLIC bool                mt_head_accepts(const mt_head *head, const mt_feature_origin *origin, GError **error);
+MT_PUBLIC bool mt_head_accepts(const mt_head *head, const mt_feature_origin *origin, GError **error);
 /* Stream the bag once or twice in blocks.  An empty bag is MT_ERROR_INPUT; NaN in scores or attention MT_ERROR_MODEL. */
-MT_PUBLIC mt_head_output     *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error);
-MT_PUBLIC void                mt_head_output_free(mt_head_output *output);
+MT_PUBLIC mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error);
+MT_PUBLIC void            mt_head_output_free(mt_head_output *output);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head, mt_head_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head_output, mt_head_output_free)

@@ -29,17 +29,17 @@ MT_PUBLIC mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error);
 MT_PUBLIC void     mt_mask_free(mt_mask *mask);
 
 /* The method in full ("otsu", "clam:tcga", "none"). */
-MT_PUBLIC const char    *mt_mask_method(const mt_mask *mask);
+MT_PUBLIC const char *mt_mask_method(const mt_mask *mask);
 /* Size of the raster, and its pixels (0 or 255, row-major); level-0 px per mask px is width0 / width per axis. */
 MT_PUBLIC void           mt_mask_size(const mt_mask *mask, int64_t *width, int64_t *height);
 MT_PUBLIC const uint8_t *mt_mask_pixels(const mt_mask *mask);
 /* Share of foreground in [0, 1] of the whole level-0 rectangle, what lies outside the plane being background; exact over mask
  * pixels weighted by overlap. */
-MT_PUBLIC double         mt_mask_share(const mt_mask *mask, double x, double y, double width, double height);
+MT_PUBLIC double mt_mask_share(const mt_mask *mask, double x, double y, double width, double height);
 /* Foreground in mm2; -1 when the spacing is unknown. */
-MT_PUBLIC double         mt_mask_area_mm2(const mt_mask *mask);
-MT_PUBLIC int            mt_mask_n_rings(const mt_mask *mask);
-MT_PUBLIC mt_ring        mt_mask_ring(const mt_mask *mask, int i);
+MT_PUBLIC double  mt_mask_area_mm2(const mt_mask *mask);
+MT_PUBLIC int     mt_mask_n_rings(const mt_mask *mask);
+MT_PUBLIC mt_ring mt_mask_ring(const mt_mask *mask, int i);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_mask, mt_mask_free)
 

@@ -32,17 +32,17 @@ MT_PUBLIC int            mt_model_n_outputs(const mt_model *model);
 MT_PUBLIC const mt_port *mt_model_input(const mt_model *model, int i);
 MT_PUBLIC const mt_port *mt_model_output(const mt_model *model, int i);
 /* Index by name, -1 when absent. */
-MT_PUBLIC int            mt_model_find_input(const mt_model *model, const char *name);
-MT_PUBLIC int            mt_model_find_output(const mt_model *model, const char *name);
+MT_PUBLIC int mt_model_find_input(const mt_model *model, const char *name);
+MT_PUBLIC int mt_model_find_output(const mt_model *model, const char *name);
 /* ONNX metadata_props value, NULL when absent. */
-MT_PUBLIC const char    *mt_model_metadata(const mt_model *model, const char *key);
+MT_PUBLIC const char *mt_model_metadata(const mt_model *model, const char *key);
 /* SHA-256 of the file and its external data, 64 hex digits. */
-MT_PUBLIC const char    *mt_model_sha256(const mt_model *model);
-MT_PUBLIC int64_t        mt_model_opset(const mt_model *model);
-MT_PUBLIC int            mt_model_n_nodes(const mt_model *model);
-MT_PUBLIC int64_t        mt_model_n_parameters(const mt_model *model);
+MT_PUBLIC const char *mt_model_sha256(const mt_model *model);
+MT_PUBLIC int64_t     mt_model_opset(const mt_model *model);
+MT_PUBLIC int         mt_model_n_nodes(const mt_model *model);
+MT_PUBLIC int64_t     mt_model_n_parameters(const mt_model *model);
 /* Operator -> count as "Conv 53, Relu 49"; free with g_free. */
-MT_PUBLIC char          *mt_model_operators(const mt_model *model);
+MT_PUBLIC char *mt_model_operators(const mt_model *model);
 
 typedef enum mt_backend {
     MT_BACKEND_AUTO,      /* oneDNN where it was built in, reference otherwise */
@@ -52,10 +52,10 @@ typedef enum mt_backend {
 
 typedef struct mt_session_params {
     mt_backend     backend;
-    int            threads;      /* oneDNN threads inside run(); >= 1 */
-    const mt_port *inputs;       /* n_inputs ports, in the model's order, with every dimension bound; names are ignored */
+    int            threads; /* oneDNN threads inside run(); >= 1 */
+    const mt_port *inputs;  /* n_inputs ports, in the model's order, with every dimension bound; names are ignored */
     int            n_inputs;
-    bool           profile;      /* keep the time of each step for mt_session_profile */
+    bool           profile; /* keep the time of each step for mt_session_profile */
 } mt_session_params;
 
 /* Bind shapes, infer all others, plan memory, pack weights.  MT_ERROR_MODEL when a shape does not fit. */
@@ -65,13 +65,13 @@ MT_PUBLIC void        mt_session_free(mt_session *session);
 MT_PUBLIC const mt_port *mt_session_output(const mt_session *session, int i);
 /* Run once.  inputs: contiguous data of the bound shapes.  outputs[i]: caller's buffer of the bound shape, or NULL for
  * an output that is not wanted.  Single caller at a time. */
-MT_PUBLIC bool        mt_session_run(mt_session *session, const void *const *inputs, void *const *outputs, GError **error);
+MT_PUBLIC bool mt_session_run(mt_session *session, const void *const *inputs, void *const *outputs, GError **error);
 /* Multiply-adds x 2 of the convolutions and matrix products for the bound shapes. */
-MT_PUBLIC double      mt_session_flop(const mt_session *session);
+MT_PUBLIC double mt_session_flop(const mt_session *session);
 /* Bytes of activations and scratch this session holds. */
-MT_PUBLIC size_t      mt_session_bytes(const mt_session *session);
+MT_PUBLIC size_t mt_session_bytes(const mt_session *session);
 /* A table (one line a step: seconds, implementation, node), NULL without `profile`; free with g_free. */
-MT_PUBLIC char       *mt_session_profile(const mt_session *session);
+MT_PUBLIC char *mt_session_profile(const mt_session *session);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_model, mt_model_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_session, mt_session_free)

@@ -19,7 +19,7 @@ typedef struct mt_job {
 /* Where a case's time went, in seconds; decode .. encode are summed over the threads, the others are wall time. */
 typedef struct mt_timings {
     double  open_s, mask_s, decode_s, resample_s, normalise_s, encode_s, write_s, head_s, publish_s, total_s;
-    double  tiles_s;  /* wall time of the team */
+    double  tiles_s; /* wall time of the team */
     int64_t tiles, invalid_tiles;
     int     threads;
 } mt_timings;
@@ -33,16 +33,17 @@ typedef bool (*mt_progress)(void *user, int64_t done, int64_t total);
 MT_PUBLIC mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **error);
 MT_PUBLIC void         mt_pipeline_free(mt_pipeline *pipeline);
 /* The recipe with every choice made and the hashes of encoder and head: what OUT/recipe.ini holds and results record. */
-MT_PUBLIC const char  *mt_pipeline_resolved(const mt_pipeline *pipeline);
+MT_PUBLIC const char *mt_pipeline_resolved(const mt_pipeline *pipeline);
 /* True when encoder or head are a demonstration. */
-MT_PUBLIC bool         mt_pipeline_demonstration(const mt_pipeline *pipeline);
+MT_PUBLIC bool mt_pipeline_demonstration(const mt_pipeline *pipeline);
 /* Read, encode, score and publish `target` (never overwritten).  timings may be NULL. */
 MT_PUBLIC bool mt_pipeline_run(mt_pipeline *pipeline, const mt_job *job, const char *target, mt_progress progress, void *user,
                                mt_timings *timings, GError **error);
 
 /* Cut a case into tile images DIR/<x>_<y>[_<plane>].png and DIR/coords.h5; tile size, µm/px, overlap and mask as in the recipe (no
  * encoder needed).  Returns the number of tiles, -1 on error. */
-MT_PUBLIC int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *folder, mt_progress progress, void *user, GError **error);
+MT_PUBLIC int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *folder, mt_progress progress, void *user,
+                                  GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_pipeline, mt_pipeline_free)
 

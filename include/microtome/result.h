@@ -14,22 +14,22 @@ typedef struct mt_result mt_result;
 
 /* The JSON line of the first 4,096 bytes, without HDF5.  MT_ERROR_INPUT when `path` is no result of ours or of a newer
  * schema.  Free with g_free. */
-MT_PUBLIC char      *mt_result_headline(const char *path, GError **error);
+MT_PUBLIC char *mt_result_headline(const char *path, GError **error);
 
-MT_PUBLIC mt_result *mt_result_open(const char *path, GError **error);
-MT_PUBLIC void       mt_result_free(mt_result *result);
+MT_PUBLIC mt_result  *mt_result_open(const char *path, GError **error);
+MT_PUBLIC void        mt_result_free(mt_result *result);
 MT_PUBLIC const char *mt_result_path(const mt_result *result);
-MT_PUBLIC bool       mt_result_has(const mt_result *result, const char *object);
+MT_PUBLIC bool        mt_result_has(const mt_result *result, const char *object);
 /* A whole dataset ("/coords") in its stored type. */
 MT_PUBLIC mt_tensor *mt_result_read(const mt_result *result, const char *object, GError **error);
 /* Rows first .. first+count-1 of a 2-D float dataset as float32. */
-MT_PUBLIC bool       mt_result_read_rows(const mt_result *result, const char *object, int64_t first, int64_t count, float *out, GError **error);
+MT_PUBLIC bool mt_result_read_rows(const mt_result *result, const char *object, int64_t first, int64_t count, float *out, GError **error);
 /* A string dataset ("/provenance"); free with g_free. */
-MT_PUBLIC char      *mt_result_read_string(const mt_result *result, const char *object, GError **error);
+MT_PUBLIC char *mt_result_read_string(const mt_result *result, const char *object, GError **error);
 /* Attributes of an object. Numbers: up to `n` values as double, false when absent. Strings: NULL when absent. */
-MT_PUBLIC bool       mt_result_attr(const mt_result *result, const char *object, const char *name, double *values, int n);
-MT_PUBLIC char      *mt_result_attr_string(const mt_result *result, const char *object, const char *name);
-MT_PUBLIC char     **mt_result_attr_strings(const mt_result *result, const char *object, const char *name);
+MT_PUBLIC bool   mt_result_attr(const mt_result *result, const char *object, const char *name, double *values, int n);
+MT_PUBLIC char  *mt_result_attr_string(const mt_result *result, const char *object, const char *name);
+MT_PUBLIC char **mt_result_attr_strings(const mt_result *result, const char *object, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_result, mt_result_free)
 

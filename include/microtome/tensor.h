@@ -30,12 +30,12 @@ typedef struct mt_tensor {
     int64_t  shape[MT_MAX_RANK];
     void    *data; /* element (0, .., 0); contiguous, row-major, 64-byte aligned when the tensor owns it */
     /*< private >*/
-    gint     ref_count;
-    GBytes  *owner; /* keeps `data` alive when it is a view */
+    gint    ref_count;
+    GBytes *owner; /* keeps `data` alive when it is a view */
 } mt_tensor;
 
 /* Bytes of one element; 0 for MT_DTYPE_NONE. */
-MT_PUBLIC size_t      mt_dtype_size(mt_dtype dtype);
+MT_PUBLIC size_t mt_dtype_size(mt_dtype dtype);
 /* "float32", "int64", ... as NumPy names them ("bfloat16" for MT_BF16). */
 MT_PUBLIC const char *mt_dtype_name(mt_dtype dtype);
 
@@ -46,10 +46,10 @@ MT_PUBLIC mt_tensor *mt_tensor_new_view(mt_dtype dtype, int rank, const int64_t 
 MT_PUBLIC mt_tensor *mt_tensor_ref(mt_tensor *tensor);
 MT_PUBLIC void       mt_tensor_unref(mt_tensor *tensor);
 /* Elements; 1 for a scalar. */
-MT_PUBLIC int64_t    mt_tensor_count(const mt_tensor *tensor);
-MT_PUBLIC size_t     mt_tensor_bytes(const mt_tensor *tensor);
+MT_PUBLIC int64_t mt_tensor_count(const mt_tensor *tensor);
+MT_PUBLIC size_t  mt_tensor_bytes(const mt_tensor *tensor);
 /* "2x3x224x224", "scalar". Free with g_free. */
-MT_PUBLIC char      *mt_shape_to_string(int rank, const int64_t *shape);
+MT_PUBLIC char *mt_shape_to_string(int rank, const int64_t *shape);
 
 /* NumPy .npy files (format 1.0, little endian, C order). Types NumPy lacks (bf16) are refused. */
 MT_PUBLIC mt_tensor *mt_tensor_read_npy(const char *path, GError **error);

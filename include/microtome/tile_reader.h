@@ -22,9 +22,9 @@ typedef struct mt_tile_pixels {
 MT_PUBLIC mt_tile_reader *mt_tile_reader_new(mt_case *c, const mt_grid *grid, mt_filter filter, GError **error);
 MT_PUBLIC void            mt_tile_reader_free(mt_tile_reader *reader);
 /* Read tile i.  False and MT_ERROR_INPUT when it cannot be decoded: the tile is invalid, the reader stays usable. */
-MT_PUBLIC bool            mt_tile_reader_read(mt_tile_reader *reader, int64_t i, mt_tile_pixels *pixels, GError **error);
+MT_PUBLIC bool mt_tile_reader_read(mt_tile_reader *reader, int64_t i, mt_tile_pixels *pixels, GError **error);
 /* Seconds spent so far in decoding and in resampling. */
-MT_PUBLIC void            mt_tile_reader_seconds(const mt_tile_reader *reader, double *decode_s, double *resample_s);
+MT_PUBLIC void mt_tile_reader_seconds(const mt_tile_reader *reader, double *decode_s, double *resample_s);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_tile_reader, mt_tile_reader_free)
 

@@ -14,11 +14,11 @@ typedef struct mt_operator mt_operator; /* kernels/reference/operator.h */
 
 struct mt_value {
     char      *name;
-    mt_dtype   dtype;                /* MT_DTYPE_NONE until inferred */
-    int        rank;                 /* -1 until inferred */
-    int64_t    shape[MT_MAX_RANK];   /* -1: not known yet */
-    mt_tensor *constant;             /* not NULL: its value is known */
-    mt_node   *producer;             /* NULL: an input or a constant */
+    mt_dtype   dtype;              /* MT_DTYPE_NONE until inferred */
+    int        rank;               /* -1 until inferred */
+    int64_t    shape[MT_MAX_RANK]; /* -1: not known yet */
+    mt_tensor *constant;           /* not NULL: its value is known */
+    mt_node   *producer;           /* NULL: an input or a constant */
 };
 
 typedef enum mt_attr_type { MT_ATTR_INT, MT_ATTR_FLOAT, MT_ATTR_STRING, MT_ATTR_INTS, MT_ATTR_FLOATS, MT_ATTR_TENSOR } mt_attr_type;
@@ -27,15 +27,15 @@ typedef struct mt_attr {
     mt_attr_type type;
     int64_t      i;
     double       f;
-    char        *s;      /* zero-terminated */
-    int          n;      /* of ints or floats */
+    char        *s; /* zero-terminated */
+    int          n; /* of ints or floats */
     int64_t     *ints;
     double      *floats;
     mt_tensor   *tensor;
 } mt_attr;
 
 struct mt_node {
-    const char        *op;      /* ONNX operator name, interned */
+    const char        *op; /* ONNX operator name, interned */
     char              *name;
     int                opset;   /* of the model's default domain */
     const mt_operator *kernel;  /* its entry in the operator table */
@@ -61,29 +61,30 @@ mt_graph *mt_graph_clone(const mt_graph *graph);
 
 /* A value; name may be NULL (one is made). */
 mt_value *mt_graph_add_value(mt_graph *graph, const char *name, mt_dtype dtype, int rank, const int64_t *shape);
-mt_value *mt_graph_add_constant(mt_graph *graph, const char *name, mt_tensor *tensor);            /* takes a reference */
+mt_value *mt_graph_add_constant(mt_graph *graph, const char *name, mt_tensor *tensor); /* takes a reference */
 mt_value *mt_graph_add_input(mt_graph *graph, const char *name, mt_dtype dtype, int rank, const int64_t *shape);
 void      mt_graph_mark_output(mt_graph *graph, mt_value *value);
 /* A node at the end (before = NULL) or before another, with n_inputs values and n_outputs fresh outputs.  NULL and
  * MT_ERROR_MODEL when the operator table has no `op`. */
-mt_node  *mt_graph_add_node(mt_graph *graph, const char *op, const char *name, mt_value *const *inputs, int n_inputs, int n_outputs, mt_node *before, GError **error);
-void      mt_graph_remove_node(mt_graph *graph, mt_node *node); /* its outputs lose their producer */
-void      mt_graph_replace_uses(mt_graph *graph, mt_value *from, mt_value *to); /* in nodes and graph outputs */
-int       mt_graph_n_uses(const mt_graph *graph, const mt_value *value);        /* uses by nodes + 1 per graph output */
-mt_node  *mt_graph_only_user(const mt_graph *graph, const mt_value *value);     /* NULL unless exactly one use, by a node */
+mt_node *mt_graph_add_node(mt_graph *graph, const char *op, const char *name, mt_value *const *inputs, int n_inputs, int n_outputs,
+                           mt_node *before, GError **error);
+void     mt_graph_remove_node(mt_graph *graph, mt_node *node);                 /* its outputs lose their producer */
+void     mt_graph_replace_uses(mt_graph *graph, mt_value *from, mt_value *to); /* in nodes and graph outputs */
+int      mt_graph_n_uses(const mt_graph *graph, const mt_value *value);        /* uses by nodes + 1 per graph output */
+mt_node *mt_graph_only_user(const mt_graph *graph, const mt_value *value);     /* NULL unless exactly one use, by a node */
 
-mt_value *mt_node_input(const mt_node *node, int i);  /* NULL when omitted or absent */
-mt_value *mt_node_output(const mt_node *node, int i);
-void      mt_node_set_int(mt_node *node, const char *name, int64_t value);
-void      mt_node_set_float(mt_node *node, const char *name, double value);
-void      mt_node_set_string(mt_node *node, const char *name, const char *value);
-void      mt_node_set_ints(mt_node *node, const char *name, const int64_t *values, int n);
-void      mt_node_set_floats(mt_node *node, const char *name, const double *values, int n);
-void      mt_node_set_tensor(mt_node *node, const char *name, mt_tensor *tensor); /* takes a reference */
-const mt_attr *mt_node_attr(const mt_node *node, const char *name); /* NULL when absent */
-int64_t     mt_node_int(const mt_node *node, const char *name, int64_t fallback);
-double      mt_node_float(const mt_node *node, const char *name, double fallback);
-const char *mt_node_string(const mt_node *node, const char *name, const char *fallback);
+mt_value      *mt_node_input(const mt_node *node, int i); /* NULL when omitted or absent */
+mt_value      *mt_node_output(const mt_node *node, int i);
+void           mt_node_set_int(mt_node *node, const char *name, int64_t value);
+void           mt_node_set_float(mt_node *node, const char *name, double value);
+void           mt_node_set_string(mt_node *node, const char *name, const char *value);
+void           mt_node_set_ints(mt_node *node, const char *name, const int64_t *values, int n);
+void           mt_node_set_floats(mt_node *node, const char *name, const double *values, int n);
+void           mt_node_set_tensor(mt_node *node, const char *name, mt_tensor *tensor); /* takes a reference */
+const mt_attr *mt_node_attr(const mt_node *node, const char *name);                    /* NULL when absent */
+int64_t        mt_node_int(const mt_node *node, const char *name, int64_t fallback);
+double         mt_node_float(const mt_node *node, const char *name, double fallback);
+const char    *mt_node_string(const mt_node *node, const char *name, const char *fallback);
 /* The list, its length in *n; NULL and 0 when absent. */
 const int64_t *mt_node_ints(const mt_node *node, const char *name, int *n);
 /* An empty table of attributes, and a copy of one. */

@@ -24,7 +24,8 @@ void *mt_alloc(int64_t count, size_t size, GError **error)
     size_t bytes;
 
     if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT) {
-        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT, "allocate %" G_GINT64_FORMAT " x %zu bytes: more than an address can hold", count, size);
+        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT, "allocate %" G_GINT64_FORMAT " x %zu bytes: more than an address can hold", count,
+                    size);
         return NULL;
     }
     bytes = MAX(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);

@@ -10,6 +10,6 @@ void *mt_alloc(int64_t count, size_t size, GError **error);
 void  mt_free(void *memory);
 
 /* Tests: let the k-th allocation from now fail (1 = the next); 0 turns it off. */
-void  mt_alloc_fail_at(int64_t k);
+void mt_alloc_fail_at(int64_t k);
 
 #endif

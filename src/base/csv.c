@@ -69,13 +69,13 @@ static bool parse(mt_csv *csv, const char *path, const char *text, GError **erro
 
 mt_csv *mt_csv_read(const char *path, GError **error)
 {
-    g_autofree char  *text = NULL;
-    gsize             bytes;
+    g_autofree char *text = NULL;
+    gsize            bytes;
     g_autoptr(GError) cause = NULL;
 
     if (!g_file_get_contents(path, &text, &bytes, &cause)) {
-        g_set_error(error, MT_ERROR, g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? MT_ERROR_MISSING : MT_ERROR_IO, "read %s: %s",
-                    path, cause->message);
+        g_set_error(error, MT_ERROR, g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? MT_ERROR_MISSING : MT_ERROR_IO,
+                    "read %s: %s", path, cause->message);
         return NULL;
     }
     if (bytes > (gsize)MT_LIMIT_JSON_BYTES || strlen(text) != bytes || !g_utf8_validate(text, (gssize)bytes, NULL)) {

@@ -16,7 +16,7 @@ int         mt_csv_column(const mt_csv *csv, const char *name); /* -1 when absen
 const char *mt_csv_cell(const mt_csv *csv, guint row, int column);
 /* Append one cell, quoted where needed; a text cell that a spreadsheet would run (=, +, -, @ first) gets a ' in front.
  * `first` suppresses the comma. */
-void        mt_csv_append_text(GString *line, const char *text, bool first);
+void mt_csv_append_text(GString *line, const char *text, bool first);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_csv, mt_csv_free)
 

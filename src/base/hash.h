@@ -8,8 +8,8 @@ char *mt_hash_bytes(const void *data, size_t bytes);
 char *mt_hash_file(const char *path, GError **error);
 
 typedef struct mt_hasher mt_hasher;
-mt_hasher *mt_hasher_new(void);
-void       mt_hasher_update(mt_hasher *hasher, const void *data, size_t bytes);
-char      *mt_hasher_finish(mt_hasher *hasher); /* frees the hasher */
+mt_hasher               *mt_hasher_new(void);
+void                     mt_hasher_update(mt_hasher *hasher, const void *data, size_t bytes);
+char                    *mt_hasher_finish(mt_hasher *hasher); /* frees the hasher */
 
 #endif

@@ -50,7 +50,7 @@ static bool check_keys(GKeyFile *file, const mt_key *keys, const char *name, GEr
 GKeyFile *mt_key_file_load_data(const char *text, size_t bytes, const char *name, const mt_key *keys, GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autoptr(GError)   cause = NULL;
+    g_autoptr(GError) cause = NULL;
 
     if (bytes > (size_t)MT_LIMIT_KEY_FILE_BYTES || !g_utf8_validate(text, (gssize)bytes, NULL)) {
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: not a UTF-8 key file of at most 1 MB", name);
@@ -65,13 +65,14 @@ GKeyFile *mt_key_file_load_data(const char *text, size_t bytes, const char *name
 
 GKeyFile *mt_key_file_load(const char *path, const mt_key *keys, GError **error)
 {
-    g_autofree char  *text = NULL;
-    gsize             bytes;
+    g_autofree char *text = NULL;
+    gsize            bytes;
     g_autoptr(GError) cause = NULL;
 
     if (!g_file_get_contents(path, &text, &bytes, &cause)) {
         bool missing = g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-        g_set_error(error, MT_ERROR, missing ? MT_ERROR_MISSING : MT_ERROR_IO, "read %s: %s", path, missing ? "no such file" : cause->message);
+        g_set_error(error, MT_ERROR, missing ? MT_ERROR_MISSING : MT_ERROR_IO, "read %s: %s", path,
+                    missing ? "no such file" : cause->message);
         return NULL;
     }
     return mt_key_file_load_data(text, bytes, path, keys, error);
@@ -107,7 +108,8 @@ static bool parse_double(const char *text, double min, double max, double *value
     return true;
 }
 
-bool mt_key_file_double(GKeyFile *file, const char *path, const char *group, const char *key, double min, double max, double *value, GError **error)
+bool mt_key_file_double(GKeyFile *file, const char *path, const char *group, const char *key, double min, double max, double *value,
+                        GError **error)
 {
     g_autofree char *text = g_key_file_get_value(file, group, key, NULL);
 
@@ -159,7 +161,8 @@ bool mt_key_file_list(GKeyFile *file, const char *path, const char *group, const
     return true;
 }
 
-bool mt_key_file_doubles(GKeyFile *file, const char *path, const char *group, const char *key, int max_n, double *values, int *n, GError **error)
+bool mt_key_file_doubles(GKeyFile *file, const char *path, const char *group, const char *key, int max_n, double *values, int *n,
+                         GError **error)
 {
     g_auto(GStrv) list = NULL;
 
@@ -180,12 +183,13 @@ bool mt_key_file_doubles(GKeyFile *file, const char *path, const char *group, co
 char *mt_key_file_resolve(const char *path, const char *relative, GError **error)
 {
     g_auto(GStrv) parts = g_strsplit(relative, "/", -1);
-    bool          below = !g_path_is_absolute(relative) && *relative != '\0';
+    bool below = !g_path_is_absolute(relative) && *relative != '\0';
 
     for (char **part = parts; *part != NULL; part++)
         below = below && strcmp(*part, "..") != 0;
     if (!below) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: path '%s': only paths below the file's own folder are followed", path, relative);
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: path '%s': only paths below the file's own folder are followed", path,
+                    relative);
         return NULL;
     }
     g_autofree char *folder = g_path_get_dirname(path);

@@ -4,24 +4,24 @@
 
 #include <stdint.h>
 
-#define MT_LIMIT_SLIDE_EDGE_PX      INT64_C(2147483647)
-#define MT_LIMIT_SLIDE_PX           INT64_C(400000000000)
-#define MT_LIMIT_TILE_BYTES         (INT64_C(64) << 20)
-#define MT_LIMIT_RASTER_BYTES       (INT64_C(4) << 30) /* decoded picture that is not stored in tiles */
-#define MT_LIMIT_ONNX_BYTES         ((INT64_C(2) << 30) - 1)
-#define MT_LIMIT_EXTERNAL_BYTES     (INT64_C(64) << 30)
-#define MT_LIMIT_GRAPH_NODES        200000
-#define MT_LIMIT_SUBGRAPH_DEPTH     16
-#define MT_LIMIT_TENSOR_BYTES       (INT64_C(64) << 30)
+#define MT_LIMIT_SLIDE_EDGE_PX INT64_C(2147483647)
+#define MT_LIMIT_SLIDE_PX INT64_C(400000000000)
+#define MT_LIMIT_TILE_BYTES (INT64_C(64) << 20)
+#define MT_LIMIT_RASTER_BYTES (INT64_C(4) << 30) /* decoded picture that is not stored in tiles */
+#define MT_LIMIT_ONNX_BYTES ((INT64_C(2) << 30) - 1)
+#define MT_LIMIT_EXTERNAL_BYTES (INT64_C(64) << 30)
+#define MT_LIMIT_GRAPH_NODES 200000
+#define MT_LIMIT_SUBGRAPH_DEPTH 16
+#define MT_LIMIT_TENSOR_BYTES (INT64_C(64) << 30)
 #define MT_LIMIT_SAFETENSORS_HEADER (INT64_C(100) << 20)
-#define MT_LIMIT_NIFTI_VOXELS       (INT64_C(1) << 33)
-#define MT_LIMIT_NIFTI_BYTES        (INT64_C(16) << 30)
-#define MT_LIMIT_GZIP_RATIO         400
-#define MT_LIMIT_JSON_BYTES         (INT64_C(64) << 20)
-#define MT_LIMIT_JSON_DEPTH         64
-#define MT_LIMIT_KEY_FILE_BYTES     (INT64_C(1) << 20)
-#define MT_LIMIT_TILE_PX_MIN        16
-#define MT_LIMIT_TILE_PX_MAX        4096
-#define MT_LIMIT_CASE_ID_BYTES      180
+#define MT_LIMIT_NIFTI_VOXELS (INT64_C(1) << 33)
+#define MT_LIMIT_NIFTI_BYTES (INT64_C(16) << 30)
+#define MT_LIMIT_GZIP_RATIO 400
+#define MT_LIMIT_JSON_BYTES (INT64_C(64) << 20)
+#define MT_LIMIT_JSON_DEPTH 64
+#define MT_LIMIT_KEY_FILE_BYTES (INT64_C(1) << 20)
+#define MT_LIMIT_TILE_PX_MIN 16
+#define MT_LIMIT_TILE_PX_MAX 4096
+#define MT_LIMIT_CASE_ID_BYTES 180
 
 #endif

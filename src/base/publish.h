@@ -8,13 +8,13 @@
 char *mt_publish_begin(const char *target, int *fd, GError **error);
 /* fsync fd, rename `temporary` to `target` without replace (or over it when `replace`), fsync the folder; closes fd in any
  * case and removes the temporary on failure.  MT_ERROR_USAGE when the target exists, MT_ERROR_IO else. */
-bool  mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error);
-void  mt_publish_abandon(const char *temporary, int fd);
+bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error);
+void mt_publish_abandon(const char *temporary, int fd);
 
 /* All in one for small files. */
-bool  mt_publish_text(const char *target, const char *text, bool replace, GError **error);
+bool mt_publish_text(const char *target, const char *text, bool replace, GError **error);
 
 /* MT_ERROR_IO: "write PATH: No space left on device (12 MB free)". */
-void  mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno);
+void mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno);
 
 #endif

@@ -26,16 +26,18 @@ static bool make_folder(const char *path, GError **error)
 {
     if (g_mkdir_with_parents(path, 0755) == 0 && access(path, W_OK) == 0)
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_IO, "open the output folder %s: %s: choose a folder that can be written", path, g_strerror(errno));
+    g_set_error(error, MT_ERROR, MT_ERROR_IO, "open the output folder %s: %s: choose a folder that can be written", path,
+                g_strerror(errno));
     return false;
 }
 
 static int open_log(const char *out, GError **error)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char     *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ"), *name = g_strdup_printf("%s-%s-%d.jsonl", time, g_get_host_name(), (int)getpid());
-    g_autofree char     *path = g_build_filename(out, "runs", name, NULL);
-    int                  fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ"),
+                    *name = g_strdup_printf("%s-%s-%d.jsonl", time, g_get_host_name(), (int)getpid());
+    g_autofree char *path = g_build_filename(out, "runs", name, NULL);
+    int              fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
     if (fd < 0)
         mt_publish_io_error(error, "begin the log", path, errno);
@@ -47,8 +49,8 @@ static int open_log(const char *out, GError **error)
 static void remove_stale(const char *out)
 {
     g_autofree char *folder = g_build_filename(out, "cases", NULL);
-    g_autoptr(GDir)  dir = g_dir_open(folder, 0, NULL);
-    const char      *name;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
 
     while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
         g_autofree char *path = g_build_filename(folder, name, NULL);
@@ -93,7 +95,7 @@ void mt_account_close(mt_account *account)
 static char *first_difference(const char *theirs, const char *ours)
 {
     g_auto(GStrv) a = g_strsplit(theirs, "\n", -1), b = g_strsplit(ours, "\n", -1);
-    guint         i = 0;
+    guint i = 0;
 
     while (a[i] != NULL && b[i] != NULL && strcmp(a[i], b[i]) == 0)
         i++;
@@ -102,7 +104,7 @@ static char *first_difference(const char *theirs, const char *ours)
 
 bool mt_account_recipe(mt_account *account, const char *resolved, GError **error)
 {
-    g_autofree char  *path = g_build_filename(account->out, "recipe.ini", NULL), *theirs = NULL;
+    g_autofree char *path = g_build_filename(account->out, "recipe.ini", NULL), *theirs = NULL;
     g_autoptr(GError) cause = NULL;
 
     if (mt_publish_text(path, resolved, false, &cause))
@@ -118,7 +120,8 @@ bool mt_account_recipe(mt_account *account, const char *resolved, GError **error
     if (strcmp(theirs, resolved) == 0)
         return true;
     g_autofree char *difference = first_difference(theirs, resolved);
-    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "use output folder %s: it holds results of another recipe (%s): choose another folder", account->out, difference);
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "use output folder %s: it holds results of another recipe (%s): choose another folder",
+                account->out, difference);
     return false;
 }
 
@@ -145,16 +148,18 @@ bool mt_account_is_done(const mt_account *account, const mt_batch_case *c)
 static char *without_path(const char *reason, const mt_batch_case *c)
 {
     g_autofree char *name = g_path_get_basename(c->path);
-    g_auto(GStrv)    parts = g_strsplit(reason, c->path, -1);
+    g_auto(GStrv) parts = g_strsplit(reason, c->path, -1);
 
     return g_strjoinv(name, parts);
 }
 
-bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts, GError **error)
+bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts,
+                       GError **error)
 {
     g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = without_path(reason, c);
     GError           as_error = {.domain = MT_ERROR, .code = code};
-    json_t          *object = json_pack("{s:s s:s s:i s:i}", "id", c->id, "reason", clean, "exit_code", mt_error_exit_code(&as_error), "attempts", attempts);
+    json_t          *object =
+        json_pack("{s:s s:s s:i s:i}", "id", c->id, "reason", clean, "exit_code", mt_error_exit_code(&as_error), "attempts", attempts);
 
     if (signal_number != 0)
         json_object_set_new(object, "signal", json_integer(signal_number));
@@ -176,7 +181,7 @@ void mt_account_clear_failed(mt_account *account, const mt_batch_case *c)
 void mt_account_log(mt_account *account, json_t *event)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char     *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
+    g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
 
     json_object_set_new(event, "time", json_string(time));
     char            *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -199,7 +204,7 @@ void mt_account_seconds(mt_account *account, const mt_batch_case *c, double seco
 static void take_old_seconds(mt_account *account, const char *summary)
 {
     g_autoptr(mt_csv) csv = mt_csv_read(summary, NULL);
-    int               id = csv != NULL ? mt_csv_column(csv, "id") : -1, seconds = csv != NULL ? mt_csv_column(csv, "seconds") : -1;
+    int id = csv != NULL ? mt_csv_column(csv, "id") : -1, seconds = csv != NULL ? mt_csv_column(csv, "seconds") : -1;
 
     for (guint row = 0; id >= 0 && seconds >= 0 && row < csv->rows->len; row++) {
         const char *name = mt_csv_cell(csv, row, id), *cell = mt_csv_cell(csv, row, seconds);
@@ -242,8 +247,8 @@ static bool fill_row(mt_account *account, const mt_batch_case *c, GPtrArray *tex
 
 char *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error)
 {
-    g_autofree char           *path = g_build_filename(account->out, "summary.csv", NULL);
-    g_autoptr(GPtrArray)       texts = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *path = g_build_filename(account->out, "summary.csv", NULL);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
     g_autofree mt_summary_row *rows = g_new0(mt_summary_row, cases->len + 1);
     int                        n = 0;
 

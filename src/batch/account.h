@@ -13,18 +13,19 @@ typedef struct mt_account mt_account;
 mt_account *mt_account_open(const char *out, GError **error);
 void        mt_account_close(mt_account *account);
 /* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs. */
-bool        mt_account_recipe(mt_account *account, const char *resolved, GError **error);
+bool mt_account_recipe(mt_account *account, const char *resolved, GError **error);
 /* cases/<id>.h5; free with g_free. */
-char       *mt_account_target(const mt_account *account, const mt_batch_case *c);
-bool        mt_account_is_done(const mt_account *account, const mt_batch_case *c);
+char *mt_account_target(const mt_account *account, const mt_batch_case *c);
+bool  mt_account_is_done(const mt_account *account, const mt_batch_case *c);
 /* failed/<id>.json, replaced; signal_number 0: none. */
-bool        mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts, GError **error);
-void        mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
+bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts,
+                       GError **error);
+void mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
 /* One line of runs/...jsonl; takes the reference.  `time` is added. */
-void        mt_account_log(mt_account *account, json_t *event);
+void mt_account_log(mt_account *account, json_t *event);
 /* summary.csv over the given cases: headline of the published, reason of the failed.  Returns its path. */
-char       *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error);
+char *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error);
 /* Seconds and error of a case, for the summary. */
-void        mt_account_seconds(mt_account *account, const mt_batch_case *c, double seconds);
+void mt_account_seconds(mt_account *account, const mt_batch_case *c, double seconds);
 
 #endif

@@ -84,7 +84,8 @@ static bool read_mpp(mt_batch_case *c, const char *cell, const char *manifest, g
         return true;
     mpp = g_ascii_strtod(cell, &end);
     if (*end != '\0' || !isfinite(mpp) || mpp <= 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "read manifest %s: row %u: mpp '%s' is not a positive number of µm per pixel", manifest, row + 2, cell);
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "read manifest %s: row %u: mpp '%s' is not a positive number of µm per pixel",
+                    manifest, row + 2, cell);
         return false;
     }
     c->mpp_x = c->mpp_y = mpp;
@@ -94,10 +95,10 @@ static bool read_mpp(mt_batch_case *c, const char *cell, const char *manifest, g
 
 static bool add_manifest(GPtrArray *cases, const char *manifest, GError **error)
 {
-    static const char *const path_names[] = {"path", "case", "wsi", NULL}, *const id_names[] = {"id", NULL}, *const patient_names[] = {"patient", NULL},
-                             *const mpp_names[] = {"mpp", NULL};
+    static const char *const path_names[] = {"path", "case", "wsi", NULL}, *const id_names[] = {"id", NULL},
+                             *const patient_names[] = {"patient", NULL}, *const mpp_names[] = {"mpp", NULL};
     g_autoptr(mt_csv) csv = mt_csv_read(manifest, error);
-    g_autofree char  *folder = g_path_get_dirname(manifest);
+    g_autofree char *folder = g_path_get_dirname(manifest);
 
     if (csv == NULL) {
         g_prefix_error(error, "read manifest: ");
@@ -106,7 +107,8 @@ static bool add_manifest(GPtrArray *cases, const char *manifest, GError **error)
     for (guint row = 0; row < csv->rows->len; row++) {
         const char *path = first_cell(csv, row, path_names);
         if (path == NULL || *path == '\0') {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "read manifest %s: row %u names no case: a column path, case or wsi is wanted", manifest, row + 2);
+            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "read manifest %s: row %u names no case: a column path, case or wsi is wanted",
+                        manifest, row + 2);
             return false;
         }
         g_autofree char *whole = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(folder, path, NULL);
@@ -126,8 +128,9 @@ static bool check_unique(GPtrArray *cases, GError **error)
     for (guint i = 0; i < cases->len; i++) {
         mt_batch_case *c = cases->pdata[i], *other = g_hash_table_lookup(seen, c->id);
         if (other != NULL) {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "name the cases: %s and %s would both be case '%s': give them ids in a manifest (columns path,id)",
-                        other->path, c->path, c->id);
+            g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                        "name the cases: %s and %s would both be case '%s': give them ids in a manifest (columns path,id)", other->path,
+                        c->path, c->id);
             return false;
         }
         g_hash_table_insert(seen, c->id, c);

@@ -6,16 +6,18 @@ static const struct {
     const char *name;
     size_t      offset;
 } SECONDS[] = {
-    {"open_s", offsetof(mt_timings, open_s)},           {"mask_s", offsetof(mt_timings, mask_s)},     {"decode_s", offsetof(mt_timings, decode_s)},
-    {"resample_s", offsetof(mt_timings, resample_s)},   {"normalise_s", offsetof(mt_timings, normalise_s)}, {"encode_s", offsetof(mt_timings, encode_s)},
-    {"write_s", offsetof(mt_timings, write_s)},         {"head_s", offsetof(mt_timings, head_s)},     {"publish_s", offsetof(mt_timings, publish_s)},
-    {"tiles_s", offsetof(mt_timings, tiles_s)},         {"total_s", offsetof(mt_timings, total_s)},
+    {"open_s", offsetof(mt_timings, open_s)},           {"mask_s", offsetof(mt_timings, mask_s)},
+    {"decode_s", offsetof(mt_timings, decode_s)},       {"resample_s", offsetof(mt_timings, resample_s)},
+    {"normalise_s", offsetof(mt_timings, normalise_s)}, {"encode_s", offsetof(mt_timings, encode_s)},
+    {"write_s", offsetof(mt_timings, write_s)},         {"head_s", offsetof(mt_timings, head_s)},
+    {"publish_s", offsetof(mt_timings, publish_s)},     {"tiles_s", offsetof(mt_timings, tiles_s)},
+    {"total_s", offsetof(mt_timings, total_s)},
 };
 
 json_t *mt_protocol_timings_to_json(const mt_timings *timings)
 {
-    json_t *object = json_pack("{s:I s:I s:i}", "tiles", (json_int_t)timings->tiles, "invalid_tiles", (json_int_t)timings->invalid_tiles, "threads",
-                               timings->threads);
+    json_t *object = json_pack("{s:I s:I s:i}", "tiles", (json_int_t)timings->tiles, "invalid_tiles", (json_int_t)timings->invalid_tiles,
+                               "threads", timings->threads);
 
     for (size_t i = 0; i < G_N_ELEMENTS(SECONDS); i++)
         json_object_set_new(object, SECONDS[i].name, json_real(*(const double *)((const char *)timings + SECONDS[i].offset)));

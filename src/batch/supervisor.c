@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #define STOP_GRACE_US INT64_C(20000000) /* how long a stopped worker may take before it is killed */
-#define ATTEMPTS      2
+#define ATTEMPTS 2
 
 typedef struct supervisor {
     const mt_batch_options *o;
@@ -64,7 +64,8 @@ static void give_case(supervisor *s, mt_worker_process *w)
     w->tiles_done = w->tiles_total = 0;
     mt_account_log(s->account, json_pack("{s:s s:s s:i}", "event", "started", "id", c->id, "attempt", attempt));
     tell(s, MT_BATCH_STARTED, c, w, NULL);
-    json_t *command = json_pack("{s:s s:s s:s s:s s:f s:f}", "do", "run", "path", c->path, "id", c->id, "target", target, "mpp_x", c->mpp_x, "mpp_y", c->mpp_y);
+    json_t *command = json_pack("{s:s s:s s:s s:s s:f s:f}", "do", "run", "path", c->path, "id", c->id, "target", target, "mpp_x", c->mpp_x,
+                                "mpp_y", c->mpp_y);
     if (c->mpp_source != NULL)
         json_object_set_new(command, "mpp_source", json_string(c->mpp_source));
     mt_worker_process_send(w, command); /* a worker that is gone shows as end of file */
@@ -138,7 +139,8 @@ static void on_end(supervisor *s, mt_worker_process *w)
 {
     int              status = mt_worker_process_end(w);
     int              number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    g_autofree char *how = number != 0 ? g_strdup_printf("signal %d (%s)", number, strsignal(number)) : g_strdup_printf("exit code %d", WEXITSTATUS(status));
+    g_autofree char *how =
+        number != 0 ? g_strdup_printf("signal %d (%s)", number, strsignal(number)) : g_strdup_printf("exit code %d", WEXITSTATUS(status));
 
     if (!w->loaded && s->fatal == NULL && s->stopped_us == 0)
         s->fatal = g_error_new(MT_ERROR, MT_ERROR_INTERNAL, "load the models in a worker: the worker died with %s", how);
@@ -150,7 +152,8 @@ static void on_end(supervisor *s, mt_worker_process *w)
         w->c = NULL;
         return;
     }
-    g_autofree char *reason = g_strdup_printf("read and encode %s: the worker died with %s after %" G_GINT64_FORMAT " tiles", w->c->path, how, w->tiles_done);
+    g_autofree char *reason =
+        g_strdup_printf("read and encode %s: the worker died with %s after %" G_GINT64_FORMAT " tiles", w->c->path, how, w->tiles_done);
     if (GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, w->c)) >= ATTEMPTS) {
         record_failure(s, w, reason, MT_ERROR_INTERNAL, number);
         return;
@@ -285,8 +288,8 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
         g_propagate_error(error, g_steal_pointer(&summary_error));
         ok = false;
     }
-    mt_account_log(s.account, json_pack("{s:s s:i s:i s:i s:b}", "event", "ended", "done", totals->done, "skipped", totals->skipped, "failed",
-                                        totals->failed, "stopped", (int)totals->stopped));
+    mt_account_log(s.account, json_pack("{s:s s:i s:i s:i s:b}", "event", "ended", "done", totals->done, "skipped", totals->skipped,
+                                        "failed", totals->failed, "stopped", (int)totals->stopped));
     mt_account_close(s.account);
     g_queue_free(s.pending);
     g_hash_table_unref(s.attempts);

@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define EVENT_FD          3
+#define EVENT_FD 3
 #define PROGRESS_EVERY_US 100000
 
 static volatile sig_atomic_t stop_asked; /* the one state a signal handler can reach */
@@ -46,8 +46,8 @@ static bool send_event(json_t *event)
 
 static bool send_failure(const char *event, const GError *error)
 {
-    return send_event(json_pack("{s:s s:i s:s}", "event", event, "code", error->domain == MT_ERROR ? error->code : MT_ERROR_INTERNAL, "message",
-                                error->message));
+    return send_event(json_pack("{s:s s:i s:s}", "event", event, "code", error->domain == MT_ERROR ? error->code : MT_ERROR_INTERNAL,
+                                "message", error->message));
 }
 
 static bool on_progress(void *user, int64_t done, int64_t total)
@@ -64,7 +64,7 @@ static bool on_progress(void *user, int64_t done, int64_t total)
 
 static bool do_load(const json_t *command, mt_pipeline **pipeline)
 {
-    g_autoptr(GError)    error = NULL;
+    g_autoptr(GError) error = NULL;
     g_autoptr(mt_recipe) recipe = mt_recipe_from_json(json_string_value(json_object_get(command, "recipe")), &error);
 
     if (recipe != NULL)
@@ -78,14 +78,14 @@ static bool do_load(const json_t *command, mt_pipeline **pipeline)
 static bool do_run(const json_t *command, mt_pipeline *pipeline)
 {
     g_autoptr(GError) error = NULL;
-    mt_timings        timings = {0};
-    gint64            last = 0;
-    mt_job            job = {.path = json_string_value(json_object_get(command, "path")),
-                             .id = json_string_value(json_object_get(command, "id")),
-                             .mpp_x = json_number_value(json_object_get(command, "mpp_x")),
-                             .mpp_y = json_number_value(json_object_get(command, "mpp_y")),
-                             .mpp_source = json_string_value(json_object_get(command, "mpp_source"))};
-    const char       *target = json_string_value(json_object_get(command, "target"));
+    mt_timings  timings = {0};
+    gint64      last = 0;
+    mt_job      job = {.path = json_string_value(json_object_get(command, "path")),
+                       .id = json_string_value(json_object_get(command, "id")),
+                       .mpp_x = json_number_value(json_object_get(command, "mpp_x")),
+                       .mpp_y = json_number_value(json_object_get(command, "mpp_y")),
+                       .mpp_source = json_string_value(json_object_get(command, "mpp_source"))};
+    const char *target = json_string_value(json_object_get(command, "target"));
 
     if (pipeline == NULL || job.path == NULL || job.id == NULL || target == NULL)
         return false;
@@ -110,10 +110,10 @@ static bool do_command(const char *line, mt_pipeline **pipeline)
 
 int mt_batch_worker(void)
 {
-    struct sigaction       stop = {.sa_handler = on_stop};
+    struct sigaction stop = {.sa_handler = on_stop};
     g_autoptr(mt_pipeline) pipeline = NULL;
-    g_autofree char       *line = NULL;
-    size_t                 capacity = 0;
+    g_autofree char *line = NULL;
+    size_t           capacity = 0;
 
     sigaction(SIGTERM, &stop, NULL); /* no SA_RESTART: a waiting read ends */
     signal(SIGINT, SIG_IGN);         /* Ctrl-C reaches the whole group; the supervisor decides */

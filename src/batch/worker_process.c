@@ -19,8 +19,8 @@ bool mt_worker_process_start(mt_worker_process *w, const char *program, GError *
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "start a worker: %s", cause->message);
         return false;
     }
-    bool ok = g_spawn_async_with_pipes_and_fds(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, -1, -1, -1, &events[1], &target_fd, 1, &pid,
-                                               &w->command_fd, NULL, NULL, &cause);
+    bool ok = g_spawn_async_with_pipes_and_fds(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, -1, -1, -1, &events[1], &target_fd,
+                                               1, &pid, &w->command_fd, NULL, NULL, &cause);
     close(events[1]);
     if (!ok) {
         close(events[0]);

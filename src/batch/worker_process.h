@@ -8,11 +8,11 @@
 #include <sys/types.h>
 
 typedef struct mt_worker_process {
-    pid_t          pid;        /* 0: not running */
+    pid_t          pid; /* 0: not running */
     int            command_fd, event_fd;
-    GString       *buffer;     /* bytes of an unfinished line */
+    GString       *buffer; /* bytes of an unfinished line */
     bool           loaded;
-    mt_batch_case *c;          /* the running case; NULL: idle */
+    mt_batch_case *c; /* the running case; NULL: idle */
     gint64         started_us;
     int64_t        tiles_done, tiles_total;
 } mt_worker_process;
@@ -26,6 +26,6 @@ bool mt_worker_process_receive(mt_worker_process *w);
 /* The next whole event of the buffer, NULL when there is none. */
 json_t *mt_worker_process_next(mt_worker_process *w);
 /* Close the pipes and wait.  Returns the wait status. */
-int  mt_worker_process_end(mt_worker_process *w);
+int mt_worker_process_end(mt_worker_process *w);
 
 #endif

@@ -3,8 +3,8 @@
 #define MT_OVERLAY_PRIVATE_H
 
 #include "src/export/canvas.h"
-#include <microtome/colormap.h>
 #include "src/result/headline.h"
+#include <microtome/colormap.h>
 #include <microtome/heatmap.h>
 
 #define MT_OVERLAY_MARGIN 32

@@ -14,8 +14,9 @@ bool mt_tile_png_write(const mt_tile_pixels *pixels, const char *path, GError **
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "write %s: the case's samples are not 8-bit, and their range is not guessed", path);
         return false;
     }
-    size_t               bytes = (size_t)(pixels->width * pixels->height * pixels->channels);
-    g_autoptr(VipsImage) image = vips_image_new_from_memory(pixels->data, bytes, (int)pixels->width, (int)pixels->height, pixels->channels, VIPS_FORMAT_UCHAR);
+    size_t bytes = (size_t)(pixels->width * pixels->height * pixels->channels);
+    g_autoptr(VipsImage) image =
+        vips_image_new_from_memory(pixels->data, bytes, (int)pixels->width, (int)pixels->height, pixels->channels, VIPS_FORMAT_UCHAR);
 
     if (image != NULL && vips_pngsave(image, path, "compression", 1, NULL) == 0)
         return true;

@@ -135,7 +135,8 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     return true;
 }
 
-bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_progress progress, void *user, mt_timings *timings, GError **error)
+bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_progress progress, void *user, mt_timings *timings,
+                     GError **error)
 {
     mt_timings  unwanted = {0};
     mt_case_run run = {.p = p, .job = job, .timings = timings != NULL ? timings : &unwanted};

@@ -9,15 +9,15 @@ typedef struct mt_case_run {
     const mt_pipeline *p;
     const mt_job      *job;
     mt_case           *c;
-    char              *identity;    /* SHA-256 of the input */
+    char              *identity; /* SHA-256 of the input */
     bool               off_contract;
     mt_mask           *mask;
-    double             tissue_mm2;  /* -1: unknown */
+    double             tissue_mm2; /* -1: unknown */
     mt_grid           *grid;
     int64_t            n, n_valid;
-    uint8_t           *valid;       /* n */
+    uint8_t           *valid; /* n */
     mt_store          *store;
-    mt_head_output    *output;      /* NULL: no head, or nothing to score */
+    mt_head_output    *output; /* NULL: no head, or nothing to score */
     mt_timings        *timings;
 } mt_case_run;
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define MPP_TOLERANCE    0.02 /* share by which a wanted µm/px may differ from the card's */
+#define MPP_TOLERANCE 0.02    /* share by which a wanted µm/px may differ from the card's */
 #define COARSE_TOLERANCE 0.10 /* share by which a case may be coarser than wanted */
 
 void mt_contract_clear(mt_contract *contract)
@@ -13,8 +13,8 @@ void mt_contract_clear(mt_contract *contract)
 static bool resolve_mpp(const mt_recipe *recipe, const mt_card *card, mt_contract *contract, GError **error)
 {
     if (recipe->mpp < 0 && card->mpp <= 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare encoder '%s': neither its card nor the command names a µm/px: give --mpp (0 = level 0 as it is)",
-                    card->name);
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                    "prepare encoder '%s': neither its card nor the command names a µm/px: give --mpp (0 = level 0 as it is)", card->name);
         return false;
     }
     contract->mpp = recipe->mpp < 0 ? card->mpp : recipe->mpp;
@@ -23,7 +23,8 @@ static bool resolve_mpp(const mt_recipe *recipe, const mt_card *card, mt_contrac
     contract->off = true;
     if (!contract->off_allowed)
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
-                    "prepare encoder '%s': %g µm/px is wanted and its card says %g: leave --mpp out, or give --off-contract (the result is then degraded)",
+                    "prepare encoder '%s': %g µm/px is wanted and its card says %g: leave --mpp out, or give --off-contract (the result is "
+                    "then degraded)",
                     card->name, contract->mpp, card->mpp);
     return contract->off_allowed;
 }
@@ -36,7 +37,8 @@ static bool resolve_tile(const mt_recipe *recipe, const mt_card *card, mt_contra
     contract->off = true;
     if (!contract->off_allowed)
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
-                    "prepare encoder '%s': tiles of %d px are wanted and its card says %d: leave --tile out, or give --off-contract (the result is then degraded)",
+                    "prepare encoder '%s': tiles of %d px are wanted and its card says %d: leave --tile out, or give --off-contract (the "
+                    "result is then degraded)",
                     card->name, contract->tile_px, card->tile_px);
     return contract->off_allowed;
 }
@@ -51,7 +53,8 @@ bool mt_contract_resolve(const mt_recipe *recipe, const mt_card *card, mt_contra
     if (contract->whole_plane) {
         contract->tile_px = card->size_px;
         if (recipe->tile_px > 0 || recipe->overlap > 0) {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare encoder '%s': its card reads whole planes: leave --tile and --overlap out", card->name);
+            g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                        "prepare encoder '%s': its card reads whole planes: leave --tile and --overlap out", card->name);
             return false;
         }
         return true;
@@ -81,11 +84,12 @@ bool mt_contract_check_case(const mt_contract *contract, const mt_case *c, bool 
         return true;
     if (known)
         g_set_error(error, MT_ERROR, MT_ERROR_SPACING,
-                    "lay the grid over %s: it has %g x %g µm/px and encoder '%s' wants %g: give --off-contract to read it all the same (the result is then degraded)",
+                    "lay the grid over %s: it has %g x %g µm/px and encoder '%s' wants %g: give --off-contract to read it all the same "
+                    "(the result is then degraded)",
                     mt_case_path(c), x, y, contract->encoder, wanted);
     else
         g_set_error(error, MT_ERROR, MT_ERROR_SPACING,
-                    "lay the grid over %s: its µm/px is unknown (%s) and encoder '%s' wants %g: give --slide-mpp or a manifest column mpp", mt_case_path(c),
-                    mt_case_mpp_source(c), contract->encoder, wanted);
+                    "lay the grid over %s: its µm/px is unknown (%s) and encoder '%s' wants %g: give --slide-mpp or a manifest column mpp",
+                    mt_case_path(c), mt_case_mpp_source(c), contract->encoder, wanted);
     return false;
 }

@@ -6,14 +6,14 @@
 #include <microtome/recipe.h>
 
 typedef struct mt_contract {
-    int    tile_px;     /* edge of the tile that is read */
-    double mpp;         /* wanted µm/px; 0: level 0 as it is */
+    int    tile_px; /* edge of the tile that is read */
+    double mpp;     /* wanted µm/px; 0: level 0 as it is */
     double overlap;
     bool   whole_plane; /* the card's fit is not tiles */
     bool   off;         /* the recipe left the card */
     bool   off_allowed;
-    double card_mpp;    /* 0: the card names none */
-    char  *encoder;     /* its name, for messages */
+    double card_mpp; /* 0: the card names none */
+    char  *encoder;  /* its name, for messages */
 } mt_contract;
 
 /* MT_ERROR_USAGE when nothing names µm/px, or the recipe is more than 2 % (µm/px) or any pixel (tile) off the card's

@@ -9,8 +9,8 @@
 static bool write_tiles(mt_case *c, const mt_grid *grid, const char *folder, mt_progress progress, void *user, GError **error)
 {
     g_autoptr(mt_tile_reader) reader = mt_tile_reader_new(c, grid, MT_FILTER_BILINEAR, error);
-    int64_t                   n = mt_grid_count(grid);
-    bool                      volume = mt_case_planes(c) > 1;
+    int64_t n = mt_grid_count(grid);
+    bool    volume = mt_case_planes(c) > 1;
 
     if (reader == NULL)
         return false;
@@ -33,15 +33,17 @@ static bool write_tiles(mt_case *c, const mt_grid *grid, const char *folder, mt_
 /* coords.h5: the /coords of a result, without features. */
 static bool write_coords(const mt_grid *grid, const mt_case *c, const char *id, const char *folder, GError **error)
 {
-    g_autofree char     *path = g_build_filename(folder, "coords.h5", NULL);
-    g_autoptr(mt_store)  store = mt_store_create(path, error);
+    g_autofree char *path = g_build_filename(folder, "coords.h5", NULL);
+    g_autoptr(mt_store) store = mt_store_create(path, error);
 
-    return store != NULL && mt_grid_store(grid, c, id, store, error) && mt_store_publish(store, "{\"schema\":1,\"status\":\"coords\"}", error);
+    return store != NULL && mt_grid_store(grid, c, id, store, error) &&
+           mt_store_publish(store, "{\"schema\":1,\"status\":\"coords\"}", error);
 }
 
 int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *folder, mt_progress progress, void *user, GError **error)
 {
-    mt_grid_params     params = {.tile_px = recipe->tile_px, .mpp = MAX(recipe->mpp, 0), .overlap = recipe->overlap, .min_share = recipe->min_share};
+    mt_grid_params params = {
+        .tile_px = recipe->tile_px, .mpp = MAX(recipe->mpp, 0), .overlap = recipe->overlap, .min_share = recipe->min_share};
     g_autoptr(mt_case) c = mt_pipeline_open_case(recipe, job, error);
 
     if (c == NULL)

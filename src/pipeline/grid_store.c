@@ -5,7 +5,7 @@
 /* (N,2) x, y; (N,3) x, y, plane for a volume. */
 static mt_tensor *coords_of(const mt_grid *grid, bool volume, GError **error)
 {
-    int64_t              n = mt_grid_count(grid), shape[] = {n, volume ? 3 : 2};
+    int64_t n = mt_grid_count(grid), shape[] = {n, volume ? 3 : 2};
     g_autoptr(mt_tensor) coords = mt_tensor_new(MT_I64, 2, shape, error);
 
     if (coords == NULL)
@@ -25,17 +25,17 @@ bool mt_grid_store(const mt_grid *grid, const mt_case *c, const char *id, mt_sto
 {
     const mt_grid_params *params = mt_grid_get_params(grid);
     const mt_level       *level = mt_case_level(c, 0);
-    g_autoptr(mt_tensor)  coords = coords_of(grid, mt_case_get_kind(c) == MT_CASE_VOLUME, error);
-    mt_coords_info        info = {.name = id,
-                                  .patch_size = params->whole_plane ? MAX(level->width, level->height) : params->tile_px,
-                                  .patch_level = mt_grid_level(grid),
-                                  .patch_depth = 1,
-                                  .overlap = params->whole_plane ? 0 : params->overlap,
-                                  .level0_width = level->width,
-                                  .level0_height = level->height,
-                                  .target_mpp = params->whole_plane ? 0 : params->mpp,
-                                  .mpp_source = mt_case_mpp_source(c),
-                                  .objective_power = mt_case_objective_power(c)};
+    g_autoptr(mt_tensor) coords = coords_of(grid, mt_case_get_kind(c) == MT_CASE_VOLUME, error);
+    mt_coords_info info = {.name = id,
+                           .patch_size = params->whole_plane ? MAX(level->width, level->height) : params->tile_px,
+                           .patch_level = mt_grid_level(grid),
+                           .patch_depth = 1,
+                           .overlap = params->whole_plane ? 0 : params->overlap,
+                           .level0_width = level->width,
+                           .level0_height = level->height,
+                           .target_mpp = params->whole_plane ? 0 : params->mpp,
+                           .mpp_source = mt_case_mpp_source(c),
+                           .objective_power = mt_case_objective_power(c)};
 
     if (coords == NULL)
         return false;

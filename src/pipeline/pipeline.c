@@ -16,8 +16,8 @@ static bool override_head_card(mt_pipeline *p, const mt_recipe *recipe, GError *
     p->head_card = *card;
     if (recipe->label_names != NULL) {
         if (g_strv_length(recipe->label_names) != n) {
-            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: it has %u classes and the recipe's [labels] names %u", recipe->head, n,
-                        g_strv_length(recipe->label_names));
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: it has %u classes and the recipe's [labels] names %u", recipe->head,
+                        n, g_strv_length(recipe->label_names));
             return false;
         }
         p->head_card.labels = recipe->label_names;
@@ -51,7 +51,7 @@ static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
 mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **error)
 {
     g_autoptr(mt_pipeline) p = g_new0(mt_pipeline, 1);
-    g_autofree char       *json = mt_recipe_to_json(recipe);
+    g_autofree char *json = mt_recipe_to_json(recipe);
 
     p->recipe = mt_recipe_from_json(json, error); /* a copy of our own */
     p->threads = MAX(1, threads);
@@ -62,7 +62,8 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         return NULL;
     }
     p->encoder = mt_encoder_load(recipe->encoder, error);
-    if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) || !load_head(p, p->recipe, error))
+    if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
+        !load_head(p, p->recipe, error))
         return NULL;
     p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
     p->resolved = mt_resolved_text(p->recipe, &p->contract, p->encoder, p->batch, p->head, &p->head_card);

@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const mt_key KEYS[] = {
-    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},  {"mask", "min_share"}, {"grid", "mpp"},     {"grid", "tile"},
-    {"grid", "overlap"},   {"encoder", "model"},    {"encoder", "batch"}, {"head", "model"},     {"labels", "names"}, {"labels", "positive"},
-    {"thresholds", "*"},   {NULL, NULL},
+    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},   {"mask", "min_share"}, {"grid", "mpp"},
+    {"grid", "tile"},      {"grid", "overlap"},     {"encoder", "model"}, {"encoder", "batch"},  {"head", "model"},
+    {"labels", "names"},   {"labels", "positive"},  {"thresholds", "*"},  {NULL, NULL},
 };
 
 static const char *const AXES[] = {"axial", "coronal", "sagittal"};
@@ -101,7 +101,7 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
 
 mt_recipe *mt_recipe_load(const char *path, GError **error)
 {
-    g_autoptr(GKeyFile)  file = mt_key_file_load(path, KEYS, error);
+    g_autoptr(GKeyFile) file = mt_key_file_load(path, KEYS, error);
     g_autoptr(mt_recipe) recipe = mt_recipe_new();
 
     if (file == NULL)
@@ -118,8 +118,8 @@ static void put_string(json_t *object, const char *key, const char *value)
 
 char *mt_recipe_to_json(const mt_recipe *r)
 {
-    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px, "overlap", r->overlap,
-                          "batch", r->batch, "off_contract", r->off_contract, "plane_axis", (int)r->plane_axis);
+    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px, "overlap",
+                          r->overlap, "batch", r->batch, "off_contract", r->off_contract, "plane_axis", (int)r->plane_axis);
 
     put_string(o, "path", r->path);
     put_string(o, "modality", r->modality);
@@ -150,10 +150,10 @@ static char *take_string(const json_t *object, const char *key)
 
 mt_recipe *mt_recipe_from_json(const char *json, GError **error)
 {
-    json_error_t         where;
-    json_t              *o = json_loads(json, JSON_REJECT_DUPLICATES, &where);
+    json_error_t where;
+    json_t      *o = json_loads(json, JSON_REJECT_DUPLICATES, &where);
     g_autoptr(mt_recipe) r = mt_recipe_new();
-    int                  off_contract = 0, axis = 0;
+    int off_contract = 0, axis = 0;
 
     if (o == NULL || json_unpack(o, "{s:F s:F s:i s:F s:i s:b s:i}", "min_share", &r->min_share, "mpp", &r->mpp, "tile_px", &r->tile_px,
                                  "overlap", &r->overlap, "batch", &r->batch, "off_contract", &off_contract, "plane_axis", &axis) != 0) {

@@ -41,8 +41,8 @@ bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
     g_autoptr(mt_tensor) thumbnail = mt_thumbnail_new(run->c, THUMBNAIL_PX, error);
 
-    return thumbnail != NULL && mt_grid_store(run->grid, run->c, run->job->id, run->store, error) && record_rings(run, error) && record_geometry(run, error) &&
-           mt_schema_write_thumbnail(run->store, thumbnail, error);
+    return thumbnail != NULL && mt_grid_store(run->grid, run->c, run->job->id, run->store, error) && record_rings(run, error) &&
+           record_geometry(run, error) && mt_schema_write_thumbnail(run->store, thumbnail, error);
 }
 
 static mt_fact *library_facts(void)
@@ -56,28 +56,28 @@ static mt_fact *library_facts(void)
 
 static bool record_provenance(mt_case_run *run, GError **error)
 {
-    const mt_pipeline         *p = run->p;
-    mt_fact                    hashes[] = {{"recipe", p->recipe_sha256},
-                                           {"model", mt_model_sha256(mt_encoder_model(p->encoder))},
-                                           {"input", run->identity},
-                                           {"head", p->head != NULL ? mt_head_sha256(p->head) : NULL},
-                                           {NULL, NULL}};
-    mt_fact                    facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
-                                          {"precision", "fp32"},
-                                          {"case_format", mt_case_format(run->c)},
-                                          {"case_backend", mt_case_backend(run->c)},
-                                          {"modality", mt_case_modality(run->c)},
-                                          {"mask", mt_mask_method(run->mask)},
-                                          {"head", p->head != NULL ? mt_head_kind(p->head) : NULL},
-                                          {NULL, NULL}};
-    g_autofree mt_fact        *libraries = library_facts();
-    mt_provenance              provenance = {.isa = mt_engine_isa(),
-                                             .libraries = libraries,
-                                             .hashes = hashes,
-                                             .facts = facts,
-                                             .recipe = p->resolved,
-                                             .demonstration = mt_pipeline_demonstration(p),
-                                             .off_contract = run->off_contract};
+    const mt_pipeline  *p = run->p;
+    mt_fact             hashes[] = {{"recipe", p->recipe_sha256},
+                                    {"model", mt_model_sha256(mt_encoder_model(p->encoder))},
+                                    {"input", run->identity},
+                                    {"head", p->head != NULL ? mt_head_sha256(p->head) : NULL},
+                                    {NULL, NULL}};
+    mt_fact             facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
+                                   {"precision", "fp32"},
+                                   {"case_format", mt_case_format(run->c)},
+                                   {"case_backend", mt_case_backend(run->c)},
+                                   {"modality", mt_case_modality(run->c)},
+                                   {"mask", mt_mask_method(run->mask)},
+                                   {"head", p->head != NULL ? mt_head_kind(p->head) : NULL},
+                                   {NULL, NULL}};
+    g_autofree mt_fact *libraries = library_facts();
+    mt_provenance       provenance = {.isa = mt_engine_isa(),
+                                      .libraries = libraries,
+                                      .hashes = hashes,
+                                      .facts = facts,
+                                      .recipe = p->resolved,
+                                      .demonstration = mt_pipeline_demonstration(p),
+                                      .off_contract = run->off_contract};
 
     if (p->head == NULL)
         hashes[3].name = facts[6].name = NULL;
@@ -87,24 +87,24 @@ static bool record_provenance(mt_case_run *run, GError **error)
 
 bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **error)
 {
-    const mt_pipeline   *p = run->p;
-    const mt_head_card  *card = p->head != NULL ? &p->head_card : NULL;
-    mt_prediction_facts  tiles = {.tiles = run->n, .invalid_tiles = run->n - run->n_valid, .off_contract = run->off_contract};
-    mt_headline_facts    facts = {.id = run->job->id,
-                                  .tissue_mm2 = run->tissue_mm2,
-                                  .mpp_source = mt_case_mpp_source(run->c),
-                                  .encoder = mt_encoder_card(p->encoder)->name,
-                                  .head = p->head != NULL ? mt_head_kind(p->head) : NULL,
-                                  .precision = "fp32",
-                                  .recipe_sha256 = p->recipe_sha256,
-                                  .model_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
-                                  .head_sha256 = p->head != NULL ? mt_head_sha256(p->head) : NULL,
-                                  .input_sha256 = run->identity,
-                                  .demonstration = mt_pipeline_demonstration(p)};
+    const mt_pipeline  *p = run->p;
+    const mt_head_card *card = p->head != NULL ? &p->head_card : NULL;
+    mt_prediction_facts tiles = {.tiles = run->n, .invalid_tiles = run->n - run->n_valid, .off_contract = run->off_contract};
+    mt_headline_facts   facts = {.id = run->job->id,
+                                 .tissue_mm2 = run->tissue_mm2,
+                                 .mpp_source = mt_case_mpp_source(run->c),
+                                 .encoder = mt_encoder_card(p->encoder)->name,
+                                 .head = p->head != NULL ? mt_head_kind(p->head) : NULL,
+                                 .precision = "fp32",
+                                 .recipe_sha256 = p->recipe_sha256,
+                                 .model_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
+                                 .head_sha256 = p->head != NULL ? mt_head_sha256(p->head) : NULL,
+                                 .input_sha256 = run->identity,
+                                 .demonstration = mt_pipeline_demonstration(p)};
     g_autoptr(mt_prediction) prediction = mt_prediction_new(run->output, card, &tiles, error);
 
-    if (prediction == NULL ||
-        (run->output != NULL && !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error)) || !record_provenance(run, error))
+    if (prediction == NULL || (run->output != NULL && !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error)) ||
+        !record_provenance(run, error))
         return false;
     mt_case_mpp(run->c, &facts.mpp_x, &facts.mpp_y);
     *headline = mt_headline_json(prediction, &facts, error);

@@ -49,7 +49,7 @@ static void put_encoder(GString *text, const mt_encoder *encoder, const char *pa
     static const char *const pools[] = {"none", "cls", "mean", "cls+mean"}, *const fits[] = {"tiles", "stretch", "pad", "crop"},
                              *const channels[] = {"rgb", "bgr", "gray"}, *const values[] = {"rgb8", "hu", "percentile", "zscore", "range"},
                              *const filters[] = {"bilinear", "bicubic", "lanczos", "nearest"};
-    const mt_card *card = mt_encoder_card(encoder);
+    const mt_card                  *card = mt_encoder_card(encoder);
 
     g_string_append(text, "\n[encoder]\n");
     put_text(text, "name", card->name);
@@ -59,8 +59,8 @@ static void put_encoder(GString *text, const mt_encoder *encoder, const char *pa
     put_text(text, "input", card->input);
     put_text(text, "output", card->output);
     put_text(text, "pool", pools[card->pool]);
-    g_string_append_printf(text, "prefix_tokens=%d\nsize_px=%d\ntile_px=%d\nresize_px=%d\ncrop_px=%d\n", card->prefix_tokens, card->size_px, card->tile_px,
-                           card->resize_px, card->crop_px);
+    g_string_append_printf(text, "prefix_tokens=%d\nsize_px=%d\ntile_px=%d\nresize_px=%d\ncrop_px=%d\n", card->prefix_tokens, card->size_px,
+                           card->tile_px, card->resize_px, card->crop_px);
     put_text(text, "fit", fits[card->fit]);
     put_text(text, "channels", channels[card->channels]);
     put_text(text, "value", values[card->value]);

@@ -12,9 +12,9 @@ typedef struct mt_team_params {
     mt_encoder         *encoder;
     const mt_intensity *intensity; /* NULL where the card does not ask */
     mt_backend          backend;
-    int                 batch;     /* tiles per batch of a large case: the card's or the recipe's */
+    int                 batch; /* tiles per batch of a large case: the card's or the recipe's */
     int                 threads;
-    mt_progress         progress;  /* may be NULL */
+    mt_progress         progress; /* may be NULL */
     void               *progress_user;
     /* Rows first .. first+n-1: features (n x dim; zero where invalid) and valid (n; 0: the tile could not be decoded). */
     bool (*sink)(void *user, int64_t first, int64_t n, const float *features, const uint8_t *valid, GError **error);
@@ -22,7 +22,7 @@ typedef struct mt_team_params {
 } mt_team_params;
 
 /* Tiles per batch: a function of the case alone, so that results do not depend on threads. */
-int  mt_team_batch(int64_t n_tiles, int card_batch);
+int mt_team_batch(int64_t n_tiles, int card_batch);
 /* Encode the whole grid.  Fills the tile part of `timings`.  The first error of any thread ends it. */
 bool mt_team_run(const mt_team_params *params, mt_timings *timings, GError **error);
 

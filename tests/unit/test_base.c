@@ -31,8 +31,9 @@ static void test_exit_codes(void)
     static const struct {
         mt_error code;
         int      exit_code;
-    } cases[] = {{MT_ERROR_USAGE, 64},  {MT_ERROR_RANGE, 64},    {MT_ERROR_INPUT, 65},  {MT_ERROR_SPACING, 65}, {MT_ERROR_LIMIT, 65}, {MT_ERROR_MISSING, 66},
-                 {MT_ERROR_INTERNAL, 70}, {MT_ERROR_MEMORY, 70}, {MT_ERROR_IO, 74},     {MT_ERROR_STOPPED, 75}, {MT_ERROR_MODEL, 78}};
+    } cases[] = {{MT_ERROR_USAGE, 64}, {MT_ERROR_RANGE, 64},   {MT_ERROR_INPUT, 65},    {MT_ERROR_SPACING, 65},
+                 {MT_ERROR_LIMIT, 65}, {MT_ERROR_MISSING, 66}, {MT_ERROR_INTERNAL, 70}, {MT_ERROR_MEMORY, 70},
+                 {MT_ERROR_IO, 74},    {MT_ERROR_STOPPED, 75}, {MT_ERROR_MODEL, 78}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = g_error_new_literal(MT_ERROR, cases[i].code, "x");
@@ -46,7 +47,7 @@ static void test_exit_codes(void)
 static void test_alloc(void)
 {
     g_autoptr(GError) error = NULL;
-    uint8_t          *memory = mt_alloc(3, 5, &error);
+    uint8_t *memory = mt_alloc(3, 5, &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint((uintptr_t)memory % 64, ==, 0);
@@ -69,7 +70,7 @@ static void test_alloc(void)
 /* FIPS 180-2's examples. */
 static void test_hash(void)
 {
-    g_autofree char  *abc = mt_hash_bytes("abc", 3), *path = write_file("abc", "abc"), *file = NULL;
+    g_autofree char *abc = mt_hash_bytes("abc", 3), *path = write_file("abc", "abc"), *file = NULL;
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpstr(abc, ==, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -81,7 +82,8 @@ static void test_hash(void)
 
 static void test_csv(void)
 {
-    g_autofree char  *path = write_file("a.csv", "\xef\xbb\xbfid,note\r\na,\"x, \"\"y\"\"\nz\"\n\nb,\n"), *ragged = write_file("b.csv", "a,b\n1\n");
+    g_autofree char *path = write_file("a.csv", "\xef\xbb\xbfid,note\r\na,\"x, \"\"y\"\"\nz\"\n\nb,\n"),
+                    *ragged = write_file("b.csv", "a,b\n1\n");
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_csv) csv = mt_csv_read(path, &error);
 
@@ -111,12 +113,12 @@ static const mt_key KEYS[] = {{"grid", "mpp"}, {"grid", "tile"}, {"grid", "on"},
 
 static void test_key_file_values(void)
 {
-    g_autofree char    *path = write_file("a.ini", "# note\n[grid]\nmpp= 0.25\ntile=224\non=true\nlist=1;2.5;3\n[stage.1]\nany=x\n");
-    g_autoptr(GError)   error = NULL;
+    g_autofree char *path = write_file("a.ini", "# note\n[grid]\nmpp= 0.25\ntile=224\non=true\nlist=1;2.5;3\n[stage.1]\nany=x\n");
+    g_autoptr(GError) error = NULL;
     g_autoptr(GKeyFile) file = mt_key_file_load(path, KEYS, &error);
-    double              mpp = 0, list[4];
-    int                 tile = 0, n = 0;
-    bool                on = false;
+    double mpp = 0, list[4];
+    int    tile = 0, n = 0;
+    bool   on = false;
 
     g_assert_no_error(error);
     g_assert_true(mt_key_file_double(file, path, "grid", "mpp", 0, 1, &mpp, &error) && mpp == 0.25);
@@ -137,13 +139,13 @@ static void test_key_file_refusals(void)
                  {"[grid]\nmpp=2\n", "read %s: [grid] mpp=2: a number from 0 to 1 is wanted"}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char    *path = write_file("bad.ini", cases[i].text);
-        g_autoptr(GError)   error = NULL;
+        g_autofree char *path = write_file("bad.ini", cases[i].text);
+        g_autoptr(GError) error = NULL;
         g_autoptr(GKeyFile) file = mt_key_file_load(path, KEYS, &error);
-        double              mpp;
+        double mpp;
         if (file != NULL)
             g_assert_false(mt_key_file_double(file, path, "grid", "mpp", 0, 1, &mpp, &error));
-        g_auto(GStrv)    parts = g_strsplit(cases[i].message, "%s", 2);
+        g_auto(GStrv) parts = g_strsplit(cases[i].message, "%s", 2);
         g_autofree char *message = g_strconcat(parts[0], path, parts[1], NULL);
         assert_message(&error, MT_ERROR_MODEL, message);
     }
@@ -152,21 +154,23 @@ static void test_key_file_refusals(void)
 static void test_key_file_paths(void)
 {
     static const char *const refused[] = {"/etc/x", "../x", "a/../../x", ""};
-    g_autoptr(GError)        error = NULL;
-    g_autofree char         *below = mt_key_file_resolve("/a/b/r.ini", "heads/h.safetensors", &error);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *below = mt_key_file_resolve("/a/b/r.ini", "heads/h.safetensors", &error);
 
     g_assert_cmpstr(below, ==, "/a/b/heads/h.safetensors");
     for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_assert_null(mt_key_file_resolve("/a/b/r.ini", refused[i], &error));
-        g_autofree char *message = g_strdup_printf("read /a/b/r.ini: path '%s': only paths below the file's own folder are followed", refused[i]);
+        g_autofree char *message =
+            g_strdup_printf("read /a/b/r.ini: path '%s': only paths below the file's own folder are followed", refused[i]);
         assert_message(&error, MT_ERROR_MODEL, message);
     }
 }
 
 static void test_publish(void)
 {
-    g_autofree char  *target = g_build_filename(folder, "out.txt", NULL), *text = NULL, *lost = g_build_filename(folder, "no", "out.txt", NULL);
-    g_autofree char  *message = g_strdup_printf("publish %s: it exists already, and results are never overwritten", target);
+    g_autofree char *target = g_build_filename(folder, "out.txt", NULL), *text = NULL,
+                    *lost = g_build_filename(folder, "no", "out.txt", NULL);
+    g_autofree char *message = g_strdup_printf("publish %s: it exists already, and results are never overwritten", target);
     g_autoptr(GError) error = NULL;
 
     g_assert_true(mt_publish_text(target, "one", false, &error));
@@ -195,8 +199,8 @@ int main(int argc, char **argv)
     g_test_add_func("/base/key-file-refusals", test_key_file_refusals);
     g_test_add_func("/base/key-file-paths", test_key_file_paths);
     g_test_add_func("/base/publish", test_publish);
-    int      code = g_test_run();
-    GDir    *dir = g_dir_open(folder, 0, NULL);
+    int   code = g_test_run();
+    GDir *dir = g_dir_open(folder, 0, NULL);
     for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
         g_autofree char *path = g_build_filename(folder, name, NULL);
         g_unlink(path);

@@ -20,9 +20,9 @@ static void test_ids(void)
 
 static void test_stems(void)
 {
-    const char *const    arguments[] = {"x/a.svs", "x/b.nii.gz", "x/c.ome.tif", "x/d.tar.tif", "x/noending", NULL};
-    const char *const    ids[] = {"a", "b", "c", "d.tar", "noending"};
-    g_autoptr(GError)    error = NULL;
+    const char *const arguments[] = {"x/a.svs", "x/b.nii.gz", "x/c.ome.tif", "x/d.tar.tif", "x/noending", NULL};
+    const char *const ids[] = {"a", "b", "c", "d.tar", "noending"};
+    g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) cases = mt_batch_cases(arguments, 0.25, 0.26, &error);
 
     g_assert_no_error(error);
@@ -54,10 +54,10 @@ static void remove_manifest(char *path)
 
 static void test_manifest(void)
 {
-    char                *path = write_manifest("wsi,id,mpp,patient,site\n/s/a.svs,,0.25,p1,x\nsub/b.svs,second,,p2,y\n");
-    const char *const    arguments[] = {path, NULL};
-    g_autofree char     *folder = g_path_get_dirname(path), *below = g_build_filename(folder, "sub/b.svs", NULL);
-    g_autoptr(GError)    error = NULL;
+    char             *path = write_manifest("wsi,id,mpp,patient,site\n/s/a.svs,,0.25,p1,x\nsub/b.svs,second,,p2,y\n");
+    const char *const arguments[] = {path, NULL};
+    g_autofree char  *folder = g_path_get_dirname(path), *below = g_build_filename(folder, "sub/b.svs", NULL);
+    g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) cases = mt_batch_cases(arguments, 0.5, 0.5, &error);
 
     g_assert_no_error(error);
@@ -86,8 +86,8 @@ static void test_manifest_refusals(void)
         char             *path = write_manifest(cases[i].text);
         const char *const arguments[] = {path, NULL};
         g_autoptr(GError) error = NULL;
-        g_auto(GStrv)     parts = g_strsplit(cases[i].message, "%s", 2);
-        g_autofree char  *message = g_strconcat(parts[0], path, parts[1], NULL);
+        g_auto(GStrv) parts = g_strsplit(cases[i].message, "%s", 2);
+        g_autofree char *message = g_strconcat(parts[0], path, parts[1], NULL);
         g_assert_null(mt_batch_cases(arguments, 0, 0, &error));
         g_assert_error(error, MT_ERROR, MT_ERROR_USAGE);
         g_assert_cmpstr(error->message, ==, message);
@@ -102,7 +102,8 @@ static void test_equal_ids(void)
 
     g_assert_null(mt_batch_cases(arguments, 0, 0, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_USAGE);
-    g_assert_cmpstr(error->message, ==, "name the cases: a/x.svs and b/x.tif would both be case 'x': give them ids in a manifest (columns path,id)");
+    g_assert_cmpstr(error->message, ==,
+                    "name the cases: a/x.svs and b/x.tif would both be case 'x': give them ids in a manifest (columns path,id)");
 }
 
 int main(int argc, char **argv)

@@ -1,8 +1,8 @@
 /* Heatmaps: values and raster against NumPy's, ties, unread tiles, holes, and what cannot be drawn. */
 #include "src/result/evidence.h"
-#include <microtome/heatmap.h>
 #include "src/result/polygon_fill.h"
 #include "src/store/schema.h"
+#include <microtome/heatmap.h>
 
 #include <glib/gstdio.h>
 #include <math.h>

@@ -1,10 +1,10 @@
 /* Colour maps and the picture of a result: a synthetic case of known truth is drawn, read back and looked at px by px. */
 #include "src/export/canvas.h"
-#include <microtome/colormap.h>
-#include <microtome/overlay.h>
 #include "src/export/overlay_private.h"
 #include "src/result/headline.h"
 #include "src/store/schema.h"
+#include <microtome/colormap.h>
+#include <microtome/overlay.h>
 
 #include <glib/gstdio.h>
 #include <math.h>

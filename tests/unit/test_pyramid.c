@@ -351,8 +351,8 @@ static void test_disk_full(folder *f, gconstpointer data)
 
 static void test_classic_limit(void)
 {
-    mt_tiff_stream    stream = {.path = "p.tif", .fd = -1, .position = UINT32_MAX - 5};
-    uint64_t          offset;
+    mt_tiff_stream stream = {.path = "p.tif", .fd = -1, .position = UINT32_MAX - 5};
+    uint64_t       offset;
     g_autoptr(GError) error = NULL;
 
     g_assert_false(mt_tiff_stream_append(&stream, "123456789", 9, &offset, &error));

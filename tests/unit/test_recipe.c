@@ -17,11 +17,12 @@ static mt_recipe *load(const char *text, char **path, GError **error)
 
 static void test_load(void)
 {
-    g_autofree char     *path = NULL;
-    g_autoptr(GError)    error = NULL;
-    g_autoptr(mt_recipe) r = load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[grid]\nmpp=0.5\ntile=256\noverlap=0.25\n"
-                                  "[encoder]\nmodel=models/e.onnx\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n",
-                                  &path, &error);
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_recipe) r =
+        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[grid]\nmpp=0.5\ntile=256\noverlap=0.25\n"
+             "[encoder]\nmodel=models/e.onnx\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n",
+             &path, &error);
 
     g_assert_no_error(error);
     g_autofree char *folder = g_path_get_dirname(path), *model = g_build_filename(folder, "models/e.onnx", NULL);
@@ -29,7 +30,7 @@ static void test_load(void)
     g_assert_cmpstr(r->encoder, ==, model);
     g_assert_cmpstr(r->head, ==, "mean");
     g_assert_true(r->mpp == 0.5 && r->overlap == 0.25 && r->threshold == 0.3 && r->min_share == 0.1);
-    g_autofree char     *json = mt_recipe_to_json(r), *again = NULL;
+    g_autofree char *json = mt_recipe_to_json(r), *again = NULL;
     g_autoptr(mt_recipe) copy = mt_recipe_from_json(json, &error);
     again = mt_recipe_to_json(copy);
     g_assert_cmpstr(json, ==, again);
@@ -39,17 +40,18 @@ static void test_refusals(void)
 {
     static const struct {
         const char *text, *message;
-    } cases[] = {{"[input]\nplane_axis=up\n", "read %s: [input] plane_axis=up: axial, coronal or sagittal is wanted"},
-                 {"[encoder]\nmodel=../e.onnx\n", "read %s: path '../e.onnx': only paths below the file's own folder are followed"},
-                 {"[labels]\npositive=b\n[thresholds]\na=0.3\n", "read %s: [thresholds] must hold one threshold, named as [labels] positive"},
-                 {"[grid]\nmpp=-1\n", "read %s: [grid] mpp=-1: a number from 0 to 1000 is wanted"}};
+    } cases[] = {
+        {"[input]\nplane_axis=up\n", "read %s: [input] plane_axis=up: axial, coronal or sagittal is wanted"},
+        {"[encoder]\nmodel=../e.onnx\n", "read %s: path '../e.onnx': only paths below the file's own folder are followed"},
+        {"[labels]\npositive=b\n[thresholds]\na=0.3\n", "read %s: [thresholds] must hold one threshold, named as [labels] positive"},
+        {"[grid]\nmpp=-1\n", "read %s: [grid] mpp=-1: a number from 0 to 1000 is wanted"}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char     *path = NULL;
-        g_autoptr(GError)    error = NULL;
+        g_autofree char *path = NULL;
+        g_autoptr(GError) error = NULL;
         g_autoptr(mt_recipe) recipe = load(cases[i].text, &path, &error);
-        g_auto(GStrv)        parts = g_strsplit(cases[i].message, "%s", 2);
-        g_autofree char     *message = g_strconcat(parts[0], path, parts[1], NULL);
+        g_auto(GStrv) parts = g_strsplit(cases[i].message, "%s", 2);
+        g_autofree char *message = g_strconcat(parts[0], path, parts[1], NULL);
         g_assert_null(recipe);
         g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
         g_assert_cmpstr(error->message, ==, message);
@@ -62,15 +64,14 @@ static void test_contract(void)
         double wanted_mpp;
         int    tile;
         bool   allowed, ok, off;
-    } cases[] = {{-1, 0, false, true, false},  {0.505, 0, false, true, false}, {0.52, 0, false, false, false},
-                 {0.52, 0, true, true, true},  {-1, 224, false, true, false},  {-1, 256, false, false, false},
-                 {-1, 256, true, true, true},  {0, 0, false, true, false}};
+    } cases[] = {{-1, 0, false, true, false},   {0.505, 0, false, true, false}, {0.52, 0, false, false, false}, {0.52, 0, true, true, true},
+                 {-1, 224, false, true, false}, {-1, 256, false, false, false}, {-1, 256, true, true, true},    {0, 0, false, true, false}};
     mt_card card = {.name = (char *)"e", .tile_px = 224, .size_px = 224, .mpp = 0.5};
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(mt_recipe) recipe = mt_recipe_new();
-        g_autoptr(GError)    error = NULL;
-        mt_contract          contract;
+        g_autoptr(GError) error = NULL;
+        mt_contract contract;
         recipe->mpp = cases[i].wanted_mpp;
         recipe->tile_px = cases[i].tile;
         recipe->off_contract = cases[i].allowed;
