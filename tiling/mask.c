@@ -33,6 +33,13 @@ static bool whole_plane(mt_case *c, mt_foreground *found, GError **error)
     return true;
 }
 
+bool mt_mask_method_known(const char *method)
+{
+    static const char *const methods[] = {"otsu", "field", "body", "none", NULL};
+
+    return g_strv_contains(methods, method) || (g_str_has_prefix(method, "clam:") && mt_clam_has_preset(method + 5));
+}
+
 static bool find_foreground(mt_case *c, const char *method, mt_foreground *found, GError **error)
 {
     if (strcmp(method, "otsu") == 0)

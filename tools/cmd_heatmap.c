@@ -41,7 +41,7 @@ static bool draw(const char *path, const heatmap_options *o, GError **error)
 
 static int draw_all(char **paths, const heatmap_options *o)
 {
-    int code = 0;
+    int code = 0, drawn = 0;
 
     if (g_mkdir_with_parents(o->folder, 0755) != 0) {
         fprintf(stderr, "microtome heatmap: create folder %s: %s\n", o->folder, g_strerror(errno));
@@ -49,12 +49,14 @@ static int draw_all(char **paths, const heatmap_options *o)
     }
     for (; *paths != NULL; paths++) {
         g_autoptr(GError) error = NULL;
-        if (draw(*paths, o, &error))
+        if (draw(*paths, o, &error)) {
+            drawn++;
             continue;
+        }
         int one = mt_command_fail(&mt_command_heatmap, error);
         code = code == 0 || code == one ? one : 65;
     }
-    return code;
+    return code != 0 && drawn > 0 ? 65 : code;
 }
 
 static int run(int argc, char **argv)

@@ -79,6 +79,10 @@ static void replace_string(char **field, char **value)
 /* The command line beats the recipe. */
 static bool apply_options(run_options *o, mt_recipe *recipe)
 {
+    if (o->threads < 0 || o->workers < 0) {
+        mt_command_usage(&mt_command_run, "--threads and --workers are positive");
+        return false;
+    }
     if ((!isnan(o->mpp) && !in_range(o->mpp, 0, 1000, "--mpp")) || (!isnan(o->overlap) && !in_range(o->overlap, 0, 0.99, "--overlap")) ||
         (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) || (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")))
         return false;
@@ -184,7 +188,7 @@ static void print_table(const mt_batch_totals *totals)
     for (int row = -1; row < (int)csv->rows->len; row++) {
         printf("%-28s", row < 0 ? "id" : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, "id")));
         for (size_t k = 0; k < G_N_ELEMENTS(columns); k++)
-            print_cell(row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k])), 12);
+            print_cell(row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k])), 14);
         putchar('\n');
     }
 }
@@ -243,6 +247,10 @@ static int run(int argc, char **argv)
 
     if (!parse(&o, &argc, &argv))
         return 64;
+    const char *const paths[] = {o.recipe, o.encoder, o.head, o.out};
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
+        if (paths[i] != NULL && !g_utf8_validate(paths[i], -1, NULL))
+            return mt_command_usage(&mt_command_run, "the path of recipe, encoder, head or output is not UTF-8: rename it");
     if (o.out == NULL)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
     g_autoptr(mt_recipe) recipe = o.recipe != NULL ? mt_recipe_load(o.recipe, &error) : mt_recipe_new();

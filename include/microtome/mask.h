@@ -28,6 +28,8 @@ typedef struct mt_ring {
 MT_PUBLIC mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error);
 MT_PUBLIC void     mt_mask_free(mt_mask *mask);
 
+/* True for a method that mt_mask_new knows. */
+MT_PUBLIC bool mt_mask_method_known(const char *method);
 /* The method in full ("otsu", "clam:tcga", "none"). */
 MT_PUBLIC const char *mt_mask_method(const mt_mask *mask);
 /* Size of the raster, and its pixels (0 or 255, row-major); level-0 px per mask px is width0 / width per axis. */

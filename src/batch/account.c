@@ -144,23 +144,46 @@ bool mt_account_is_done(const mt_account *account, const mt_batch_case *c)
     return access(path, F_OK) == 0; /* a final name means a complete file */
 }
 
-/* `reason` without the case's path: parent folders may hold names. */
-static char *without_path(const char *reason, const mt_batch_case *c)
+static char *replace_all(const char *text, const char *part, const char *by)
 {
-    g_autofree char *name = g_path_get_basename(c->path);
-    g_auto(GStrv) parts = g_strsplit(reason, c->path, -1);
+    g_auto(GStrv) parts = g_strsplit(text, part, -1);
 
-    return g_strjoinv(name, parts);
+    return g_strjoinv(by, parts);
 }
 
-bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts,
-                       GError **error)
+/* `reason` without folders: parent folders may hold names. */
+static char *without_folders(const mt_account *account, const char *reason, const mt_batch_case *c)
 {
-    g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = without_path(reason, c);
+    g_autofree char *name = g_path_get_basename(c->path), *folder = g_path_get_dirname(c->path);
+    g_autofree char *inside = g_strconcat(folder, "/", NULL), *out = g_strconcat(account->out, "/", NULL);
+    g_autofree char *valid = g_utf8_make_valid(reason, -1), *a = replace_all(valid, c->path, name);
+    g_autofree char *b = strcmp(folder, ".") == 0 || strcmp(folder, "/") == 0 ? g_strdup(a) : replace_all(a, inside, "");
+
+    return replace_all(b, out, "");
+}
+
+bool mt_account_same_input(const mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *target = mt_account_target(account, c), *line = mt_result_headline(target, NULL);
+    g_autofree char *now = mt_case_identity(c->path, NULL); /* reads bytes, decodes nothing */
+    json_t          *headline = line != NULL ? json_loads(line, 0, NULL) : NULL;
+    const char      *then = json_string_value(json_object_get(headline, "input_sha256"));
+    bool             same = now == NULL || then == NULL || strcmp(now, then) == 0;
+
+    json_decref(headline);
+    return same;
+}
+
+bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
+                       int attempts, GError **error)
+{
+    g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = without_folders(account, reason, c);
     GError           as_error = {.domain = MT_ERROR, .code = code};
     json_t          *object =
         json_pack("{s:s s:s s:i s:i}", "id", c->id, "reason", clean, "exit_code", mt_error_exit_code(&as_error), "attempts", attempts);
 
+    if (stage != NULL)
+        json_object_set_new(object, "stage", json_string(stage));
     if (signal_number != 0)
         json_object_set_new(object, "signal", json_integer(signal_number));
     mt_account_log(account, json_pack("{s:s s:O}", "event", "failed", "case", object));
@@ -234,12 +257,12 @@ static bool fill_row(mt_account *account, const mt_batch_case *c, GPtrArray *tex
     double          *seconds = g_hash_table_lookup(account->seconds, c->id);
 
     *row = (mt_summary_row){.id = c->id, .patient = c->patient, .seconds = seconds != NULL ? *seconds : -1};
-    if (access(target, F_OK) == 0) {
+    row->error = failed_reason(account, c); /* a finished case has none, unless this path is another file */
+    if (row->error == NULL && access(target, F_OK) == 0) {
         g_autoptr(GError) error = NULL;
         row->headline = mt_result_headline(target, &error);
         row->error = row->headline == NULL ? g_strdup(error->message) : NULL;
-    } else
-        row->error = failed_reason(account, c);
+    }
     g_ptr_array_add(texts, (char *)row->headline);
     g_ptr_array_add(texts, (char *)row->error);
     return row->headline != NULL || row->error != NULL;

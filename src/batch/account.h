@@ -17,9 +17,11 @@ bool mt_account_recipe(mt_account *account, const char *resolved, GError **error
 /* cases/<id>.h5; free with g_free. */
 char *mt_account_target(const mt_account *account, const mt_batch_case *c);
 bool  mt_account_is_done(const mt_account *account, const mt_batch_case *c);
+/* False when the published case was made from other bytes than the path holds now; true when that cannot be told. */
+bool mt_account_same_input(const mt_account *account, const mt_batch_case *c);
 /* failed/<id>.json, replaced; signal_number 0: none. */
-bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, int code, int signal_number, int attempts,
-                       GError **error);
+bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
+                       int attempts, GError **error);
 void mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
 /* One line of runs/...jsonl; takes the reference.  `time` is added. */
 void mt_account_log(mt_account *account, json_t *event);

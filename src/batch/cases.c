@@ -152,6 +152,10 @@ GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp
     }
     for (guint i = 0; i < cases->len; i++) {
         mt_batch_case *c = cases->pdata[i];
+        if (!g_utf8_validate(c->path, -1, NULL)) {
+            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "name the cases: the path of case '%s' is not UTF-8: rename the file", c->id);
+            return NULL;
+        }
         if (c->mpp_source == NULL && mpp_x > 0) {
             c->mpp_x = mpp_x;
             c->mpp_y = mpp_y;

@@ -71,13 +71,13 @@ static void give_case(supervisor *s, mt_worker_process *w)
     mt_worker_process_send(w, command); /* a worker that is gone shows as end of file */
 }
 
-static void record_failure(supervisor *s, mt_worker_process *w, const char *reason, int code, int signal_number)
+static void record_failure(supervisor *s, mt_worker_process *w, const char *reason, const char *stage, int code, int signal_number)
 {
     mt_batch_case *c = w->c;
     int            attempts = GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, c));
 
     s->totals->failed++;
-    if (!mt_account_failed(s->account, c, reason, code, signal_number, attempts, s->fatal == NULL ? &s->fatal : NULL))
+    if (!mt_account_failed(s->account, c, reason, stage, code, signal_number, attempts, s->fatal == NULL ? &s->fatal : NULL))
         g_prefix_error(&s->fatal, "record the failure of '%s': ", c->id);
     tell(s, MT_BATCH_FAILED, c, w, reason);
     w->c = NULL;
@@ -98,19 +98,34 @@ static void on_done(supervisor *s, mt_worker_process *w, const json_t *event)
     w->c = NULL;
 }
 
+static void finish_elsewhere(supervisor *s, mt_worker_process *w)
+{
+    s->totals->skipped++;
+    mt_account_clear_failed(s->account, w->c);
+    tell(s, MT_BATCH_SKIPPED, w->c, NULL, NULL);
+    w->c = NULL;
+}
+
 static void on_failed(supervisor *s, mt_worker_process *w, const json_t *event)
 {
     int         code = (int)json_integer_value(json_object_get(event, "code"));
     const char *message = json_string_value(json_object_get(event, "message"));
+    const char *stage = json_string_value(json_object_get(event, "stage"));
 
     if (code == MT_ERROR_STOPPED) {
         s->totals->stopped = true;
         w->c = NULL;
         return;
     }
-    if (code == MT_ERROR_IO && s->fatal == NULL) /* the disk, not the case: the next ones would fail too */
+    if (mt_account_is_done(s->account, w->c)) { /* another run published it first */
+        finish_elsewhere(s, w);
+        return;
+    }
+    /* past the mask it is our own disk that failed, not the input: the next cases would fail too */
+    bool ours = g_strcmp0(stage, "encode") == 0 || g_strcmp0(stage, "publish") == 0;
+    if (code == MT_ERROR_IO && ours && s->fatal == NULL)
         s->fatal = g_error_new(MT_ERROR, MT_ERROR_IO, "case '%s': %s", w->c->id, message);
-    record_failure(s, w, message, code, 0);
+    record_failure(s, w, message, stage, code, 0);
 }
 
 static void on_event(supervisor *s, mt_worker_process *w, const json_t *event)
@@ -147,6 +162,10 @@ static void on_end(supervisor *s, mt_worker_process *w)
     w->loaded = false;
     if (w->c == NULL)
         return;
+    if (mt_account_is_done(s->account, w->c)) { /* it died after the rename */
+        finish_elsewhere(s, w);
+        return;
+    }
     if (s->stopped_us != 0) {
         s->totals->stopped = true;
         w->c = NULL;
@@ -155,7 +174,7 @@ static void on_end(supervisor *s, mt_worker_process *w)
     g_autofree char *reason =
         g_strdup_printf("read and encode %s: the worker died with %s after %" G_GINT64_FORMAT " tiles", w->c->path, how, w->tiles_done);
     if (GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, w->c)) >= ATTEMPTS) {
-        record_failure(s, w, reason, MT_ERROR_INTERNAL, number);
+        record_failure(s, w, reason, NULL, MT_ERROR_INTERNAL, number);
         return;
     }
     mt_account_log(s->account, json_pack("{s:s s:s s:s}", "event", "retry", "id", w->c->id, "why", how));
@@ -219,6 +238,18 @@ static bool hand_out(supervisor *s, int usable, GError **error)
     return true;
 }
 
+/* The folder has a result of this id, made from another file: never passed off as this case's. */
+static void refuse_other_input(supervisor *s, mt_batch_case *c)
+{
+    g_autofree char *reason = g_strdup_printf(
+        "skip %s: the folder holds a finished case '%s' of another file: give this one an id of its own in a manifest", c->path, c->id);
+
+    s->totals->failed++;
+    if (!mt_account_failed(s->account, c, reason, "claim", MT_ERROR_USAGE, 0, 0, s->fatal == NULL ? &s->fatal : NULL))
+        g_prefix_error(&s->fatal, "record the failure of '%s': ", c->id);
+    tell(s, MT_BATCH_FAILED, c, NULL, reason);
+}
+
 static void queue_cases(supervisor *s)
 {
     for (guint i = 0; i < s->cases->len; i++) {
@@ -227,7 +258,12 @@ static void queue_cases(supervisor *s)
             g_queue_push_tail(s->pending, c);
             continue;
         }
+        if (!mt_account_same_input(s->account, c)) {
+            refuse_other_input(s, c);
+            continue;
+        }
         s->totals->skipped++;
+        mt_account_clear_failed(s->account, c);
         tell(s, MT_BATCH_SKIPPED, c, NULL, NULL);
     }
 }

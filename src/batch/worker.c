@@ -27,27 +27,15 @@ static void on_stop(int signal_number)
 
 static bool send_event(json_t *event)
 {
-    char  *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    size_t n = strlen(text);
-    bool   ok = true;
-
-    text[n++] = '\n'; /* over the terminating zero: the length is known */
-    for (size_t done = 0; ok && done < n;) {
-        ssize_t written = write(EVENT_FD, text + done, n - done);
-        if (written < 0 && errno == EINTR)
-            continue;
-        ok = written > 0;
-        done += ok ? (size_t)written : 0;
-    }
-    free(text);
-    json_decref(event);
-    return ok;
+    return mt_protocol_write(EVENT_FD, event);
 }
 
-static bool send_failure(const char *event, const GError *error)
+static bool send_failure(const char *event, const GError *error, const char *stage)
 {
-    return send_event(json_pack("{s:s s:i s:s}", "event", event, "code", error->domain == MT_ERROR ? error->code : MT_ERROR_INTERNAL,
-                                "message", error->message));
+    g_autofree char *message = g_utf8_make_valid(error->message, -1);
+
+    return send_event(json_pack("{s:s s:i s:s s:s}", "event", event, "code", error->domain == MT_ERROR ? error->code : MT_ERROR_INTERNAL,
+                                "message", message, "stage", stage));
 }
 
 static bool on_progress(void *user, int64_t done, int64_t total)
@@ -70,7 +58,7 @@ static bool do_load(const json_t *command, mt_pipeline **pipeline)
     if (recipe != NULL)
         *pipeline = mt_pipeline_new(recipe, (int)json_integer_value(json_object_get(command, "threads")), &error);
     if (*pipeline == NULL)
-        return send_failure("unusable", error);
+        return send_failure("unusable", error, "load");
     return send_event(json_pack("{s:s s:s s:b}", "event", "loaded", "resolved", mt_pipeline_resolved(*pipeline), "demonstration",
                                 (int)mt_pipeline_demonstration(*pipeline)));
 }
@@ -90,7 +78,7 @@ static bool do_run(const json_t *command, mt_pipeline *pipeline)
     if (pipeline == NULL || job.path == NULL || job.id == NULL || target == NULL)
         return false;
     if (!mt_pipeline_run(pipeline, &job, target, on_progress, &last, &timings, &error))
-        return send_failure("failed", error);
+        return send_failure("failed", error, timings.stage);
     return send_event(json_pack("{s:s s:o}", "event", "done", "timings", mt_protocol_timings_to_json(&timings)));
 }
 

@@ -1,5 +1,7 @@
 #include "src/batch/worker_process.h"
 
+#include "src/batch/protocol.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -35,21 +37,7 @@ bool mt_worker_process_start(mt_worker_process *w, const char *program, GError *
 
 bool mt_worker_process_send(mt_worker_process *w, json_t *command)
 {
-    char  *text = json_dumps(command, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    size_t n = strlen(text);
-    bool   ok = true;
-
-    text[n++] = '\n';
-    for (size_t done = 0; ok && done < n;) {
-        ssize_t written = write(w->command_fd, text + done, n - done);
-        if (written < 0 && errno == EINTR)
-            continue;
-        ok = written > 0;
-        done += ok ? (size_t)written : 0;
-    }
-    free(text);
-    json_decref(command);
-    return ok;
+    return mt_protocol_write(w->command_fd, command);
 }
 
 bool mt_worker_process_receive(mt_worker_process *w)

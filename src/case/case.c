@@ -121,19 +121,30 @@ static mt_source *open_source(const char *path, const mt_case_options *options, 
     return NULL;
 }
 
-/* The operator's statement wins over the file's own. */
-static void choose_spacing(mt_case *c, const mt_case_options *options)
+#define SPACING_TOLERANCE 0.02
+
+/* What the operator says fills in where the file is silent, and corrects a resolution tag; against the scanner's own word it is refused. */
+static bool choose_spacing(mt_case *c, const char *path, const mt_case_options *options, GError **error)
 {
+    double            stated_y = options->mpp_y > 0 ? options->mpp_y : options->mpp_x;
     const mt_spacing *own = &c->source->spacing;
+    bool              vendor = own->known && strcmp(own->source, "tiff-resolution") != 0 && strcmp(own->source, "resolution") != 0;
 
     mt_spacing_init(&c->spacing);
-    if (options->mpp_x > 0)
-        mt_spacing_set(&c->spacing, options->mpp_x, options->mpp_y > 0 ? options->mpp_y : options->mpp_x,
-                       options->mpp_source != NULL ? options->mpp_source : "option");
+    if (options->mpp_x > 0 && vendor &&
+        (fabs(options->mpp_x / own->x - 1) > SPACING_TOLERANCE || fabs(stated_y / own->y - 1) > SPACING_TOLERANCE)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_SPACING,
+                    "open %s: %g x %g µm/px is stated and the file says %g x %g (%s): leave the statement out for this case", path,
+                    options->mpp_x, stated_y, own->x, own->y, own->source);
+        return false;
+    }
+    if (options->mpp_x > 0 && !vendor)
+        mt_spacing_set(&c->spacing, options->mpp_x, stated_y, options->mpp_source != NULL ? options->mpp_source : "option");
     else if (own->known)
         mt_spacing_set(&c->spacing, own->x, own->y, own->source);
     else
         mt_spacing_set_unknown(&c->spacing, "%s", own->source);
+    return true;
 }
 
 mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error)
@@ -152,7 +163,10 @@ mt_case *mt_case_open(const char *path, const mt_case_options *options, GError *
     c->path = g_strdup(path);
     c->source = source;
     c->modality = g_strdup(options->modality != NULL ? options->modality : source->modality);
-    choose_spacing(c, options);
+    if (!choose_spacing(c, path, options, error)) {
+        mt_case_free(c);
+        return NULL;
+    }
     return c;
 }
 

@@ -7,6 +7,7 @@
 #include "src/pipeline/team.h"
 #include "src/store/schema.h"
 
+#include <omp.h>
 #include <string.h>
 
 static double lap(gint64 *start)
@@ -30,13 +31,28 @@ mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GErro
     return mt_case_open(job->path, &options, error);
 }
 
+/* Colour has no intensity statistics: said before the whole case is read for them. */
+static bool check_value_rule(const mt_case_run *run, GError **error)
+{
+    mt_value_rule rule = mt_encoder_card(run->p->encoder)->value;
+
+    if ((rule != MT_VALUE_PERCENTILE && rule != MT_VALUE_ZSCORE) || mt_case_channels(run->c) == 1)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                "prepare %s: encoder '%s' wants value=%s, and the case has %d channels: use an encoder for colour", run->job->path,
+                mt_encoder_card(run->p->encoder)->name, rule == MT_VALUE_ZSCORE ? "zscore" : "percentile", mt_case_channels(run->c));
+    return false;
+}
+
 static bool open_case(mt_case_run *run, GError **error)
 {
     run->c = mt_pipeline_open_case(run->p->recipe, run->job, error);
     if (run->c == NULL)
         return false;
     run->identity = mt_case_identity(run->job->path, error);
-    return run->identity != NULL && mt_contract_check_case(&run->p->contract, run->c, &run->off_contract, error);
+    if (run->identity == NULL || !check_value_rule(run, error))
+        return false;
+    return mt_contract_check_case(&run->p->contract, run->c, &run->off_contract, error);
 }
 
 static bool find_tiles(mt_case_run *run, GError **error)
@@ -52,7 +68,8 @@ static bool find_tiles(mt_case_run *run, GError **error)
     if (run->mask == NULL)
         return false;
     run->tissue_mm2 = mt_mask_area_mm2(run->mask);
-    run->grid = mt_grid_new(run->c, run->mask, &params, error);
+    /* without a mask every tile is kept, also one that hangs over the edge */
+    run->grid = mt_grid_new(run->c, strcmp(mt_mask_method(run->mask), "none") == 0 ? NULL : run->mask, &params, error);
     if (run->grid == NULL)
         return false;
     run->n = mt_grid_count(run->grid);
@@ -119,16 +136,20 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     if (!open_case(run, error))
         return false;
     run->timings->open_s = lap(&start);
+    run->timings->stage = "mask";
     if (!find_tiles(run, error))
         return false;
     run->timings->mask_s = lap(&start);
+    run->timings->stage = "encode";
     run->store = mt_store_create(target, error);
     if (run->store == NULL || !mt_case_run_record_case(run, error) || !encode(run, progress, user, error))
         return false;
     lap(&start);
+    run->timings->stage = "score";
     if (!score(run, error))
         return false;
     run->timings->head_s = lap(&start);
+    run->timings->stage = "publish";
     if (!publish(run, error))
         return false;
     run->timings->publish_s = lap(&start);
@@ -141,7 +162,9 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     mt_timings  unwanted = {0};
     mt_case_run run = {.p = p, .job = job, .timings = timings != NULL ? timings : &unwanted};
     gint64      start = g_get_monotonic_time();
-    bool        ok = run_stages(&run, target, progress, user, error);
+    omp_set_num_threads(p->threads); /* the mask's loops use the calling thread's team */
+    run.timings->stage = "open";
+    bool ok = run_stages(&run, target, progress, user, error);
 
     run.timings->total_s = lap(&start);
     g_clear_pointer(&run.store, mt_store_free); /* an unpublished one removes its temporary */

@@ -52,9 +52,9 @@ bool mt_contract_resolve(const mt_recipe *recipe, const mt_card *card, mt_contra
                               .encoder = g_strdup(card->name)};
     if (contract->whole_plane) {
         contract->tile_px = card->size_px;
-        if (recipe->tile_px > 0 || recipe->overlap > 0) {
+        if (recipe->tile_px > 0 || recipe->overlap > 0 || recipe->mpp >= 0) {
             g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
-                        "prepare encoder '%s': its card reads whole planes: leave --tile and --overlap out", card->name);
+                        "prepare encoder '%s': its card reads whole planes: leave --mpp, --tile and --overlap out", card->name);
             return false;
         }
         return true;

@@ -24,10 +24,12 @@ static bool override_head_card(mt_pipeline *p, const mt_recipe *recipe, GError *
     }
     if (recipe->positive != NULL) {
         p->head_card.positive = recipe->positive;
-        if (!g_strv_contains((const char *const *)p->head_card.labels, recipe->positive)) {
-            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head, recipe->positive);
-            return false;
-        }
+        p->head_card.has_card = p->head_card.has_card || !isnan(recipe->threshold); /* the recipe says what the card would */
+    }
+    if (p->head_card.positive != NULL && !g_strv_contains((const char *const *)p->head_card.labels, p->head_card.positive)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head,
+                    p->head_card.positive);
+        return false;
     }
     if (!isnan(recipe->threshold))
         p->head_card.threshold = recipe->threshold;
@@ -45,7 +47,11 @@ static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
                                 .encoder_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
                                 .target_mpp = p->contract.whole_plane ? 0 : p->contract.mpp,
                                 .dim = mt_encoder_dim(p->encoder)};
-    return mt_head_accepts(p->head, &origin, error) && override_head_card(p, recipe, error);
+    if (!mt_head_accepts(p->head, &origin, error) || !override_head_card(p, recipe, error))
+        return false;
+    if (p->contract.card_mpp <= 0) /* level 0 as it is: the head still knows what it was made for */
+        p->contract.card_mpp = p->head_card.target_mpp;
+    return true;
 }
 
 mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **error)
@@ -59,6 +65,11 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         return NULL;
     if (recipe->encoder == NULL) {
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
+        return NULL;
+    }
+    if (recipe->mask_method != NULL && !mt_mask_method_known(recipe->mask_method)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                    "prepare the run: unknown mask method '%s': use otsu, clam:PRESET, field, body or none", recipe->mask_method);
         return NULL;
     }
     p->encoder = mt_encoder_load(recipe->encoder, error);

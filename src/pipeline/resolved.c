@@ -107,7 +107,6 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, con
         g_string_append_printf(text, "tile=%d\n", contract->tile_px);
         put_number(text, "overlap", contract->overlap);
     }
-    put_text(text, "off_contract", recipe->off_contract ? "true" : "false");
     put_encoder(text, encoder, recipe->encoder, batch);
     if (head != NULL)
         put_head(text, head, head_card, recipe->head);

@@ -146,7 +146,7 @@ static bool fill_absolute(mt_heatmap *heatmap, const evidence *e, const mt_resul
     double largest = e->attention != NULL ? largest_attention(e) : 0;
 
     if (e->tile_scores == NULL && isnan(score)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
                     "draw a heatmap of %s: it has no scores (withheld, or its head gives none): use --scale percentile",
                     mt_result_path(result));
         return false;
@@ -225,7 +225,7 @@ bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const char *
     bool single = e.n == 1 && e.scores != NULL && heatmap->scale == MT_HEAT_ABSOLUTE;
     if (e.attention == NULL && e.logits == NULL && e.tile_scores == NULL && !single) {
         g_set_error(
-            error, MT_ERROR, MT_ERROR_USAGE,
+            error, MT_ERROR, MT_ERROR_INPUT,
             "draw a heatmap of %s: it has no attention and no tile scores, so there is nothing to draw: run it with a head (-m HEAD) that "
             "has attention",
             mt_result_path(result));

@@ -94,6 +94,28 @@ def test_goes_on(folder):
     contains(rows["bad"]["error"], "open bad.svs: ")
 
 
+def test_other_file_of_that_name(folder):
+    """a finished case and another file of its name: refused, never given the first one's score"""
+    cohort = slides(folder, 2, 1024)
+    first, second = (os.path.join(cohort, r["path"]) for r in manifest_rows(cohort))
+    equal(run(folder, first).code, 0)
+    os.mkdir(os.path.join(folder, "other"))
+    same_name = os.path.join(folder, "other", os.path.basename(first))
+    os.rename(second, same_name)
+    answer = run(folder, same_name)
+    equal(answer.code, 65)
+    contains(answer.err, "the folder holds a finished case 'slide-001' of another file")
+    equal(run(folder, first).code, 0)
+    equal(os.listdir(os.path.join(folder, "out", "failed")), [])
+
+
+def test_not_utf8(folder):
+    """a path that is not UTF-8: 64 before anything starts"""
+    path = os.fsencode(folder) + b"/bad\xff.png"
+    answer = subprocess.run([PROGRAM, "run", "-e", "builtin:demo", "-o", os.path.join(folder, "out"), path, "x.png"], capture_output=True)
+    equal((answer.returncode, b"is not UTF-8: rename the file" in answer.stderr), (64, True))
+
+
 def test_blank(folder):
     """a slide of bare glass: no tile, insufficient, exit 0"""
     cohort = synthetic(os.path.join(folder, "slides"), "--count", 0, "--size", 2048, "--seed", 5, "--blank", 1)
@@ -150,4 +172,4 @@ def test_worker_killed(folder):
     contains(err, "1 done, 0 skipped, 0 failed")
 
 
-main([test_done_then_skipped, test_equal_bytes, test_goes_on, test_blank, test_resume, test_worker_killed])
+main([test_done_then_skipped, test_equal_bytes, test_goes_on, test_other_file_of_that_name, test_not_utf8, test_blank, test_resume, test_worker_killed])

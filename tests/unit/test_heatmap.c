@@ -298,11 +298,11 @@ static void test_messages(fixture *f, gconstpointer data)
     } cases[] = {
         {ATTENTION | SCORES, "Tumour", MT_HEAT_ABSOLUTE, MT_ERROR_USAGE, "it has no class Tumour: choose one of: normal, tumour"},
         {ATTENTION | ONE_GATE, "x", MT_HEAT_PERCENTILE, MT_ERROR_USAGE, "it has no class x: choose one of: (none)"},
-        {ATTENTION | ONE_GATE, NULL, MT_HEAT_ABSOLUTE, MT_ERROR_USAGE,
+        {ATTENTION | ONE_GATE, NULL, MT_HEAT_ABSOLUTE, MT_ERROR_INPUT,
          "it has no scores (withheld, or its head gives none): use --scale percentile"},
-        {SCORES, NULL, MT_HEAT_ABSOLUTE, MT_ERROR_USAGE,
+        {SCORES, NULL, MT_HEAT_ABSOLUTE, MT_ERROR_INPUT,
          "it has no attention and no tile scores, so there is nothing to draw: run it with a head (-m HEAD) that has attention"},
-        {0, NULL, MT_HEAT_PERCENTILE, MT_ERROR_USAGE,
+        {0, NULL, MT_HEAT_PERCENTILE, MT_ERROR_INPUT,
          "it has no attention and no tile scores, so there is nothing to draw: run it with a head (-m HEAD) that has attention"},
     };
 
