@@ -34,7 +34,7 @@ typedef struct raster {
     bool       in_memory;
 } raster;
 
-typedef int (*loader)(const char *path, VipsImage **out, ...) G_GNUC_NULL_TERMINATED;
+typedef int (*loader)(const char *path, VipsImage **out, ...);
 
 static const struct {
     const char *operation, *format, *title;

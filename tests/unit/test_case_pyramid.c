@@ -88,7 +88,7 @@ static void test_odd_level(void)
 /* A tile of zero bytes is empty, hence white; the level keeps its exact pixels. */
 static void test_hole(void)
 {
-    g_autofree uint8_t *level1 = waves(W1, H1, 3), *level0 = waves(W0, H0, 3);
+    g_autofree uint8_t *level0 = waves(W0, H0, 3);
     g_autofree char    *path = in_test_folder("hole.tif");
     TIFF               *tiff = TIFFOpen(path, "w");
     page                first = {.width = W0,

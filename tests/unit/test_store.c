@@ -176,7 +176,8 @@ static void assert_same_bytes(const char *a, const char *b)
     g_autofree char *bytes_a = NULL, *bytes_b = NULL;
     gsize            n_a, n_b;
 
-    g_assert_true(g_file_get_contents(a, &bytes_a, &n_a, NULL) && g_file_get_contents(b, &bytes_b, &n_b, NULL));
+    g_assert_true(g_file_get_contents(a, &bytes_a, &n_a, NULL));
+    g_assert_true(g_file_get_contents(b, &bytes_b, &n_b, NULL));
     g_assert_cmpmem(bytes_a, n_a, bytes_b, n_b);
 }
 
