@@ -137,12 +137,9 @@ def test_no_contract(folder):
 
 def test_unknown_operator(folder):
     """an unknown operator: 78, node, operator and opset named"""
-    model = os.path.join(MODELS, "unknown_operator.onnx")
-    if not os.path.exists(model):
-        raise Skip("tests/kernels/data has no unknown_operator.onnx")
-    answer = microtome("model", "info", model)
-    equal(answer.code, 78)
-    contains(answer.err, "is not supported")
+    model = os.path.join(MODELS, "refuse_unknown_op.onnx")
+    refused(microtome("model", "info", model), 78,
+            f"microtome model info: load {model}: node 'mystery': operator 'FooBar' (domain '', opset 13) is not supported")
 
 
 def demo_dim():
