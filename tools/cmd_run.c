@@ -240,28 +240,38 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
     return code;
 }
 
-static int run(int argc, char **argv)
+static int run_with(run_options *o, int argc, char **argv)
 {
-    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
     g_autoptr(GError) error = NULL;
 
-    if (!parse(&o, &argc, &argv))
+    if (!parse(o, &argc, &argv))
         return 64;
-    const char *const paths[] = {o.recipe, o.encoder, o.head, o.out};
+    const char *const paths[] = {o->recipe, o->encoder, o->head, o->out};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i] != NULL && !g_utf8_validate(paths[i], -1, NULL))
             return mt_command_usage(&mt_command_run, "the path of recipe, encoder, head or output is not UTF-8: rename it");
-    if (o.out == NULL)
+    if (o->out == NULL)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
-    g_autoptr(mt_recipe) recipe = o.recipe != NULL ? mt_recipe_load(o.recipe, &error) : mt_recipe_new();
+    g_autoptr(mt_recipe) recipe = o->recipe != NULL ? mt_recipe_load(o->recipe, &error) : mt_recipe_new();
     if (recipe == NULL)
         return mt_command_fail(&mt_command_run, error);
-    if (!apply_options(&o, recipe))
+    if (!apply_options(o, recipe))
         return 64;
     if (recipe->encoder == NULL)
         return mt_command_usage(
             &mt_command_run, "give an encoder with -e or a recipe with -r; to try the program: -r samples/demo.ini (demonstration only)");
-    return run_cases(&o, recipe, argv + 1);
+    return run_cases(o, recipe, argv + 1);
+}
+
+static int run(int argc, char **argv)
+{
+    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
+    int         code = run_with(&o, argc, argv);
+
+    char *const strings[] = {o.recipe, o.encoder, o.head, o.out, o.slide_mpp, o.backend, o.mask};
+    for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
+        g_free(strings[i]);
+    return code;
 }
 
 const mt_command mt_command_run = {

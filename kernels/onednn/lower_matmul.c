@@ -145,8 +145,13 @@ static bool emit(mt_lowering *l, const product *p, candidate *c, const mt_place 
                  const mt_md *weights, const mt_place *y, const mt_md *dst, GError **error)
 {
     const mt_place *bias = p->bias ? mt_lower_plain(l, p->c, error) : NULL;
-    mt_primitive   *primitive = p->bias && bias == NULL ? NULL : mt_lower_primitive(l, p->node->name, c->pd, error);
+    mt_primitive   *primitive;
 
+    if (p->bias && bias == NULL) {
+        dnnl_primitive_desc_destroy(c->pd);
+        return false;
+    }
+    primitive = mt_lower_primitive(l, p->node->name, c->pd, error);
     if (primitive == NULL)
         return false;
     mt_primitive_reads(primitive, DNNL_ARG_SRC, a, src);
@@ -181,10 +186,14 @@ static mt_lowered lower_rows(mt_lowering *l, const product *p, GError **error)
         return MT_NOT_HERE;
     }
     weights = mt_lower_keep(l, mt_md_of(c.pd, dnnl_query_weights_md, 0));
-    done = place_right(l, p, weights, &b, error);
+    if (!place_right(l, p, weights, &b, error)) {
+        dnnl_primitive_desc_destroy(c.pd);
+        mt_posts_clear(&c.posts);
+        return MT_LOWER_FAILED;
+    }
     y = c.posts.sum != NULL ? *c.posts.sum : mt_lower_new_view(l, &result);
     y.view = result;
-    done = done && emit(l, p, &c, a, src, &b, weights, &y, dst, error);
+    done = emit(l, p, &c, a, src, &b, weights, &y, dst, error);
     mt_posts_clear(&c.posts);
     return done ? MT_LOWERED : MT_LOWER_FAILED;
 }

@@ -347,15 +347,22 @@ static void test_options(void)
         return;
     g_autofree char *path = g_build_filename(dir, "wsi/aperio-tiny-16px.svs", NULL);
     mt_case_options  options = {.mpp_x = 0.25, .mpp_source = "manifest", .modality = "CR"};
+    g_autoptr(GError) error = NULL;
+    g_assert_null(mt_case_open(path, &options, &error)); /* the scanner says otherwise */
+    g_autofree char *message = g_strdup_printf(
+        "open %s: 0.25 x 0.25 µm/px is stated and the file says 0.499 x 0.499 (openslide): leave the statement out for this case", path);
+    g_assert_error(error, MT_ERROR, MT_ERROR_SPACING);
+    g_assert_cmpstr(error->message, ==, message);
+    options.mpp_x = 0.5; /* within 2 %: the file's own is kept */
     g_autoptr(mt_case) c = mt_case_open(path, &options, NULL);
     double  x, y;
     int64_t bounds[4];
     double  affine[16];
 
     g_assert_true(mt_case_mpp(c, &x, &y));
-    g_assert_cmpfloat(x, ==, 0.25);
-    g_assert_cmpfloat(y, ==, 0.25);
-    g_assert_cmpstr(mt_case_mpp_source(c), ==, "manifest");
+    g_assert_cmpfloat(x, ==, 0.499);
+    g_assert_cmpfloat(y, ==, 0.499);
+    g_assert_cmpstr(mt_case_mpp_source(c), ==, "openslide");
     g_assert_cmpstr(mt_case_modality(c), ==, "CR");
     mt_case_bounds(c, bounds);
     g_assert_cmpint(bounds[0], ==, 0);
