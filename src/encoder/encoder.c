@@ -3,6 +3,7 @@
 #include "src/encoder/encoder_private.h"
 #include "src/encoder/model_card.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define BUILTIN "builtin:"
@@ -167,11 +168,21 @@ static mt_encoder *finish(const char *path, mt_model *model, mt_card *card, GErr
     return find_dim(encoder, error) ? g_steal_pointer(&encoder) : NULL;
 }
 
+static GResource *builtin_resource; /* written once */
+
+static void find_builtin_resource(void)
+{
+    builtin_resource = mt_demo_get_resource();
+}
+
+/* GLib registers a static resource at its first use, and two threads that come first at once get NULL. */
 static GBytes *builtin_file(const char *name, const char *suffix)
 {
-    g_autofree char *path = g_strdup_printf("/microtome/encoders/%s.%s", name, suffix);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    g_autofree char      *path = g_strdup_printf("/microtome/encoders/%s.%s", name, suffix);
 
-    return g_resource_lookup_data(mt_demo_get_resource(), path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+    pthread_once(&once, find_builtin_resource);
+    return g_resource_lookup_data(builtin_resource, path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
 }
 
 static mt_encoder *load_builtin(const char *path, GError **error)
