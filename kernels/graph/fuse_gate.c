@@ -121,22 +121,5 @@ static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *mul, GError **error
 
 int mt_pass_fuse_gate(mt_graph *graph, GError **error)
 {
-    g_autoptr(mt_uses) uses = mt_uses_new(graph);
-    g_autoptr(GPtrArray) nodes = mt_list_nodes(graph);
-    int rewrites = 0;
-
-    for (guint i = 0; i < nodes->len; i++) {
-        GError *local = NULL;
-
-        if (!mt_is(nodes->pdata[i], "Mul"))
-            continue;
-        rewrites += rewrite(graph, uses, nodes->pdata[i], &local);
-        if (local != NULL) {
-            g_propagate_error(error, local);
-            return -1;
-        }
-    }
-    if (rewrites > 0)
-        mt_graph_sweep(graph);
-    return rewrites;
+    return mt_rewrite_each(graph, "Mul", rewrite, error);
 }

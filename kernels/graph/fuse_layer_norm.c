@@ -114,22 +114,5 @@ static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *div, GError **error
 
 int mt_pass_fuse_layer_norm(mt_graph *graph, GError **error)
 {
-    g_autoptr(mt_uses) uses = mt_uses_new(graph);
-    g_autoptr(GPtrArray) nodes = mt_list_nodes(graph);
-    int rewrites = 0;
-
-    for (guint i = 0; i < nodes->len; i++) {
-        GError *local = NULL;
-
-        if (!mt_is(nodes->pdata[i], "Div"))
-            continue;
-        rewrites += rewrite(graph, uses, nodes->pdata[i], &local);
-        if (local != NULL) {
-            g_propagate_error(error, local);
-            return -1;
-        }
-    }
-    if (rewrites > 0)
-        mt_graph_sweep(graph);
-    return rewrites;
+    return mt_rewrite_each(graph, "Div", rewrite, error);
 }

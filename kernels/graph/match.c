@@ -41,3 +41,25 @@ bool mt_is_vector(const mt_value *value, int64_t count)
 {
     return value != NULL && value->constant != NULL && value->constant->dtype == MT_F32 && mt_tensor_count(value->constant) == count;
 }
+
+int mt_rewrite_each(mt_graph *graph, const char *op, mt_rewrite rewrite, GError **error)
+{
+    g_autoptr(mt_uses) uses = mt_uses_new(graph);
+    g_autoptr(GPtrArray) nodes = mt_list_nodes(graph);
+    int rewrites = 0;
+
+    for (guint i = 0; i < nodes->len; i++) {
+        GError *local = NULL;
+
+        if (!mt_is(nodes->pdata[i], op))
+            continue;
+        rewrites += rewrite(graph, uses, nodes->pdata[i], &local);
+        if (local != NULL) {
+            g_propagate_error(error, local);
+            return -1;
+        }
+    }
+    if (rewrites > 0)
+        mt_graph_sweep(graph);
+    return rewrites;
+}

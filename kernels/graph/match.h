@@ -35,6 +35,9 @@ static inline mt_value *mt_other_input(const mt_node *node, const mt_value *valu
 
 /* The nodes as they stand now, for passes that insert some. */
 GPtrArray *mt_list_nodes(const mt_graph *graph);
+/* Offers every node of operator `op` to `rewrite` (true: it fired), then sweeps.  Rewrites made; -1 at the first error. */
+typedef bool (*mt_rewrite)(mt_graph *graph, mt_uses *uses, mt_node *node, GError **error);
+int mt_rewrite_each(mt_graph *graph, const char *op, mt_rewrite rewrite, GError **error);
 /* Type and shape of `like`. */
 void mt_copy_type(mt_value *value, const mt_value *like);
 /* A constant of one element within 1e-4 of `number`, relative. */
