@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <omp.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "src/base/alloc.h"
@@ -82,8 +83,9 @@ static void test_none(void)
 
 /* An overview of any size keeps the plane's mean, and at the level's size its pixels. */
 typedef struct overview_sum {
-    double  sum;
-    int64_t n;
+    pthread_mutex_t lock; /* rows come from every thread */
+    double          sum;
+    int64_t         n;
 } overview_sum;
 
 static void add_row(void *user, int64_t x, int64_t y, int64_t count, const void *samples)
@@ -91,9 +93,11 @@ static void add_row(void *user, int64_t x, int64_t y, int64_t count, const void 
     overview_sum *s = user;
 
     (void)x, (void)y;
+    pthread_mutex_lock(&s->lock);
     for (int64_t i = 0; i < count; i++)
         s->sum += ((const float *)samples)[i];
     s->n += count;
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void test_overview_mean(void)
@@ -106,7 +110,7 @@ static void test_overview_mean(void)
         mean += ((const uint16_t *)sample.pixels)[i] / (2500.0 * 37);
     for (int64_t side = 1; side <= 2500; side = side * 3 + 1) {
         mt_overview  o = mt_overview_within(c, 0, side);
-        overview_sum s = {0};
+        overview_sum s = {.lock = PTHREAD_MUTEX_INITIALIZER};
         g_autoptr(GError) error = NULL;
         g_assert_true(mt_overview_read(c, 0, &o, add_row, &s, &error));
         g_assert_cmpint(s.n, ==, o.width * o.height);
