@@ -145,12 +145,15 @@ static int run_run(int argc, char **argv)
 {
     gboolean reference = FALSE;
     g_auto(GStrv) specs = NULL;
-    g_autofree char *folder = NULL;
-    int              threads = 0;
+    g_autofree char  *folder = NULL;
+    int               threads = 0;
+    g_autofree char  *precision = NULL;
+    mt_session_params params = {0};
     g_autoptr(GError) error = NULL;
     GOptionEntry entries[] = {{"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &specs, "an input as a .npy file; repeat for each", "NAME=x.npy"},
                               {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <output>.npy", "DIR"},
                               {"reference", 0, 0, G_OPTION_ARG_NONE, &reference, "run the plain loops that define right", NULL},
+                              {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, bf16 or int8 (default fp32)", "P"},
                               {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "threads (default: the CPUs)", "N"},
                               {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
@@ -158,6 +161,8 @@ static int run_run(int argc, char **argv)
         return 64;
     if (argc != 2 || folder == NULL)
         return mt_command_usage(&SUB[1], "name one model and give -o DIR");
+    if (!mt_command_precision(&SUB[1], precision, &params.precision))
+        return 64;
     g_autoptr(mt_model) model = mt_model_load(argv[1], &error);
     if (model == NULL)
         return mt_command_fail(&SUB[1], error);
@@ -166,10 +171,10 @@ static int run_run(int argc, char **argv)
     g_autofree mt_port *ports = g_new0(mt_port, mt_model_n_inputs(model));
     if (!read_inputs(model, specs, (mt_tensor **)inputs->pdata, ports, &error))
         return mt_command_fail(&SUB[1], error);
-    mt_session_params params = {.backend = reference ? MT_BACKEND_REFERENCE : MT_BACKEND_AUTO,
-                                .threads = mt_command_threads(threads),
-                                .inputs = ports,
-                                .n_inputs = mt_model_n_inputs(model)};
+    params.backend = reference ? MT_BACKEND_REFERENCE : MT_BACKEND_AUTO;
+    params.threads = mt_command_threads(threads);
+    params.inputs = ports;
+    params.n_inputs = mt_model_n_inputs(model);
     g_autoptr(mt_session) session = mt_session_new(model, &params, &error);
     if (session == NULL || !run_session(session, model, (mt_tensor *const *)inputs->pdata, folder, &error))
         return mt_command_fail(&SUB[1], error);
@@ -178,11 +183,13 @@ static int run_run(int argc, char **argv)
 
 static int run_bench(int argc, char **argv)
 {
-    mt_model_bench bench = {.batch = 16, .seconds = 10};
-    gboolean       json = FALSE, profile = FALSE;
+    mt_model_bench   bench = {.batch = 16, .seconds = 10};
+    gboolean         json = FALSE, profile = FALSE;
+    g_autofree char *precision = NULL;
     g_autoptr(GError) error = NULL;
     GOptionEntry entries[] = {{"batch", 0, 0, G_OPTION_ARG_INT, &bench.batch, "items per batch (default 16)", "N"},
                               {"threads", 0, 0, G_OPTION_ARG_INT, &bench.threads, "threads, one batch each (default: the CPUs)", "N"},
+                              {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, bf16 or int8 (default fp32)", "P"},
                               {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &bench.seconds, "how long to measure (default 10)", "S"},
                               {"profile", 0, 0, G_OPTION_ARG_NONE, &profile, "time of each step", NULL},
                               {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
@@ -192,6 +199,8 @@ static int run_bench(int argc, char **argv)
         return 64;
     if (argc != 2 || bench.batch < 1 || !(bench.seconds > 0))
         return mt_command_usage(&SUB[2], "name one model; --batch and --seconds are positive");
+    if (!mt_command_precision(&SUB[2], precision, &bench.precision))
+        return 64;
     bench.threads = mt_command_threads(bench.threads);
     bench.profile = profile;
     g_autoptr(mt_model) model = mt_model_load(argv[1], &error);

@@ -52,6 +52,15 @@ bool mt_command_mpp(const mt_command *command, const char *text, double *x, doub
     return false;
 }
 
+bool mt_command_precision(const mt_command *command, const char *text, mt_precision *precision)
+{
+    *precision = MT_PRECISION_FP32;
+    if (text == NULL || mt_precision_parse(text, precision))
+        return true;
+    mt_command_usage(command, "--precision %s: fp32, bf16 or int8 is wanted", text);
+    return false;
+}
+
 int mt_command_threads(int wanted)
 {
     cpu_set_t set;

@@ -2,7 +2,7 @@
 #ifndef MT_COMMAND_H
 #define MT_COMMAND_H
 
-#include <microtome/error.h>
+#include <microtome/model.h>
 
 typedef struct mt_command {
     const char *name;
@@ -23,6 +23,8 @@ int mt_command_fail(const mt_command *command, const GError *error);
 int mt_command_usage(const mt_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "X" or "X,Y" as µm/px; false after an error was printed. */
 bool mt_command_mpp(const mt_command *command, const char *text, double *x, double *y);
+/* "fp32", "bf16" or "int8"; NULL: fp32; false after an error was printed. */
+bool mt_command_precision(const mt_command *command, const char *text, mt_precision *precision);
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
 int mt_command_threads(int wanted);
 

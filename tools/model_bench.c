@@ -121,8 +121,9 @@ bool mt_model_bench_run(mt_model_bench *bench, mt_model *model, GError **error)
     bool                ok = true;
 
     bind_ports(model, bench->batch, ports);
-    mt_session_params params = {.threads = 1, .inputs = ports, .n_inputs = mt_model_n_inputs(model), .profile = bench->profile};
-    int               next = 0;
+    mt_session_params params = {
+        .precision = bench->precision, .threads = 1, .inputs = ports, .n_inputs = mt_model_n_inputs(model), .profile = bench->profile};
+    int next = 0;
 #pragma omp parallel num_threads(n)
     {
         int i;

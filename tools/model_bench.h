@@ -5,9 +5,10 @@
 #include <microtome/model.h>
 
 typedef struct mt_model_bench {
-    int    batch, threads;
-    double seconds;
-    bool   profile;
+    int          batch, threads;
+    mt_precision precision;
+    double       seconds;
+    bool         profile;
     /* answers */
     double  items_per_second, gflops, peak_rss_mb, measured_s;
     int64_t items;

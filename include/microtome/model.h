@@ -50,15 +50,32 @@ typedef enum mt_backend {
     MT_BACKEND_ONEDNN,
 } mt_backend;
 
+/* What convolutions and matrix products compute in.  Inputs and outputs of a session keep the types of the file. */
+typedef enum mt_precision {
+    MT_PRECISION_FP32,
+    MT_PRECISION_BF16, /* weights and activations; float32 where accuracy needs it */
+    MT_PRECISION_INT8, /* as the QuantizeLinear and DequantizeLinear nodes of the model say */
+} mt_precision;
+
+/* "fp32", "bf16", "int8". */
+MT_PUBLIC const char *mt_precision_name(mt_precision precision);
+MT_PUBLIC bool        mt_precision_parse(const char *name, mt_precision *precision);
+/* This CPU computes faster in it than in float32. */
+MT_PUBLIC bool mt_precision_is_native(mt_precision precision);
+/* The model holds QuantizeLinear nodes: it may run in MT_PRECISION_INT8. */
+MT_PUBLIC bool mt_model_is_quantized(const mt_model *model);
+
 typedef struct mt_session_params {
     mt_backend     backend;
-    int            threads; /* oneDNN threads inside run(); >= 1 */
-    const mt_port *inputs;  /* n_inputs ports, in the model's order, with every dimension bound; names are ignored */
+    mt_precision   precision; /* the reference backend computes all of them in float32 */
+    int            threads;   /* oneDNN threads inside run(); >= 1 */
+    const mt_port *inputs;    /* n_inputs ports, in the model's order, with every dimension bound; names are ignored */
     int            n_inputs;
     bool           profile; /* keep the time of each step for mt_session_profile */
 } mt_session_params;
 
-/* Bind shapes, infer all others, plan memory, pack weights.  MT_ERROR_MODEL when a shape does not fit. */
+/* Bind shapes, infer all others, plan memory, pack weights.  MT_ERROR_MODEL when a shape does not fit, or when int8 is
+ * wanted of a model without QuantizeLinear nodes. */
 MT_PUBLIC mt_session *mt_session_new(mt_model *model, const mt_session_params *params, GError **error);
 MT_PUBLIC void        mt_session_free(mt_session *session);
 /* The port of output i with its bound shape. */

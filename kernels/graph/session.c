@@ -185,6 +185,7 @@ static mt_session *new_empty(mt_model *model, const mt_session_params *params, c
     session->model = mt_model_ref(model);
     session->graph = mt_graph_clone(graph);
     session->backend = params->backend == MT_BACKEND_AUTO ? BEST_BACKEND : params->backend;
+    session->precision = params->precision;
     session->threads = params->threads;
     session->profile = params->profile;
     session->n_inputs = (int)graph->inputs->len;
@@ -240,6 +241,11 @@ static bool check_params(const mt_model *model, const mt_session_params *params,
     if (params->n_inputs != mt_model_n_inputs(model)) {
         g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "make a session: shapes of %d inputs were given, the model has %d", params->n_inputs,
                     mt_model_n_inputs(model));
+        return false;
+    }
+    if (params->precision == MT_PRECISION_INT8 && !mt_model_is_quantized(model)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "make a session in int8: the model has no QuantizeLinear nodes; `microtome model quantize` makes one that has");
         return false;
     }
     if (params->backend == MT_BACKEND_ONEDNN && BEST_BACKEND != MT_BACKEND_ONEDNN) {

@@ -45,6 +45,7 @@ struct mt_session {
     mt_compiled *compiled; /* the model's; NULL on the reference backend */
     mt_graph    *graph;    /* own clone, bound and rewritten */
     mt_backend   backend;
+    mt_precision precision;
     int          threads;
     bool         profile;
     mt_port     *outputs;
