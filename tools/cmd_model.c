@@ -1,248 +1,34 @@
-#include "tools/command.h"
+#include "tools/cmd_model.h"
 
-#include <microtome/model.h>
-
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "tools/model_bench.h"
-
-static const mt_command SUB[3]; /* below: info, run, bench */
-
-static void print_ports(const mt_model *model)
-{
-    for (int i = 0; i < mt_model_n_inputs(model) + mt_model_n_outputs(model); i++) {
-        bool             input = i < mt_model_n_inputs(model);
-        const mt_port   *port = input ? mt_model_input(model, i) : mt_model_output(model, i - mt_model_n_inputs(model));
-        g_autofree char *shape = port->rank < 0 ? g_strdup("any shape") : mt_shape_to_string(port->rank, port->shape);
-        printf("  %-10s %s  %s %s\n", input ? "input" : "output", port->name, mt_dtype_name(port->dtype), shape);
-    }
-}
-
-static json_t *port_to_json(const mt_port *port)
-{
-    json_t *shape = json_array();
-
-    for (int i = 0; i < port->rank; i++)
-        json_array_append_new(shape, port->shape[i] < 0 ? json_null() : json_integer(port->shape[i]));
-    return json_pack("{s:s s:s s:o}", "name", port->name, "dtype", mt_dtype_name(port->dtype), "shape", shape);
-}
-
-static void print_model_json(const mt_model *model, const char *operators)
-{
-    json_t *inputs = json_array(), *outputs = json_array();
-
-    for (int i = 0; i < mt_model_n_inputs(model); i++)
-        json_array_append_new(inputs, port_to_json(mt_model_input(model, i)));
-    for (int i = 0; i < mt_model_n_outputs(model); i++)
-        json_array_append_new(outputs, port_to_json(mt_model_output(model, i)));
-    json_t *root = json_pack("{s:s s:I s:i s:I s:s s:o s:o}", "sha256", mt_model_sha256(model), "opset", (json_int_t)mt_model_opset(model),
-                             "nodes", mt_model_n_nodes(model), "parameters", (json_int_t)mt_model_n_parameters(model), "operators",
-                             operators, "inputs", inputs, "outputs", outputs);
-    json_dumpf(root, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(root);
-}
-
-static int run_info(int argc, char **argv)
-{
-    gboolean json = FALSE;
-    g_autoptr(GError) error = NULL;
-    GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
-                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
-
-    if (!mt_command_parse(&SUB[0], entries, &argc, &argv))
-        return 64;
-    if (argc != 2)
-        return mt_command_usage(&SUB[0], "name one model");
-    g_autoptr(mt_model) model = mt_model_load(argv[1], &error);
-    if (model == NULL)
-        return mt_command_fail(&SUB[0], error);
-    g_autofree char *operators = mt_model_operators(model);
-    if (json) {
-        print_model_json(model, operators);
-        return 0;
-    }
-    printf("%s\n  sha256     %s\n  opset      %" G_GINT64_FORMAT "\n  nodes      %d\n  parameters %" G_GINT64_FORMAT "\n", argv[1],
-           mt_model_sha256(model), mt_model_opset(model), mt_model_n_nodes(model), mt_model_n_parameters(model));
-    print_ports(model);
-    printf("  operators  %s\n", operators);
-    return 0;
-}
-
-/* NAME=x.npy for each input; with one input NAME= may be left out. */
-static bool read_inputs(const mt_model *model, char **specs, mt_tensor **tensors, mt_port *ports, GError **error)
-{
-    for (char **spec = specs; spec != NULL && *spec != NULL; spec++) {
-        const char      *equals = strchr(*spec, '=');
-        g_autofree char *name = equals != NULL ? g_strndup(*spec, (gsize)(equals - *spec)) : g_strdup(mt_model_input(model, 0)->name);
-        int              i = mt_model_find_input(model, name);
-        if (i < 0 || tensors[i] != NULL) {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--input %s: the model has no such input, or it was given twice", *spec);
-            return false;
-        }
-        tensors[i] = mt_tensor_read_npy(equals != NULL ? equals + 1 : *spec, error);
-        if (tensors[i] == NULL)
-            return false;
-        ports[i] = (mt_port){.dtype = tensors[i]->dtype, .rank = tensors[i]->rank};
-        memcpy(ports[i].shape, tensors[i]->shape, sizeof ports[i].shape);
-        if (tensors[i]->dtype != mt_model_input(model, i)->dtype) {
-            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "--input %s: it holds %s and the model wants %s", *spec,
-                        mt_dtype_name(tensors[i]->dtype), mt_dtype_name(mt_model_input(model, i)->dtype));
-            return false;
-        }
-    }
-    for (int i = 0; i < mt_model_n_inputs(model); i++)
-        if (tensors[i] == NULL) {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "give --input %s=x.npy", mt_model_input(model, i)->name);
-            return false;
-        }
-    return true;
-}
-
-static bool write_outputs(mt_session *session, const mt_model *model, mt_tensor *const *outputs, const char *folder, GError **error)
-{
-    for (int i = 0; i < mt_model_n_outputs(model); i++) {
-        g_autofree char *safe = g_strdelimit(g_strdup(mt_session_output(session, i)->name), "/", '_'),
-                        *name = g_strdup_printf("%s.npy", safe);
-        g_autofree char *path = g_build_filename(folder, name, NULL), *shape = mt_shape_to_string(outputs[i]->rank, outputs[i]->shape);
-        if (!mt_tensor_write_npy(outputs[i], path, error))
-            return false;
-        printf("%s  %s %s\n", path, mt_dtype_name(outputs[i]->dtype), shape);
-    }
-    return true;
-}
-
-static bool run_session(mt_session *session, mt_model *model, mt_tensor *const *inputs, const char *folder, GError **error)
-{
-    int n_in = mt_model_n_inputs(model), n_out = mt_model_n_outputs(model);
-    g_autoptr(GPtrArray) outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
-    g_autofree const void **in = g_new0(const void *, n_in);
-    g_autofree void       **out = g_new0(void *, n_out);
-
-    for (int i = 0; i < n_in; i++)
-        in[i] = inputs[i]->data;
-    for (int i = 0; i < n_out; i++) {
-        const mt_port *port = mt_session_output(session, i);
-        mt_tensor     *tensor = mt_tensor_new(port->dtype, port->rank, port->shape, error);
-        if (tensor == NULL)
-            return false;
-        g_ptr_array_add(outputs, tensor);
-        out[i] = tensor->data;
-    }
-    if (g_mkdir_with_parents(folder, 0755) != 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_IO, "create folder %s: %s", folder, g_strerror(errno));
-        return false;
-    }
-    return mt_session_run(session, in, out, error) && write_outputs(session, model, (mt_tensor *const *)outputs->pdata, folder, error);
-}
-
-static int run_run(int argc, char **argv)
-{
-    gboolean reference = FALSE;
-    g_auto(GStrv) specs = NULL;
-    g_autofree char  *folder = NULL;
-    int               threads = 0;
-    g_autofree char  *precision = NULL;
-    mt_session_params params = {0};
-    g_autoptr(GError) error = NULL;
-    GOptionEntry entries[] = {{"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &specs, "an input as a .npy file; repeat for each", "NAME=x.npy"},
-                              {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <output>.npy", "DIR"},
-                              {"reference", 0, 0, G_OPTION_ARG_NONE, &reference, "run the plain loops that define right", NULL},
-                              {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, bf16 or int8 (default fp32)", "P"},
-                              {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "threads (default: the CPUs)", "N"},
-                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
-
-    if (!mt_command_parse(&SUB[1], entries, &argc, &argv))
-        return 64;
-    if (argc != 2 || folder == NULL)
-        return mt_command_usage(&SUB[1], "name one model and give -o DIR");
-    if (!mt_command_precision(&SUB[1], precision, &params.precision))
-        return 64;
-    g_autoptr(mt_model) model = mt_model_load(argv[1], &error);
-    if (model == NULL)
-        return mt_command_fail(&SUB[1], error);
-    g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
-    g_ptr_array_set_size(inputs, mt_model_n_inputs(model));
-    g_autofree mt_port *ports = g_new0(mt_port, mt_model_n_inputs(model));
-    if (!read_inputs(model, specs, (mt_tensor **)inputs->pdata, ports, &error))
-        return mt_command_fail(&SUB[1], error);
-    params.backend = reference ? MT_BACKEND_REFERENCE : MT_BACKEND_AUTO;
-    params.threads = mt_command_threads(threads);
-    params.inputs = ports;
-    params.n_inputs = mt_model_n_inputs(model);
-    g_autoptr(mt_session) session = mt_session_new(model, &params, &error);
-    if (session == NULL || !run_session(session, model, (mt_tensor *const *)inputs->pdata, folder, &error))
-        return mt_command_fail(&SUB[1], error);
-    return 0;
-}
-
-static int run_bench(int argc, char **argv)
-{
-    mt_model_bench   bench = {.batch = 16, .seconds = 10};
-    gboolean         json = FALSE, profile = FALSE;
-    g_autofree char *precision = NULL;
-    g_autoptr(GError) error = NULL;
-    GOptionEntry entries[] = {{"batch", 0, 0, G_OPTION_ARG_INT, &bench.batch, "items per batch (default 16)", "N"},
-                              {"threads", 0, 0, G_OPTION_ARG_INT, &bench.threads, "threads, one batch each (default: the CPUs)", "N"},
-                              {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, bf16 or int8 (default fp32)", "P"},
-                              {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &bench.seconds, "how long to measure (default 10)", "S"},
-                              {"profile", 0, 0, G_OPTION_ARG_NONE, &profile, "time of each step", NULL},
-                              {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
-                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
-
-    if (!mt_command_parse(&SUB[2], entries, &argc, &argv))
-        return 64;
-    if (argc != 2 || bench.batch < 1 || !(bench.seconds > 0))
-        return mt_command_usage(&SUB[2], "name one model; --batch and --seconds are positive");
-    if (!mt_command_precision(&SUB[2], precision, &bench.precision))
-        return 64;
-    bench.threads = mt_command_threads(bench.threads);
-    bench.profile = profile;
-    g_autoptr(mt_model) model = mt_model_load(argv[1], &error);
-    if (model == NULL || !mt_model_bench_run(&bench, model, &error))
-        return mt_command_fail(&SUB[2], error);
-    if (json)
-        printf("{\"items_per_second\": %.4f, \"gflops\": %.3f, \"peak_rss_mb\": %.1f, \"batch\": %d, \"threads\": %d, \"seconds\": %.3f, "
-               "\"items\": %" G_GINT64_FORMAT "}\n",
-               bench.items_per_second, bench.gflops, bench.peak_rss_mb, bench.batch, bench.threads, bench.measured_s, bench.items);
-    else
-        printf("%.2f items/s, %.1f GFLOP/s, peak %.0f MB (batch %d, %d threads, %.1f s)\n", bench.items_per_second, bench.gflops,
-               bench.peak_rss_mb, bench.batch, bench.threads, bench.measured_s);
-    if (bench.table != NULL)
-        fputs(bench.table, json ? stderr : stdout);
-    g_free(bench.table);
-    return 0;
-}
-
-static const mt_command SUB[3] = {
-    {.name = "model info", .arguments = "MODEL.onnx", .summary = "Operators, parameters, inputs, outputs.", .run = run_info},
-    {.name = "model run", .arguments = "MODEL.onnx", .summary = "Run a model on arrays: --input NAME=x.npy ... -o DIR.", .run = run_run},
-    {.name = "model bench",
-     .arguments = "MODEL.onnx",
-     .summary = "Items per second with the team of run: one batch per thread.",
-     .run = run_bench},
+static const mt_command *const verbs[] = {
+    &mt_command_model_info,
+    &mt_command_model_run,
+    &mt_command_model_bench,
 };
+
+static void print_help(void)
+{
+    printf("usage: microtome model %s [OPTION...]\n\n", mt_command_model.arguments);
+    for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+        printf("  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
+    puts("\nAn encoder needs a contract beside it, MODEL.card, a key file:\n"
+         "  [encoder]\n  name=resnet50-imagenet\n  size_px=224\n  tile_px=256\n  resize_px=224\n  mpp=0.5\n  value=rgb8\n"
+         "  mean=0.485;0.456;0.406\n  std=0.229;0.224;0.225\n  interpolation=bilinear\n  batch=16\n"
+         "docs/formats.md explains every key.");
+}
 
 static int run(int argc, char **argv)
 {
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        puts("usage: microtome model info|run|bench [OPTION...] MODEL.onnx\n");
-        for (size_t i = 0; i < G_N_ELEMENTS(SUB); i++)
-            printf("  %-12s %s\n", SUB[i].name, SUB[i].summary);
-        puts("\nAn encoder needs a contract beside it, MODEL.card, a key file:\n"
-             "  [encoder]\n  name=resnet50-imagenet\n  size_px=224\n  tile_px=256\n  resize_px=224\n  mpp=0.5\n  value=rgb8\n"
-             "  mean=0.485;0.456;0.406\n  std=0.229;0.224;0.225\n  interpolation=bilinear\n  batch=16\n"
-             "docs/formats.md explains every key.");
+        print_help();
         return 0;
     }
-    for (size_t i = 0; argc >= 2 && i < G_N_ELEMENTS(SUB); i++)
-        if (strcmp(argv[1], SUB[i].name + strlen("model ")) == 0)
-            return SUB[i].run(argc - 1, argv + 1);
+    for (size_t i = 0; argc >= 2 && i < G_N_ELEMENTS(verbs); i++)
+        if (strcmp(argv[1], verbs[i]->name + strlen("model ")) == 0)
+            return verbs[i]->run(argc - 1, argv + 1);
     return mt_command_usage(&mt_command_model, "info, run or bench is wanted");
 }
 
