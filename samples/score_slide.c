@@ -26,7 +26,7 @@ static mt_grid *lay_grid(mt_case *c, const mt_card *card, GError **error)
 static bool encode(mt_encoder *encoder, mt_tile_reader *reader, int64_t n_tiles, float *features, GError **error)
 {
     const int batch = mt_encoder_card(encoder)->batch;
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_AUTO, batch, 1, error);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_AUTO, MT_PRECISION_FP32, batch, 1, error);
 
     for (int64_t first = 0; session != NULL && first < n_tiles; first += batch) {
         const int n = (int)MIN(batch, n_tiles - first);

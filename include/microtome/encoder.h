@@ -59,13 +59,16 @@ MT_PUBLIC mt_model      *mt_encoder_model(const mt_encoder *encoder);
 MT_PUBLIC int64_t mt_encoder_dim(const mt_encoder *encoder);
 
 /* A session for `batch` tiles with `threads` oneDNN threads. */
-MT_PUBLIC mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, int batch, int threads, GError **error);
+MT_PUBLIC mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, mt_precision precision, int batch,
+                                                     int threads, GError **error);
 MT_PUBLIC void                mt_encoder_session_free(mt_encoder_session *session);
 /* The case's intensities; needed before put() when the card's value rule is percentile or zscore. */
 MT_PUBLIC void mt_encoder_session_set_intensity(mt_encoder_session *session, const mt_intensity *intensity);
 /* Resize, crop, scale and normalise one tile into slot `slot` of the batch.  MT_ERROR_INPUT when the pixels do not fit the
  * card's value rule (a 16-bit plane and rgb8): refused, not guessed. */
 MT_PUBLIC bool mt_encoder_session_put(mt_encoder_session *session, int slot, const mt_tile_pixels *pixels, GError **error);
+/* The same with an input that is ready: planes x size x size floats, normalised as the graph wants them. */
+MT_PUBLIC bool mt_encoder_session_put_input(mt_encoder_session *session, int slot, const float *input, GError **error);
 /* Encode the first n slots (the rest are padding): features gets n x dim floats.  NaN or infinity in them is MT_ERROR_MODEL. */
 MT_PUBLIC bool mt_encoder_session_run(mt_encoder_session *session, int n, float *features, GError **error);
 

@@ -3,6 +3,7 @@
 #ifndef MICROTOME_PIPELINE_H
 #define MICROTOME_PIPELINE_H
 
+#include <microtome/encoder.h>
 #include <microtome/recipe.h>
 
 G_BEGIN_DECLS
@@ -45,6 +46,12 @@ MT_PUBLIC bool mt_pipeline_run(mt_pipeline *pipeline, const mt_job *job, const c
  * encoder needed).  Returns the number of tiles, -1 on error. */
 MT_PUBLIC int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *folder, mt_progress progress, void *user,
                                   GError **error);
+
+/* Up to n tiles of the cases as `encoder` gets them: float32 n x planes x size x size, after normalisation; found and read as a run
+ * does (mask, grid, µm/px and overlap as in the recipe, the rest by the card), evenly over each case's grid, the cases sharing n
+ * evenly.  Tiles that cannot be decoded are passed over.  MT_ERROR_INPUT when no tile is left. */
+MT_PUBLIC mt_tensor *mt_pipeline_sample(mt_encoder *encoder, const mt_recipe *recipe, const mt_job *jobs, int n_jobs, int64_t n,
+                                        GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_pipeline, mt_pipeline_free)
 

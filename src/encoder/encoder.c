@@ -113,11 +113,12 @@ static bool is_bound(const mt_port *port)
     return bound;
 }
 
-mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, int64_t batch, int threads, GError **error)
+mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
+                            GError **error)
 {
     const mt_card    *card = encoder->card;
     mt_port           port = *input_port(encoder);
-    mt_session_params params = {.backend = backend, .threads = threads, .inputs = &port, .n_inputs = 1};
+    mt_session_params params = {.backend = backend, .precision = precision, .threads = threads, .inputs = &port, .n_inputs = 1};
 
     port.rank = 4;
     port.shape[0] = encoder->fixed_batch > 0 ? encoder->fixed_batch : batch;
@@ -134,7 +135,7 @@ static bool find_dim(mt_encoder *encoder, GError **error)
     mt_feature_form form;
 
     if (!is_bound(port)) {
-        probe = mt_encoder_bind(encoder, MT_BACKEND_REFERENCE, 1, 1, error);
+        probe = mt_encoder_bind(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 1, 1, error);
         if (probe == NULL) {
             g_prefix_error(error, "load %s: ", encoder->path);
             return false;

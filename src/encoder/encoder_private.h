@@ -29,6 +29,7 @@ bool mt_feature_form_init(mt_feature_form *form, const mt_encoder *encoder, cons
 void mt_feature_form_pool(const mt_feature_form *form, int prefix_tokens, const float *output, float *feature);
 
 /* A session of the graph alone, every dimension bound. */
-mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, int64_t batch, int threads, GError **error);
+mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
+                            GError **error);
 
 #endif

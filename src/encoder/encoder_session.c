@@ -77,7 +77,8 @@ static bool check_output(mt_encoder_session *s, GError **error)
     return true;
 }
 
-mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, int batch, int threads, GError **error)
+mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, mt_precision precision, int batch, int threads,
+                                           GError **error)
 {
     if (!check_params(batch, threads, error))
         return NULL;
@@ -87,7 +88,7 @@ mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backe
     s->bound_batch = encoder->fixed_batch > 0 ? encoder->fixed_batch : batch;
     s->preprocess = mt_preprocess_new(encoder->card);
     s->slot_floats = (int64_t)mt_preprocess_planes(s->preprocess) * encoder->card->size_px * encoder->card->size_px;
-    s->session = mt_encoder_bind(encoder, backend, batch, threads, error);
+    s->session = mt_encoder_bind(encoder, backend, precision, batch, threads, error);
     if (s->session == NULL || !check_output(s, error) || !allocate(s, error))
         return NULL;
     return g_steal_pointer(&s);
@@ -113,13 +114,25 @@ void mt_encoder_session_set_intensity(mt_encoder_session *s, const mt_intensity 
     mt_preprocess_set_intensity(s->preprocess, intensity);
 }
 
+static bool check_slot(const mt_encoder_session *s, int slot, GError **error)
+{
+    if (slot >= 0 && slot < s->batch)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "put a tile into slot %d of a batch of %d", slot, s->batch);
+    return false;
+}
+
 bool mt_encoder_session_put(mt_encoder_session *s, int slot, const mt_tile_pixels *pixels, GError **error)
 {
-    if (slot < 0 || slot >= s->batch) {
-        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "put a tile into slot %d of a batch of %d", slot, s->batch);
+    return check_slot(s, slot, error) && mt_preprocess_run(s->preprocess, pixels, s->input + slot * s->slot_floats, error);
+}
+
+bool mt_encoder_session_put_input(mt_encoder_session *s, int slot, const float *input, GError **error)
+{
+    if (!check_slot(s, slot, error))
         return false;
-    }
-    return mt_preprocess_run(s->preprocess, pixels, s->input + slot * s->slot_floats, error);
+    memcpy(s->input + slot * s->slot_floats, input, (size_t)s->slot_floats * sizeof *input);
+    return true;
 }
 
 static bool run_call(mt_encoder_session *s, const float *input, GError **error)

@@ -2,18 +2,16 @@
 #ifndef MT_CASE_RUN_H
 #define MT_CASE_RUN_H
 
+#include "src/pipeline/case_tiles.h"
 #include "src/pipeline/pipeline_private.h"
 #include "src/store/store.h"
 
 typedef struct mt_case_run {
     const mt_pipeline *p;
     const mt_job      *job;
-    mt_case           *c;
-    char              *identity; /* SHA-256 of the input */
-    bool               off_contract;
-    mt_mask           *mask;
+    mt_case_tiles      tiles;
+    char              *identity;   /* SHA-256 of the input */
     double             tissue_mm2; /* -1: unknown */
-    mt_grid           *grid;
     int64_t            n, n_valid;
     uint8_t           *valid; /* n */
     mt_store          *store;

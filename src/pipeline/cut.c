@@ -1,5 +1,5 @@
 /* Cutting a case into pictures: the grid without an encoder. */
-#include "src/pipeline/pipeline_private.h"
+#include "src/pipeline/case_tiles.h"
 
 #include "src/export/tile_png.h"
 #include "src/pipeline/grid_store.h"

@@ -16,7 +16,4 @@ struct mt_pipeline {
     char        *resolved, *recipe_sha256;
 };
 
-/* Open the job's case as the recipe wants it. */
-mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error);
-
 #endif

@@ -13,35 +13,35 @@
 
 static bool record_rings(mt_case_run *run, GError **error)
 {
-    int                 n = mt_mask_n_rings(run->mask);
+    int                 n = mt_mask_n_rings(run->tiles.mask);
     g_autofree mt_ring *rings = g_new0(mt_ring, n + 1);
 
     for (int i = 0; i < n; i++)
-        rings[i] = mt_mask_ring(run->mask, i);
+        rings[i] = mt_mask_ring(run->tiles.mask, i);
     return mt_schema_write_rings(run->store, rings, n, error);
 }
 
 static bool record_geometry(mt_case_run *run, GError **error)
 {
     static const char *const axes[] = {"axial", "coronal", "sagittal"};
-    const mt_level          *level = mt_case_level(run->c, 0);
+    const mt_level          *level = mt_case_level(run->tiles.c, 0);
     double                   affine[16];
     int64_t                  bounds[4];
-    bool                     volume = mt_case_get_kind(run->c) == MT_CASE_VOLUME;
+    bool                     volume = mt_case_get_kind(run->tiles.c) == MT_CASE_VOLUME;
 
-    mt_case_bounds(run->c, bounds);
-    mt_geometry geometry = {.affine = mt_case_affine(run->c, affine) ? affine : NULL,
-                            .size = {level->width, level->height, mt_case_planes(run->c)},
+    mt_case_bounds(run->tiles.c, bounds);
+    mt_geometry geometry = {.affine = mt_case_affine(run->tiles.c, affine) ? affine : NULL,
+                            .size = {level->width, level->height, mt_case_planes(run->tiles.c)},
                             .axis = volume ? axes[run->p->recipe->plane_axis] : NULL,
-                            .bounds = mt_case_get_kind(run->c) == MT_CASE_SLIDE ? bounds : NULL};
+                            .bounds = mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE ? bounds : NULL};
     return mt_schema_write_geometry(run->store, &geometry, error);
 }
 
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
-    g_autoptr(mt_tensor) thumbnail = mt_thumbnail_new(run->c, THUMBNAIL_PX, error);
+    g_autoptr(mt_tensor) thumbnail = mt_thumbnail_new(run->tiles.c, THUMBNAIL_PX, error);
 
-    return thumbnail != NULL && mt_grid_store(run->grid, run->c, run->job->id, run->store, error) && record_rings(run, error) &&
+    return thumbnail != NULL && mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error) && record_rings(run, error) &&
            record_geometry(run, error) && mt_schema_write_thumbnail(run->store, thumbnail, error);
 }
 
@@ -64,10 +64,10 @@ static bool record_provenance(mt_case_run *run, GError **error)
                                     {NULL, NULL}};
     mt_fact             facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
                                    {"precision", "fp32"},
-                                   {"case_format", mt_case_format(run->c)},
-                                   {"case_backend", mt_case_backend(run->c)},
-                                   {"modality", mt_case_modality(run->c)},
-                                   {"mask", mt_mask_method(run->mask)},
+                                   {"case_format", mt_case_format(run->tiles.c)},
+                                   {"case_backend", mt_case_backend(run->tiles.c)},
+                                   {"modality", mt_case_modality(run->tiles.c)},
+                                   {"mask", mt_mask_method(run->tiles.mask)},
                                    {"head", p->head != NULL ? mt_head_kind(p->head) : NULL},
                                    {NULL, NULL}};
     g_autofree mt_fact *libraries = library_facts();
@@ -77,7 +77,7 @@ static bool record_provenance(mt_case_run *run, GError **error)
                                       .facts = facts,
                                       .recipe = p->resolved,
                                       .demonstration = mt_pipeline_demonstration(p),
-                                      .off_contract = run->off_contract};
+                                      .off_contract = run->tiles.off_contract};
 
     if (p->head == NULL)
         hashes[3].name = facts[6].name = NULL;
@@ -89,10 +89,10 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
 {
     const mt_pipeline  *p = run->p;
     const mt_head_card *card = p->head != NULL ? &p->head_card : NULL;
-    mt_prediction_facts tiles = {.tiles = run->n, .invalid_tiles = run->n - run->n_valid, .off_contract = run->off_contract};
+    mt_prediction_facts tiles = {.tiles = run->n, .invalid_tiles = run->n - run->n_valid, .off_contract = run->tiles.off_contract};
     mt_headline_facts   facts = {.id = run->job->id,
                                  .tissue_mm2 = run->tissue_mm2,
-                                 .mpp_source = mt_case_mpp_source(run->c),
+                                 .mpp_source = mt_case_mpp_source(run->tiles.c),
                                  .encoder = mt_encoder_card(p->encoder)->name,
                                  .head = p->head != NULL ? mt_head_kind(p->head) : NULL,
                                  .precision = "fp32",
@@ -106,7 +106,7 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
     if (prediction == NULL || (run->output != NULL && !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error)) ||
         !record_provenance(run, error))
         return false;
-    mt_case_mpp(run->c, &facts.mpp_x, &facts.mpp_y);
+    mt_case_mpp(run->tiles.c, &facts.mpp_x, &facts.mpp_y);
     *headline = mt_headline_json(prediction, &facts, error);
     return *headline != NULL;
 }

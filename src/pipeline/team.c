@@ -133,7 +133,7 @@ static bool open_member(team *t, member *m, GError **error)
     m->reader = mt_tile_reader_new(t->p->c, t->p->grid, card->interpolation, error);
     if (m->reader == NULL)
         return false;
-    m->session = mt_encoder_session_new(t->p->encoder, t->p->backend, t->batch, t->inner_threads, error);
+    m->session = mt_encoder_session_new(t->p->encoder, t->p->backend, t->p->precision, t->batch, t->inner_threads, error);
     if (m->session == NULL)
         return false;
     if (t->p->intensity != NULL)

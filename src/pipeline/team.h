@@ -12,6 +12,7 @@ typedef struct mt_team_params {
     mt_encoder         *encoder;
     const mt_intensity *intensity; /* NULL where the card does not ask */
     mt_backend          backend;
+    mt_precision        precision;
     int                 batch; /* tiles per batch of a large case: the card's or the recipe's */
     int                 threads;
     mt_progress         progress; /* may be NULL */

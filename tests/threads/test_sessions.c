@@ -19,7 +19,7 @@ static float *encode(mt_encoder *encoder, mt_backend backend, int batch, uint32_
     mt_tile_pixels      pixels = {MT_U8, 3, edge, edge, rgb};
     int64_t             dim = mt_encoder_dim(encoder);
     float              *features = g_new0(float, n *dim);
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, backend, batch, 1, NULL);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, backend, MT_PRECISION_FP32, batch, 1, NULL);
 
     g_assert_nonnull(session);
     for (int first = 0; first < n; first += batch) {

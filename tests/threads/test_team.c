@@ -134,7 +134,7 @@ static float *encode_by_hand(const scene *s, mt_backend backend)
     int64_t n = mt_grid_count(s->grid), dim = mt_encoder_dim(s->encoder);
     float  *features = g_new0(float, n *dim);
     g_autoptr(mt_tile_reader) reader = mt_tile_reader_new(s->c, s->grid, MT_FILTER_BILINEAR, NULL);
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(s->encoder, backend, 1, 1, NULL);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(s->encoder, backend, MT_PRECISION_FP32, 1, 1, NULL);
 
     for (int64_t i = 0; i < n; i++) {
         mt_tile_pixels pixels;

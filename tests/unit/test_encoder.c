@@ -78,7 +78,7 @@ static void put_tile(mt_encoder_session *session, int slot, int tile, int edge)
 static float *encode(mt_encoder *encoder, mt_backend backend, int batch, int n, int edge)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, backend, batch, 1, &error);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, backend, MT_PRECISION_FP32, batch, 1, &error);
     float *features = g_new(float, n *mt_encoder_dim(encoder));
 
     g_assert_no_error(error);
@@ -280,7 +280,7 @@ static void test_batch_lost(void)
     g_autofree char *want = g_strdup_printf("load %s: output 'row' is 64x3 for a batch of 2: 2 x 3 is what the file promises", at.model);
 
     g_assert_no_error(error);
-    g_assert_null(mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, 2, 1, &error));
+    g_assert_null(mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 2, 1, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
     g_assert_cmpstr(error->message, ==, want);
 }
@@ -295,7 +295,7 @@ static void test_memory(void)
     for (int k = 1; k < 200; k++) {
         g_autoptr(GError) error = NULL;
         mt_alloc_fail_at(k);
-        g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, 2, 1, &error);
+        g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 2, 1, &error);
         mt_alloc_fail_at(0);
         if (session != NULL)
             break;
@@ -331,7 +331,7 @@ static void test_nan(void)
     g_auto(place) at = put_model("nan", "[encoder]\nsize_px=32\nvalue=rgb8\nmean=1;2;3\nstd=0.0001;0.01;0.01\n");
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_encoder) encoder = mt_encoder_load(at.model, &error);
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, 1, 1, &error);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 1, 1, &error);
     float features[6];
 
     put_tile(session, 0, 0, 32);
@@ -346,7 +346,7 @@ static void check_session_refused(mt_encoder *encoder, int batch, int threads, c
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, batch, threads, &error));
+    g_assert_null(mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, batch, threads, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_RANGE);
     g_assert_cmpstr(error->message, ==, message);
 }
@@ -355,7 +355,7 @@ static void test_refused_ranges(void)
 {
     g_auto(place) at = put_model("open", CARD);
     g_autoptr(mt_encoder) encoder = mt_encoder_load(at.model, NULL);
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, 2, 1, NULL);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 2, 1, NULL);
     g_autoptr(GError) error = NULL;
     const mt_tile_pixels pixels = {MT_U8, 3, 32, 32, NULL};
     float                features[18];

@@ -1,0 +1,71 @@
+#include "src/pipeline/case_tiles.h"
+
+#include "src/case/intensity.h"
+
+#include <string.h>
+
+mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error)
+{
+    mt_case_options options = {.mpp_x = job->mpp_x,
+                               .mpp_y = job->mpp_y,
+                               .mpp_source = job->mpp_source,
+                               .backend = recipe->backend,
+                               .modality = recipe->modality,
+                               .plane_axis = recipe->plane_axis};
+
+    return mt_case_open(job->path, &options, error);
+}
+
+static bool wants_intensity(const mt_card *card)
+{
+    return card->value == MT_VALUE_PERCENTILE || card->value == MT_VALUE_ZSCORE;
+}
+
+/* Colour has no intensity statistics: said before the whole case is read for them. */
+static bool check_value_rule(const mt_case *c, const mt_card *card, const mt_job *job, GError **error)
+{
+    if (!wants_intensity(card) || mt_case_channels(c) == 1)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                "prepare %s: encoder '%s' wants value=%s, and the case has %d channels: use an encoder for colour", job->path, card->name,
+                card->value == MT_VALUE_ZSCORE ? "zscore" : "percentile", mt_case_channels(c));
+    return false;
+}
+
+bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, const mt_card *card, const mt_job *job,
+                        GError **error)
+{
+    tiles->c = mt_pipeline_open_case(recipe, job, error);
+    return tiles->c != NULL && check_value_rule(tiles->c, card, job, error) &&
+           mt_contract_check_case(contract, tiles->c, &tiles->off_contract, error);
+}
+
+bool mt_case_tiles_lay(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, GError **error)
+{
+    mt_grid_params params = {.tile_px = contract->tile_px,
+                             .mpp = contract->mpp,
+                             .overlap = contract->overlap,
+                             .min_share = recipe->min_share,
+                             .whole_plane = contract->whole_plane};
+
+    tiles->mask = mt_mask_new(tiles->c, recipe->mask_method, error);
+    if (tiles->mask == NULL)
+        return false;
+    /* without a mask every tile is kept, also one that hangs over the edge */
+    bool masked = strcmp(mt_mask_method(tiles->mask), "none") != 0;
+    tiles->grid = mt_grid_new(tiles->c, masked ? tiles->mask : NULL, &params, error);
+    return tiles->grid != NULL;
+}
+
+bool mt_case_tiles_intensity(mt_case_tiles *tiles, const mt_card *card, const mt_intensity **intensity, GError **error)
+{
+    *intensity = wants_intensity(card) ? &tiles->intensity : NULL;
+    return *intensity == NULL || mt_case_intensity(tiles->c, &tiles->intensity, error);
+}
+
+void mt_case_tiles_clear(mt_case_tiles *tiles)
+{
+    g_clear_pointer(&tiles->grid, mt_grid_free);
+    g_clear_pointer(&tiles->mask, mt_mask_free);
+    g_clear_pointer(&tiles->c, mt_case_free);
+}

@@ -1,0 +1,31 @@
+/* A case and the tiles to read from it, as recipe and card want them: what a run encodes, and what verifying samples. */
+#ifndef MT_CASE_TILES_H
+#define MT_CASE_TILES_H
+
+#include "src/pipeline/contract.h"
+
+#include <microtome/mask.h>
+#include <microtome/pipeline.h>
+
+typedef struct mt_case_tiles {
+    mt_case     *c;
+    bool         off_contract; /* it left the card's contract, with leave */
+    mt_mask     *mask;
+    mt_grid     *grid;
+    mt_intensity intensity; /* where mt_case_tiles_intensity gave it */
+} mt_case_tiles;
+
+/* Open the job's case as the recipe wants it. */
+mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error);
+
+/* First step: open the case and hold it against the contract.  tiles is zeroed by the caller, and cleared by it also after a
+ * failure. */
+bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, const mt_card *card, const mt_job *job,
+                        GError **error);
+/* Second step: mask and grid. */
+bool mt_case_tiles_lay(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, GError **error);
+/* What a session's or a preprocess's set_intensity wants; *intensity is NULL where the card does not ask. */
+bool mt_case_tiles_intensity(mt_case_tiles *tiles, const mt_card *card, const mt_intensity **intensity, GError **error);
+void mt_case_tiles_clear(mt_case_tiles *tiles);
+
+#endif
