@@ -26,7 +26,16 @@ bool mt_node_can_fuse(const mt_node *node, int n)
 {
     const mt_fused *fused = node->fused;
 
-    return fused == NULL || fused->n + n <= MT_POSTS_MAX;
+    return fused == NULL || (fused->n + n <= MT_POSTS_MAX && mt_node_float_posts(node) == fused->n);
+}
+
+int mt_node_float_posts(const mt_node *node)
+{
+    const mt_fused *fused = node->fused;
+
+    if (fused == NULL || fused->n == 0)
+        return 0;
+    return fused->n - (fused->posts[fused->n - 1].kind == MT_POST_QUANTISE ? 1 : 0);
 }
 
 static mt_post *add_post(mt_node *node, mt_post_kind kind)
@@ -46,6 +55,11 @@ static mt_post *add_post(mt_node *node, mt_post_kind kind)
 void mt_node_fuse_activation(mt_node *node, const mt_activation *activation)
 {
     add_post(node, MT_POST_ACTIVATION)->activation = *activation;
+}
+
+void mt_node_fuse_quantise(mt_node *node, const mt_quant *quant)
+{
+    add_post(node, MT_POST_QUANTISE)->quant = *quant;
 }
 
 void mt_node_fuse_operand(mt_node *node, mt_post_kind kind, mt_value *operand, mt_uses *uses)

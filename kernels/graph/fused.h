@@ -3,16 +3,23 @@
 #define MT_FUSED_H
 
 #include "kernels/graph/activation.h"
+#include "kernels/graph/quantised.h"
 #include "kernels/graph/uses.h"
 
 #define MT_POSTS_MAX 6
 
-typedef enum mt_post_kind { MT_POST_ACTIVATION, MT_POST_ADD, MT_POST_MUL } mt_post_kind;
+typedef enum mt_post_kind {
+    MT_POST_ACTIVATION,
+    MT_POST_ADD,
+    MT_POST_MUL,
+    MT_POST_QUANTISE, /* the last one: the result is stored as bytes */
+} mt_post_kind;
 
 typedef struct mt_post {
     mt_post_kind  kind;
     mt_activation activation; /* MT_POST_ACTIVATION */
     int           input;      /* MT_POST_ADD, _MUL: the node's input that holds the other operand */
+    mt_quant      quant;      /* MT_POST_QUANTISE */
 } mt_post;
 
 typedef struct mt_fused {
@@ -28,6 +35,9 @@ guint mt_node_own_inputs(const mt_node *node);
 /* Room for n more posts? */
 bool mt_node_can_fuse(const mt_node *node, int n);
 void mt_node_fuse_activation(mt_node *node, const mt_activation *activation);
+void mt_node_fuse_quantise(mt_node *node, const mt_quant *quant);
+/* The number of posts before MT_POST_QUANTISE. */
+int mt_node_float_posts(const mt_node *node);
 /* `operand` becomes an input of `node`. */
 void mt_node_fuse_operand(mt_node *node, mt_post_kind kind, mt_value *operand, mt_uses *uses);
 /* `user`, the only user of `node`'s result, has become part of `node`: its result is `node`'s. */

@@ -178,6 +178,12 @@ static void note_outputs(mt_session *session)
     }
 }
 
+/* On a CPU without bfloat16 the library's product rounds differently for each number of threads: one it is. */
+static int threads_of(const mt_session_params *params)
+{
+    return params->precision == MT_PRECISION_BF16 && !mt_precision_is_native(MT_PRECISION_BF16) ? 1 : params->threads;
+}
+
 static mt_session *new_empty(mt_model *model, const mt_session_params *params, const mt_graph *graph)
 {
     mt_session *session = g_new0(mt_session, 1);
@@ -186,7 +192,7 @@ static mt_session *new_empty(mt_model *model, const mt_session_params *params, c
     session->graph = mt_graph_clone(graph);
     session->backend = params->backend == MT_BACKEND_AUTO ? BEST_BACKEND : params->backend;
     session->precision = params->precision;
-    session->threads = params->threads;
+    session->threads = threads_of(params);
     session->profile = params->profile;
     session->n_inputs = (int)graph->inputs->len;
     session->n_outputs = (int)graph->outputs->len;
@@ -271,7 +277,7 @@ mt_session *mt_session_new(mt_model *model, const mt_session_params *params, GEr
     g_autoptr(mt_session) session = new_empty(model, params, graph);
     session->compiled = compiled;
     int saved = omp_get_max_threads();
-    omp_set_num_threads(params->threads); /* oneDNN splits work for the threads it sees when a primitive is made */
+    omp_set_num_threads(session->threads); /* oneDNN splits work for the threads it sees when a primitive is made */
     bool ready = prepare(session, params, error);
     omp_set_num_threads(saved);
     return ready ? g_steal_pointer(&session) : NULL;

@@ -51,7 +51,7 @@ mt_attention *mt_attention_new(const mt_attention_shape *shape, int threads, dnn
     mt_attention *a = g_new0(mt_attention, 1);
 
     *a = (mt_attention){.shape = *shape, .rows = block_rows(shape), .threads = threads, .engine = engine, .stream = stream};
-    a->block_md = mt_md_new_strided(2, (int64_t[]){a->rows, shape->s}, (int64_t[]){shape->s, 1});
+    a->block_md = mt_md_new_strided(MT_F32, 2, (int64_t[]){a->rows, shape->s}, (int64_t[]){shape->s, 1});
     a->benches = g_new0(bench, threads);
     if (a->block_md != NULL && create_softmax(a)) {
         a->scratch_md = mt_md_of(a->pd, dnnl_query_scratchpad_md, 0);

@@ -1,11 +1,14 @@
 #include "kernels/onednn/broadcast_loop.h"
 
+#include "kernels/onednn/float_rows.h"
+
 #include "kernels/pixel/clones.h"
 
 typedef struct loop {
     int        operation;
     mt_buffer *a, *b, *to;
     size_t     a_offset, b_offset, to_offset;
+    mt_dtype   type, b_type;                            /* of a and to; of b */
     int        n;                                       /* dimensions, outermost in a's memory first; a and to are one array */
     int64_t    dims[MT_VIEW_MAX], strides[MT_VIEW_MAX]; /* of b; the last dimension is the inner loop */
 } loop;
@@ -79,6 +82,28 @@ MT_CLONES static void run_row(operation op, int64_t n, const float *a, const flo
     }
 }
 
+#define CHUNK 512
+
+/* Rows that are stored as bfloat16 are computed on in float32, a piece at a time. */
+static void run_row_of(const loop *k, int64_t n, const char *a, const char *b, int64_t stride, char *to)
+{
+    size_t size = mt_dtype_size(k->type), b_size = mt_dtype_size(k->b_type);
+    float  x[CHUNK], y[CHUNK];
+
+    if (k->type == MT_F32 && k->b_type == MT_F32) {
+        run_row((operation)k->operation, n, (const float *)a, (const float *)b, stride, (float *)to);
+        return;
+    }
+    for (int64_t from = 0; from < n; from += CHUNK) {
+        int64_t count = MIN(CHUNK, n - from), step = stride > 1 ? 1 : stride;
+
+        mt_to_float(k->type, count, a + (size_t)from * size, 1, x);
+        mt_to_float(k->b_type, stride == 0 ? 1 : count, b + (size_t)(from * stride) * b_size, stride, y);
+        run_row((operation)k->operation, count, x, y, step, x);
+        mt_from_float(k->type, count, x, to + (size_t)from * size);
+    }
+}
+
 static operation operation_of(dnnl_alg_kind_t alg, bool swapped)
 {
     switch ((int)alg) {
@@ -111,10 +136,11 @@ static int64_t row_start(const loop *k, int64_t row)
 
 static bool run_loop(mt_step *step, mt_session *session, GError **error)
 {
-    const loop  *k = step->context;
-    const float *a = (const float *)((const char *)k->a->data + k->a_offset), *b = (const float *)((const char *)k->b->data + k->b_offset);
-    float       *to = (float *)((char *)k->to->data + k->to_offset);
-    int64_t      rows = 1, width = k->dims[k->n - 1], stride = k->strides[k->n - 1];
+    const loop *k = step->context;
+    const char *a = (const char *)k->a->data + k->a_offset, *b = (const char *)k->b->data + k->b_offset;
+    char       *to = (char *)k->to->data + k->to_offset;
+    size_t      size = mt_dtype_size(k->type), b_size = mt_dtype_size(k->b_type);
+    int64_t     rows = 1, width = k->dims[k->n - 1], stride = k->strides[k->n - 1];
 
     (void)session;
     (void)error;
@@ -122,7 +148,7 @@ static bool run_loop(mt_step *step, mt_session *session, GError **error)
         rows *= k->dims[i];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; r++)
-        run_row((operation)k->operation, width, a + r * width, b + row_start(k, r), stride, to + r * width);
+        run_row_of(k, width, a + (size_t)(r * width) * size, b + (size_t)row_start(k, r) * b_size, stride, to + (size_t)(r * width) * size);
     return true;
 }
 
@@ -205,6 +231,8 @@ bool mt_lower_loop(mt_lowering *l, const char *name, dnnl_alg_kind_t alg, const 
         return false;
     }
     k->operation = operation_of(alg, swapped);
+    k->type = a->type;
+    k->b_type = other->type;
     k->a = a->buffer;
     k->b = other->buffer;
     k->to = to->buffer;

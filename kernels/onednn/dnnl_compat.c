@@ -9,6 +9,27 @@ static void library_dilations(const mt_spatial *s, dnnl_dim_t *dilations)
         dilations[i] = s->dilations[i] - 1;
 }
 
+static const struct {
+    mt_dtype         type;
+    dnnl_data_type_t library;
+} types[] = {{MT_F32, dnnl_f32}, {MT_BF16, dnnl_bf16}, {MT_U8, dnnl_u8}, {MT_I8, dnnl_s8}, {MT_I32, dnnl_s32}};
+
+static dnnl_data_type_t library_type(mt_dtype type)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
+        if (types[i].type == type)
+            return types[i].library;
+    return dnnl_data_type_undef;
+}
+
+static mt_dtype own_type(dnnl_data_type_t library)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
+        if (types[i].library == library)
+            return types[i].type;
+    return MT_DTYPE_NONE;
+}
+
 mt_md *mt_md_of(const_dnnl_primitive_desc_t pd, dnnl_query_t what, int index)
 {
 #if DNNL_VERSION_MAJOR >= 3
@@ -43,18 +64,18 @@ static mt_md *wrap(dnnl_status_t status, dnnl_memory_desc_t desc)
     return md;
 }
 
-mt_md *mt_md_new_strided(int n, const int64_t *dims, const int64_t *strides)
+mt_md *mt_md_new_strided(mt_dtype type, int n, const int64_t *dims, const int64_t *strides)
 {
     dnnl_memory_desc_t desc = NULL;
-    dnnl_status_t      status = dnnl_memory_desc_create_with_strides(&desc, n, dims, dnnl_f32, strides);
+    dnnl_status_t      status = dnnl_memory_desc_create_with_strides(&desc, n, dims, library_type(type), strides);
 
     return wrap(status, desc);
 }
 
-mt_md *mt_md_new_any(int n, const int64_t *dims)
+mt_md *mt_md_new_any(mt_dtype type, int n, const int64_t *dims)
 {
     dnnl_memory_desc_t desc = NULL;
-    dnnl_status_t      status = dnnl_memory_desc_create_with_tag(&desc, n, dims, dnnl_f32, dnnl_format_tag_any);
+    dnnl_status_t      status = dnnl_memory_desc_create_with_tag(&desc, n, dims, library_type(type), dnnl_format_tag_any);
 
     return wrap(status, desc);
 }
@@ -82,6 +103,14 @@ size_t mt_md_bytes(const mt_md *md)
 bool mt_md_equal(const mt_md *a, const mt_md *b)
 {
     return a != NULL && b != NULL && dnnl_memory_desc_equal(a->desc, b->desc) != 0;
+}
+
+mt_dtype mt_md_type(const mt_md *md)
+{
+    dnnl_data_type_t type = dnnl_data_type_undef;
+
+    dnnl_memory_desc_query(md->desc, dnnl_query_data_type, &type);
+    return own_type(type);
 }
 
 /* The arrays of a descriptor. */
@@ -137,7 +166,7 @@ char *mt_md_key(const mt_md *md)
     dnnl_memory_desc_query(md->desc, dnnl_query_inner_idxs, &indices);
     for (int i = 0; blocks != NULL && indices != NULL && i < query_blocks(md); i++)
         g_string_append_printf(key, " %" G_GINT64_FORMAT ":%" G_GINT64_FORMAT, (*indices)[i], (*blocks)[i]);
-    g_string_append_printf(key, " %" G_GSIZE_FORMAT, mt_md_bytes(md));
+    g_string_append_printf(key, " %" G_GSIZE_FORMAT " %d", mt_md_bytes(md), (int)mt_md_type(md));
     return g_string_free(key, FALSE);
 }
 
@@ -271,21 +300,21 @@ static bool create(dnnl_primitive_desc_t *pd, dnnl_status_t described, const_dnn
     return described == dnnl_success && DONE(dnnl_primitive_desc_create(pd, op, attr, engine, NULL));
 }
 
-mt_md *mt_md_new_strided(int n, const int64_t *dims, const int64_t *strides)
+mt_md *mt_md_new_strided(mt_dtype type, int n, const int64_t *dims, const int64_t *strides)
 {
     mt_md *md = g_new0(mt_md, 1);
 
-    if (DONE(dnnl_memory_desc_init_by_strides(&md->desc, n, dims, dnnl_f32, strides)))
+    if (DONE(dnnl_memory_desc_init_by_strides(&md->desc, n, dims, library_type(type), strides)))
         return md;
     g_free(md);
     return NULL;
 }
 
-mt_md *mt_md_new_any(int n, const int64_t *dims)
+mt_md *mt_md_new_any(mt_dtype type, int n, const int64_t *dims)
 {
     mt_md *md = g_new0(mt_md, 1);
 
-    if (DONE(dnnl_memory_desc_init_by_tag(&md->desc, n, dims, dnnl_f32, dnnl_format_tag_any)))
+    if (DONE(dnnl_memory_desc_init_by_tag(&md->desc, n, dims, library_type(type), dnnl_format_tag_any)))
         return md;
     g_free(md);
     return NULL;
@@ -309,6 +338,11 @@ size_t mt_md_bytes(const mt_md *md)
 bool mt_md_equal(const mt_md *a, const mt_md *b)
 {
     return a != NULL && b != NULL && dnnl_memory_desc_equal(&a->desc, &b->desc) != 0;
+}
+
+mt_dtype mt_md_type(const mt_md *md)
+{
+    return own_type(md->desc.data_type);
 }
 
 bool mt_md_strides(const mt_md *md, int *n, int64_t *dims, int64_t *strides)

@@ -6,17 +6,20 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <stdbool.h>
 
+#include <microtome/tensor.h>
+
 /* A memory descriptor that its holder frees; by value inside on 2.6, the library's own object on 3.x. */
 typedef struct mt_md {
     dnnl_memory_desc_t desc;
 } mt_md;
 
-/* float32 all. */
-mt_md *mt_md_new_strided(int n, const int64_t *dims, const int64_t *strides);
+/* Of float32, bfloat16, int32, int8 or uint8; NULL for other types. */
+mt_md *mt_md_new_strided(mt_dtype type, int n, const int64_t *dims, const int64_t *strides);
 /* The library is to choose the layout. */
-mt_md *mt_md_new_any(int n, const int64_t *dims);
-mt_md *mt_md_copy(const mt_md *md);
-void   mt_md_free(mt_md *md);
+mt_md   *mt_md_new_any(mt_dtype type, int n, const int64_t *dims);
+mt_dtype mt_md_type(const mt_md *md);
+mt_md   *mt_md_copy(const mt_md *md);
+void     mt_md_free(mt_md *md);
 /* A copy of what a primitive descriptor says, NULL where it has none. */
 mt_md *mt_md_of(const_dnnl_primitive_desc_t pd, dnnl_query_t what, int index);
 size_t mt_md_bytes(const mt_md *md);

@@ -196,4 +196,4 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     return MT_LOWERED;
 }
 
-const mt_lower_entry mt_lower_attention[] = {{"mt.Attention", lower}, {NULL, NULL}};
+const mt_lower_entry mt_lower_attention[] = {{"mt.Attention", lower, MT_STORE_F32}, {0}};

@@ -59,6 +59,7 @@ bool mt_lower_arithmetic(mt_lowering *l, const mt_node *node, dnnl_alg_kind_t al
     const mt_value *out = mt_node_output(node, 0);
     mt_place        plain = *a, to;
 
+    mt_lower_set_type(l, a->type);
     if (same_shape(b, out))
         return lower_equal(l, node, alg, a, b, swapped, first, error);
     if (!a->strided) { /* loops read strides */
@@ -129,5 +130,11 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 }
 
 const mt_lower_entry mt_lower_binary[] = {
-    {"Add", lower}, {"Div", lower}, {"Max", lower}, {"Min", lower}, {"Mul", lower}, {"Sub", lower}, {NULL, NULL},
+    {"Add", lower, MT_STORE_ANY},
+    {"Div", lower, MT_STORE_ANY},
+    {"Max", lower, MT_STORE_ANY},
+    {"Min", lower, MT_STORE_ANY},
+    {"Mul", lower, MT_STORE_ANY},
+    {"Sub", lower, MT_STORE_ANY},
+    {0},
 };

@@ -5,8 +5,8 @@
 static bool place_sources(mt_lowering *l, const mt_node *node, const mt_place **places, const mt_md **mds, GError **error)
 {
     for (guint i = 0; i < node->inputs->len; i++) {
-        places[i] = mt_lower_native(l, mt_node_input(node, (int)i));
-        if (places[i]->strided) {
+        places[i] = mt_lower_native(l, mt_node_input(node, (int)i), error);
+        if (places[i] != NULL && places[i]->strided) {
             mt_view view = places[i]->view;
 
             if (!mt_view_join(&view))
@@ -75,4 +75,4 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     return MT_LOWERED;
 }
 
-const mt_lower_entry mt_lower_concat[] = {{"Concat", lower}, {NULL, NULL}};
+const mt_lower_entry mt_lower_concat[] = {{"Concat", lower, MT_STORE_ANY}, {0}};

@@ -69,11 +69,11 @@ static bool describe(convolution *c, const mt_node *node)
 static bool create(mt_lowering *l, const convolution *c, dnnl_primitive_attr_t attr, const mt_md *dst, dnnl_primitive_desc_t *pd)
 {
     const mt_md *src = mt_lower_any(l, c->x->rank, c->x->shape), *weights = mt_lower_any(l, c->n_w, c->w_dims);
-    const mt_md *bias = c->b == NULL ? NULL : mt_lower_md(l, 1, &c->y->shape[1], NULL);
+    const mt_md *bias = c->b == NULL ? NULL : mt_lower_typed_md(l, MT_F32, 1, &c->y->shape[1], NULL);
 
     *pd = NULL;
     if (dst == NULL)
-        dst = mt_lower_any(l, c->y->rank, c->y->shape);
+        dst = mt_lower_typed_any(l, mt_lower_result_type(l, c->node), c->y->rank, c->y->shape);
     if (c->transposed)
         return mt_pd_deconvolution(pd, mt_lower_engine(l), attr, src, weights, bias, dst, &c->spatial);
     return mt_pd_convolution(pd, mt_lower_engine(l), attr, src, weights, bias, dst, &c->spatial);
@@ -123,7 +123,8 @@ static bool choose(mt_lowering *l, const convolution *c, dnnl_primitive_desc_t *
 /* Packed once where constant, brought into shape at each run where computed. */
 static bool place_weights(mt_lowering *l, const convolution *c, const mt_md *wanted, mt_place *place, GError **error)
 {
-    const mt_md    *from = mt_lower_md(l, c->n_w, c->w_dims, c->w_strides);
+    mt_dtype        type = c->w->constant != NULL ? MT_F32 : mt_lower_type(l);
+    const mt_md    *from = mt_lower_typed_md(l, type, c->n_w, c->w_dims, c->w_strides);
     const mt_place *plain;
 
     if (c->w->constant != NULL)
@@ -143,7 +144,7 @@ static bool emit(mt_lowering *l, const convolution *c, dnnl_primitive_desc_t pd,
     mt_place        w, y;
     mt_primitive   *p;
 
-    if (x == NULL || !place_weights(l, c, wanted, &w, error) || (c->b != NULL && (b = mt_lower_plain(l, c->b, error)) == NULL)) {
+    if (x == NULL || !place_weights(l, c, wanted, &w, error) || (c->b != NULL && (b = mt_lower_vector(l, c->b, error)) == NULL)) {
         dnnl_primitive_desc_destroy(pd);
         return false;
     }
@@ -154,7 +155,7 @@ static bool emit(mt_lowering *l, const convolution *c, dnnl_primitive_desc_t pd,
     mt_primitive_reads(p, DNNL_ARG_SRC, x, src);
     mt_primitive_reads(p, DNNL_ARG_WEIGHTS, &w, wanted);
     if (b != NULL)
-        mt_primitive_reads(p, DNNL_ARG_BIAS, b, mt_lower_md(l, 1, &c->y->shape[1], NULL));
+        mt_primitive_reads(p, DNNL_ARG_BIAS, b, mt_lower_typed_md(l, MT_F32, 1, &c->y->shape[1], NULL));
     mt_posts_bind(posts, p);
     mt_primitive_writes(p, DNNL_ARG_DST, &y, dst);
     return mt_posts_apart(l, c->node, fused ? MT_POSTS_MAX : 0, y, error);
@@ -181,4 +182,4 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     return done ? MT_LOWERED : MT_LOWER_FAILED;
 }
 
-const mt_lower_entry mt_lower_conv[] = {{"Conv", lower}, {"ConvTranspose", lower}, {NULL, NULL}};
+const mt_lower_entry mt_lower_conv[] = {{"Conv", lower, MT_STORE_ANY}, {"ConvTranspose", lower, MT_STORE_ANY}, {0}};

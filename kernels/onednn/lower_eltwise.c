@@ -9,7 +9,7 @@ static const mt_md *flat_md(mt_lowering *l, const mt_place *place)
     if (!place->strided)
         return place->md;
     count = mt_view_count(&place->view);
-    return mt_lower_md(l, 1, &count, NULL);
+    return mt_lower_typed_md(l, place->type, 1, &count, NULL);
 }
 
 bool mt_lower_function(mt_lowering *l, const char *name, const mt_activation *activation, const mt_place *from, const mt_place *to,
@@ -60,8 +60,11 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 }
 
 const mt_lower_entry mt_lower_eltwise[] = {
-    {"Abs", lower},       {"Clip", lower},          {"Elu", lower},  {"Exp", lower},     {"Gelu", lower},     {"HardSigmoid", lower},
-    {"HardSwish", lower}, {"LeakyRelu", lower},     {"Log", lower},  {"Mish", lower},    {"Neg", lower},      {"PRelu", lower},
-    {"Pow", lower},       {"Relu", lower},          {"Selu", lower}, {"Sigmoid", lower}, {"Softplus", lower}, {"Sqrt", lower},
-    {"Tanh", lower},      {"mt.Activation", lower}, {NULL, NULL},
+    {"Abs", lower, MT_STORE_ANY},       {"Clip", lower, MT_STORE_ANY},          {"Elu", lower, MT_STORE_ANY},
+    {"Exp", lower, MT_STORE_ANY},       {"Gelu", lower, MT_STORE_ANY},          {"HardSigmoid", lower, MT_STORE_ANY},
+    {"HardSwish", lower, MT_STORE_ANY}, {"LeakyRelu", lower, MT_STORE_ANY},     {"Log", lower, MT_STORE_ANY},
+    {"Mish", lower, MT_STORE_ANY},      {"Neg", lower, MT_STORE_ANY},           {"PRelu", lower, MT_STORE_ANY},
+    {"Pow", lower, MT_STORE_ANY},       {"Relu", lower, MT_STORE_ANY},          {"Selu", lower, MT_STORE_ANY},
+    {"Sigmoid", lower, MT_STORE_ANY},   {"Softplus", lower, MT_STORE_ANY},      {"Sqrt", lower, MT_STORE_ANY},
+    {"Tanh", lower, MT_STORE_ANY},      {"mt.Activation", lower, MT_STORE_ANY}, {0},
 };

@@ -88,7 +88,9 @@ static const mt_place *place_rows(mt_lowering *l, const product *p, mt_view *vie
 /* The right operand, computed or constant, as it lies in a row-major tensor. */
 static const mt_md *right_md(mt_lowering *l, const product *p)
 {
-    return mt_lower_md(l, 2, (int64_t[]){p->k, p->n}, p->trans_b ? (int64_t[]){1, p->k} : (int64_t[]){p->n, 1});
+    mt_dtype type = p->b->constant != NULL ? MT_F32 : mt_lower_type(l);
+
+    return mt_lower_typed_md(l, type, 2, (int64_t[]){p->k, p->n}, p->trans_b ? (int64_t[]){1, p->k} : (int64_t[]){p->n, 1});
 }
 
 static bool place_right(mt_lowering *l, const product *p, const mt_md *wanted, mt_place *place, GError **error)
@@ -114,7 +116,7 @@ typedef struct candidate {
 static bool choose(mt_lowering *l, const product *p, const mt_md *src, const mt_md *weights, const mt_md *dst, const mt_view *view,
                    const mt_buffer *source, candidate *c, GError **error)
 {
-    const mt_md *bias = p->bias ? mt_lower_md(l, 2, (int64_t[]){1, p->n}, NULL) : NULL;
+    const mt_md *bias = p->bias ? mt_lower_typed_md(l, MT_F32, 2, (int64_t[]){1, p->n}, NULL) : NULL;
     bool         any = mt_node_fused(p->node) != NULL && (p->c == NULL || p->bias);
 
     *c = (candidate){0};
@@ -144,7 +146,7 @@ static bool finish(mt_lowering *l, const product *p, const candidate *c, const m
 static bool emit(mt_lowering *l, const product *p, candidate *c, const mt_place *a, const mt_md *src, const mt_place *b,
                  const mt_md *weights, const mt_place *y, const mt_md *dst, GError **error)
 {
-    const mt_place *bias = p->bias ? mt_lower_plain(l, p->c, error) : NULL;
+    const mt_place *bias = p->bias ? mt_lower_vector(l, p->c, error) : NULL;
     mt_primitive   *primitive;
 
     if (p->bias && bias == NULL) {
@@ -157,7 +159,7 @@ static bool emit(mt_lowering *l, const product *p, candidate *c, const mt_place 
     mt_primitive_reads(primitive, DNNL_ARG_SRC, a, src);
     mt_primitive_reads(primitive, DNNL_ARG_WEIGHTS, b, weights);
     if (bias != NULL)
-        mt_primitive_reads(primitive, DNNL_ARG_BIAS, bias, mt_lower_md(l, 2, (int64_t[]){1, p->n}, NULL));
+        mt_primitive_reads(primitive, DNNL_ARG_BIAS, bias, mt_lower_typed_md(l, MT_F32, 2, (int64_t[]){1, p->n}, NULL));
     mt_posts_bind(&c->posts, primitive);
     mt_primitive_writes(primitive, DNNL_ARG_DST, y, dst);
     return finish(l, p, c, y, error);
@@ -168,6 +170,7 @@ static mt_lowered lower_rows(mt_lowering *l, const product *p, GError **error)
     mt_view         view, result;
     int64_t         count, stride;
     const mt_place *a = place_rows(l, p, &view, &count, &stride, error);
+    mt_dtype        type = mt_lower_result_type(l, p->node);
     const mt_md    *src, *weights, *dst;
     candidate       c;
     mt_place        b, y;
@@ -178,7 +181,7 @@ static mt_lowered lower_rows(mt_lowering *l, const product *p, GError **error)
     if (!mt_view_like_rows(&result, &view, view.rank - 1, 1, &p->n))
         return MT_NOT_HERE;
     src = mt_lower_md(l, 2, (int64_t[]){count, p->k}, (int64_t[]){stride, view.strides[view.n - 1]});
-    dst = mt_lower_md(l, 2, (int64_t[]){count, p->n}, NULL);
+    dst = mt_lower_typed_md(l, type, 2, (int64_t[]){count, p->n}, NULL);
     weights = p->b->constant != NULL ? mt_lower_any(l, 2, (int64_t[]){p->k, p->n}) : right_md(l, p);
     MT_LOWER_TRY(choose(l, p, src, weights, dst, &result, a->buffer, &c, error));
     if (c.pd == NULL) {
@@ -191,7 +194,7 @@ static mt_lowered lower_rows(mt_lowering *l, const product *p, GError **error)
         mt_posts_clear(&c.posts);
         return MT_LOWER_FAILED;
     }
-    y = c.posts.sum != NULL ? *c.posts.sum : mt_lower_new_view(l, &result);
+    y = c.posts.sum != NULL ? *c.posts.sum : mt_lower_new_typed(l, type, &result);
     y.view = result;
     done = emit(l, p, &c, a, src, &b, weights, &y, dst, error);
     mt_posts_clear(&c.posts);
@@ -272,4 +275,4 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     return p.b->rank == 2 ? lower_rows(l, &p, error) : lower_batch(l, &p, error);
 }
 
-const mt_lower_entry mt_lower_matmul[] = {{"Gemm", lower}, {"MatMul", lower}, {NULL, NULL}};
+const mt_lower_entry mt_lower_matmul[] = {{"Gemm", lower, MT_STORE_ANY}, {"MatMul", lower, MT_STORE_ANY}, {0}};

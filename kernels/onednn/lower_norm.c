@@ -39,7 +39,7 @@ static mt_lowered lower_batch(mt_lowering *l, const mt_node *node, GError **erro
     if (x == NULL)
         return MT_LOWER_FAILED;
     for (int i = 1; i <= 4; i++)
-        if ((vectors[i] = mt_lower_plain(l, mt_node_input(node, i), error)) == NULL)
+        if ((vectors[i] = mt_lower_vector(l, mt_node_input(node, i), error)) == NULL)
             return MT_LOWER_FAILED;
     md = mt_place_md(l, x);
     attr = mt_lower_attr();
@@ -52,7 +52,7 @@ static mt_lowered lower_batch(mt_lowering *l, const mt_node *node, GError **erro
     if (p == NULL)
         return MT_LOWER_FAILED;
     mt_primitive_reads(p, DNNL_ARG_SRC, x, md);
-    vector = mt_lower_md(l, 1, &value->shape[1], NULL);
+    vector = mt_lower_typed_md(l, MT_F32, 1, &value->shape[1], NULL);
     for (int i = 1; i <= 4; i++)
         mt_primitive_reads(p, ids[i], vectors[i], vector);
     mt_primitive_writes(p, DNNL_ARG_DST, &y, md);
@@ -85,12 +85,12 @@ static bool bind_vectors(mt_lowering *l, const mt_node *node, mt_primitive *p, i
     static const int ids[] = {0, DNNL_ARG_SCALE, DNNL_ARG_SHIFT};
 
     for (int i = 1; i <= 2; i++) {
-        const mt_place *v = mt_node_input(node, i) == NULL ? NULL : mt_lower_plain(l, mt_node_input(node, i), error);
+        const mt_place *v = mt_node_input(node, i) == NULL ? NULL : mt_lower_vector(l, mt_node_input(node, i), error);
 
         if (mt_node_input(node, i) != NULL && v == NULL)
             return false;
         if (v != NULL)
-            mt_primitive_reads(p, ids[i], v, mt_lower_md(l, 1, &width, NULL));
+            mt_primitive_reads(p, ids[i], v, mt_lower_typed_md(l, MT_F32, 1, &width, NULL));
     }
     return true;
 }
@@ -137,4 +137,5 @@ static mt_lowered lower_layer(mt_lowering *l, const mt_node *node, GError **erro
     return MT_LOWERED;
 }
 
-const mt_lower_entry mt_lower_norm[] = {{"BatchNormalization", lower_batch}, {"LayerNormalization", lower_layer}, {NULL, NULL}};
+const mt_lower_entry mt_lower_norm[] = {
+    {"BatchNormalization", lower_batch, MT_STORE_ANY}, {"LayerNormalization", lower_layer, MT_STORE_ANY}, {0}};

@@ -96,5 +96,9 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 }
 
 const mt_lower_entry mt_lower_pool[] = {
-    {"AveragePool", lower}, {"GlobalAveragePool", lower_global}, {"GlobalMaxPool", lower_global}, {"MaxPool", lower}, {NULL, NULL},
+    {"AveragePool", lower, MT_STORE_ANY},
+    {"GlobalAveragePool", lower_global, MT_STORE_ANY},
+    {"GlobalMaxPool", lower_global, MT_STORE_ANY},
+    {"MaxPool", lower, MT_STORE_ANY},
+    {0},
 };

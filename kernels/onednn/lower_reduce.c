@@ -121,7 +121,7 @@ static mt_lowered lower_spatial(mt_lowering *l, const mt_node *node, bool mean, 
 static mt_lowered lower_loop(mt_lowering *l, const mt_node *node, const reduce_step *shape, GError **error)
 {
     const mt_value *out = mt_node_output(node, 0);
-    const mt_place *x = mt_lower_plain(l, mt_node_input(node, 0), error);
+    const mt_place *x = mt_lower_vector(l, mt_node_input(node, 0), error);
     mt_session     *session = mt_lower_session(l);
     mt_view         view;
     mt_place        y;
@@ -131,7 +131,7 @@ static mt_lowered lower_loop(mt_lowering *l, const mt_node *node, const reduce_s
     if (x == NULL)
         return MT_LOWER_FAILED;
     mt_view_init(&view, out->rank, out->shape);
-    y = mt_lower_new_view(l, &view);
+    y = mt_lower_new_typed(l, MT_F32, &view);
     r = g_memdup2(shape, sizeof *shape);
     r->x = x->buffer;
     r->offset = x->offset;
@@ -165,5 +165,9 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 }
 
 const mt_lower_entry mt_lower_reduce[] = {
-    {"ReduceMax", lower}, {"ReduceMean", lower}, {"ReduceMin", lower}, {"ReduceSum", lower}, {NULL, NULL},
+    {"ReduceMax", lower, MT_STORE_ANY},
+    {"ReduceMean", lower, MT_STORE_ANY},
+    {"ReduceMin", lower, MT_STORE_ANY},
+    {"ReduceSum", lower, MT_STORE_ANY},
+    {0},
 };

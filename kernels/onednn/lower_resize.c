@@ -96,4 +96,4 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     return MT_LOWERED;
 }
 
-const mt_lower_entry mt_lower_resize[] = {{"Resize", lower}, {"Upsample", lower}, {NULL, NULL}};
+const mt_lower_entry mt_lower_resize[] = {{"Resize", lower, MT_STORE_ANY}, {"Upsample", lower, MT_STORE_ANY}, {0}};

@@ -53,4 +53,4 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
     return MT_LOWERED;
 }
 
-const mt_lower_entry mt_lower_softmax[] = {{"LogSoftmax", lower}, {"Softmax", lower}, {NULL, NULL}};
+const mt_lower_entry mt_lower_softmax[] = {{"LogSoftmax", lower, MT_STORE_ANY}, {"Softmax", lower, MT_STORE_ANY}, {0}};

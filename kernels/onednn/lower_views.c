@@ -5,9 +5,10 @@
 
 static mt_lowered put_view(mt_lowering *l, const mt_value *out, const mt_place *from, const mt_view *view, int64_t offset)
 {
-    mt_place place = {
-        .buffer = from->buffer, .offset = from->offset + (size_t)offset * mt_dtype_size(out->dtype), .strided = true, .view = *view};
+    mt_place place = *from;
 
+    place.offset += (size_t)offset * mt_dtype_size(from->type);
+    place.view = *view;
     mt_lower_put(l, out, &place);
     return MT_LOWERED;
 }
@@ -188,12 +189,13 @@ static mt_lowered lower_same(mt_lowering *l, const mt_node *node, GError **error
     (void)error;
     if (in == NULL || out == NULL || in->dtype != out->dtype || mt_node_output(node, 1) != NULL || mt_node_input(node, 2) != NULL)
         return MT_NOT_HERE;
-    mt_lower_put(l, out, mt_lower_native(l, in));
+    mt_lower_put(l, out, mt_lower_origin(l, in));
     return MT_LOWERED;
 }
 
 const mt_lower_entry mt_lower_views[] = {
-    {"Cast", lower_same},       {"Dropout", lower_same},        {"Flatten", lower_reshape},   {"Gather", lower_gather},
-    {"Identity", lower_same},   {"Reshape", lower_reshape},     {"Slice", lower_slice},       {"Split", lower_split},
-    {"Squeeze", lower_reshape}, {"Transpose", lower_transpose}, {"Unsqueeze", lower_reshape}, {NULL, NULL},
+    {"Cast", lower_same, MT_STORE_SAME},           {"Dropout", lower_same, MT_STORE_SAME},      {"Flatten", lower_reshape, MT_STORE_SAME},
+    {"Gather", lower_gather, MT_STORE_SAME},       {"Identity", lower_same, MT_STORE_SAME},     {"Reshape", lower_reshape, MT_STORE_SAME},
+    {"Slice", lower_slice, MT_STORE_SAME},         {"Split", lower_split, MT_STORE_SAME},       {"Squeeze", lower_reshape, MT_STORE_SAME},
+    {"Transpose", lower_transpose, MT_STORE_SAME}, {"Unsqueeze", lower_reshape, MT_STORE_SAME}, {0},
 };

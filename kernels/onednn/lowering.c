@@ -52,7 +52,7 @@ static void put_inputs(mt_lowering *l)
 {
     for (int i = 0; i < l->session->n_inputs; i++) {
         const mt_value *value = l->session->graph->inputs->pdata[i];
-        mt_place        place = {.buffer = l->session->inputs[i], .strided = true};
+        mt_place        place = {.buffer = l->session->inputs[i], .type = value->dtype, .strided = true};
 
         mt_view_init(&place.view, value->rank, value->shape);
         mt_lower_put(l, value, &place);
@@ -76,7 +76,7 @@ static size_t value_bytes(const mt_value *value)
 /* Row-major place of an output of a reference step. */
 static mt_place reference_output(mt_lowering *l, const mt_value *value)
 {
-    mt_place place = {.strided = true};
+    mt_place place = {.type = value->dtype, .strided = true};
 
     mt_view_init(&place.view, value->rank, value->shape);
     place.buffer = mt_session_buffer(l->session, value_bytes(value));
@@ -141,11 +141,28 @@ static bool is_lowerable(const mt_node *node)
     return true;
 }
 
+/* The type in which the node's float32 values are read and written. */
+static mt_dtype storage_of(mt_lowering *l, const mt_lower_entry *entry, const mt_node *node)
+{
+    const mt_value *in = mt_node_input(node, 0);
+
+    if (entry->storage == MT_STORE_ANY)
+        return l->compute;
+    if (entry->storage == MT_STORE_SAME && mt_is_f32(in))
+        return mt_lower_origin(l, in)->type;
+    return MT_F32;
+}
+
 static bool lower_node(mt_lowering *l, const mt_node *node, GError **error)
 {
     const mt_lower_entry *entry = find_lowering(node->op);
-    mt_lowered            outcome = entry == NULL || !is_lowerable(node) ? MT_NOT_HERE : entry->lower(l, node, error);
+    mt_lowered            outcome = MT_NOT_HERE;
 
+    if (entry != NULL && is_lowerable(node)) {
+        l->type = storage_of(l, entry, node);
+        outcome = entry->lower(l, node, error);
+    }
+    l->type = MT_F32;
     return outcome == MT_NOT_HERE ? lower_by_reference(l, node, error) : outcome == MT_LOWERED;
 }
 
@@ -180,9 +197,18 @@ static bool lower_graph(mt_lowering *l, GError **error)
     return set_results(l, error);
 }
 
+/* Quantised nets compute the rest in bfloat16 where that is fast. */
+static mt_dtype compute_type(const mt_session *session)
+{
+    bool bf16 =
+        session->precision == MT_PRECISION_BF16 || (session->precision == MT_PRECISION_INT8 && mt_precision_is_native(MT_PRECISION_BF16));
+
+    return bf16 ? MT_BF16 : MT_F32;
+}
+
 bool mt_onednn_lower(mt_session *session, GError **error)
 {
-    mt_lowering l = {.session = session, .runtime = new_runtime(error)};
+    mt_lowering l = {.session = session, .runtime = new_runtime(error), .type = MT_F32, .compute = compute_type(session)};
     bool        done;
 
     if (l.runtime == NULL)

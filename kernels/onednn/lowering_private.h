@@ -19,6 +19,8 @@ struct mt_lowering {
     GHashTable *places;   /* mt_value -> GPtrArray of mt_place, the native one first */
     GHashTable *holders;  /* mt_buffer -> GPtrArray of mt_value that lie in it */
     GHashTable *last_use; /* mt_value -> index of the last node that reads it, number of nodes for outputs; +1 */
+    mt_dtype    compute;  /* MT_F32 or MT_BF16 */
+    mt_dtype    type;     /* in which float32 values are read and written */
     int         now;      /* index of the node being lowered */
     GPtrArray  *mds;      /* owned */
     GPtrArray  *extra;    /* owned mt_place, not of any value */

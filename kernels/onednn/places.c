@@ -20,6 +20,25 @@ dnnl_stream_t mt_lower_stream(const mt_lowering *l)
     return l->runtime->stream;
 }
 
+mt_dtype mt_lower_type(const mt_lowering *l)
+{
+    return l->type;
+}
+
+mt_dtype mt_lower_set_type(mt_lowering *l, mt_dtype type)
+{
+    mt_dtype was = l->type;
+
+    l->type = type;
+    return was;
+}
+
+/* In which type `value` is wanted at the moment. */
+static mt_dtype wanted_type(const mt_lowering *l, const mt_value *value)
+{
+    return value->dtype == MT_F32 ? l->type : value->dtype;
+}
+
 const mt_md *mt_lower_keep(mt_lowering *l, mt_md *md)
 {
     if (md != NULL)
@@ -27,28 +46,38 @@ const mt_md *mt_lower_keep(mt_lowering *l, mt_md *md)
     return md;
 }
 
-const mt_md *mt_lower_md(mt_lowering *l, int n, const int64_t *dims, const int64_t *strides)
+const mt_md *mt_lower_typed_md(mt_lowering *l, mt_dtype type, int n, const int64_t *dims, const int64_t *strides)
 {
     static const int64_t one[] = {1};
     mt_view              row;
 
     if (n == 0)
-        return mt_lower_keep(l, mt_md_new_strided(1, one, one));
+        return mt_lower_keep(l, mt_md_new_strided(type, 1, one, one));
     if (strides == NULL) {
         mt_view_init(&row, n, dims);
         strides = row.strides;
     }
-    return mt_lower_keep(l, mt_md_new_strided(n, dims, strides));
+    return mt_lower_keep(l, mt_md_new_strided(type, n, dims, strides));
+}
+
+const mt_md *mt_lower_md(mt_lowering *l, int n, const int64_t *dims, const int64_t *strides)
+{
+    return mt_lower_typed_md(l, l->type, n, dims, strides);
+}
+
+const mt_md *mt_lower_typed_any(mt_lowering *l, mt_dtype type, int n, const int64_t *dims)
+{
+    return mt_lower_keep(l, mt_md_new_any(type, n, dims));
 }
 
 const mt_md *mt_lower_any(mt_lowering *l, int n, const int64_t *dims)
 {
-    return mt_lower_keep(l, mt_md_new_any(n, dims));
+    return mt_lower_typed_any(l, l->type, n, dims);
 }
 
 const mt_md *mt_place_md(mt_lowering *l, const mt_place *place)
 {
-    return place->strided ? mt_lower_md(l, place->view.n, place->view.dims, place->view.strides) : place->md;
+    return place->strided ? mt_lower_typed_md(l, place->type, place->view.n, place->view.dims, place->view.strides) : place->md;
 }
 
 bool mt_same_layout(const mt_md *a, const mt_md *b)
@@ -60,6 +89,8 @@ bool mt_same_layout(const mt_md *a, const mt_md *b)
         return false;
     if (mt_md_equal(a, b))
         return true;
+    if (mt_md_type(a) != mt_md_type(b))
+        return false;
     if (!mt_md_strides(a, &na, da, sa) || !mt_md_strides(b, &nb, db, sb) || na != nb)
         return false;
     for (int i = 0; i < na; i++)
@@ -73,7 +104,7 @@ static void describe(mt_place *place, mt_lowering *l, const mt_md *md)
 {
     int n;
 
-    *place = (mt_place){0};
+    *place = (mt_place){.type = mt_md_type(md)};
     place->strided = mt_md_strides(md, &n, place->view.dims, place->view.strides);
     if (!place->strided) {
         place->md = (mt_md *)mt_lower_keep(l, mt_md_copy(md));
@@ -93,12 +124,17 @@ mt_place mt_lower_new(mt_lowering *l, const mt_md *md)
     return place;
 }
 
+mt_place mt_lower_new_typed(mt_lowering *l, mt_dtype type, const mt_view *view)
+{
+    mt_place place = {.type = type, .strided = true, .view = *view};
+
+    place.buffer = mt_session_buffer(l->session, (size_t)mt_view_count(view) * mt_dtype_size(type));
+    return place;
+}
+
 mt_place mt_lower_new_view(mt_lowering *l, const mt_view *view)
 {
-    mt_place place = {.strided = true, .view = *view};
-
-    place.buffer = mt_session_buffer(l->session, (size_t)mt_view_count(view) * sizeof(float));
-    return place;
+    return mt_lower_new_typed(l, l->type, view);
 }
 
 static GPtrArray *list_for(GHashTable *table, const void *key)
@@ -127,10 +163,10 @@ void mt_lower_put(mt_lowering *l, const mt_value *value, const mt_place *place)
     note_place(l, value, place);
 }
 
-const mt_place *mt_lower_native(mt_lowering *l, const mt_value *value)
+const mt_place *mt_lower_origin(mt_lowering *l, const mt_value *value)
 {
     GPtrArray *list = g_hash_table_lookup(l->places, value);
-    mt_place   place = {.strided = true};
+    mt_place   place = {.type = value->dtype, .strided = true};
 
     if (list != NULL)
         return list->pdata[0];
@@ -140,12 +176,93 @@ const mt_place *mt_lower_native(mt_lowering *l, const mt_value *value)
     return note_place(l, value, &place);
 }
 
+/* A constant in another type is converted once, not at each run. */
+static const mt_place *convert_constant(mt_lowering *l, const mt_value *value, mt_dtype type, GError **error)
+{
+    const mt_md *from = mt_lower_typed_md(l, value->dtype, value->rank, value->shape, NULL);
+    const mt_md *to = mt_lower_typed_md(l, type, value->rank, value->shape, NULL);
+    mt_place     place;
+
+    if (!mt_lower_packed(l, value->constant, from, to, &place, error))
+        return NULL;
+    mt_view_init(&place.view, value->rank, value->shape);
+    return note_place(l, value, &place);
+}
+
+/* Between float32 and bfloat16: what lies strided keeps its order in memory and loses its gaps, blocks become row-major. */
+static const mt_place *convert_float(mt_lowering *l, const mt_value *value, const mt_place *from, mt_dtype type, GError **error)
+{
+    mt_view      view = from->view;
+    mt_place     to;
+    const mt_md *from_md, *to_md;
+
+    if (!from->strided) {
+        mt_view_init(&view, value->rank, value->shape);
+        from_md = from->md;
+    } else {
+        mt_view_join(&view);
+        from_md = mt_lower_typed_md(l, from->type, view.n, view.dims, view.strides);
+        mt_view_densify(&view);
+    }
+    to = mt_lower_new_typed(l, type, &view);
+    to_md = mt_lower_typed_md(l, type, view.n, view.dims, view.strides);
+    if (!mt_lower_reorder(l, value->name, from, from_md, &to, to_md, error))
+        return NULL;
+    return note_place(l, value, &to);
+}
+
+/* From or to quantised numbers: a loop over memory without gaps. */
+static const mt_place *convert_quantised(mt_lowering *l, const mt_value *value, mt_dtype from_type, mt_dtype type, GError **error)
+{
+    mt_dtype        was = mt_lower_set_type(l, from_type);
+    const mt_place *from = mt_lower_dense(l, value, error);
+    mt_place        to;
+
+    if (from != NULL && !from->strided)
+        from = mt_lower_plain(l, value, error);
+    l->type = was;
+    if (from == NULL)
+        return NULL;
+    to = mt_lower_new_typed(l, type, &from->view);
+    if (mt_is_quantised(type) && (!mt_value_quant(value, &to.quant) || to.quant.type != type)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "value '%s' has no scale", value->name);
+        return NULL;
+    }
+    mt_lower_convert(l, value->name, from, &to);
+    return note_place(l, value, &to);
+}
+
+static const mt_place *convert(mt_lowering *l, const mt_value *value, mt_dtype type, GError **error)
+{
+    const mt_place *from = mt_lower_origin(l, value);
+
+    if (from->type == type)
+        return from;
+    if (value->constant != NULL)
+        return convert_constant(l, value, type, error);
+    if (mt_is_quantised(from->type) || mt_is_quantised(type))
+        return convert_quantised(l, value, from->type, type, error);
+    return convert_float(l, value, from, type, error);
+}
+
+const mt_place *mt_lower_native(mt_lowering *l, const mt_value *value, GError **error)
+{
+    GPtrArray *list = g_hash_table_lookup(l->places, value);
+    mt_dtype   type = wanted_type(l, value);
+
+    for (guint i = 0; list != NULL && i < list->len; i++)
+        if (((mt_place *)list->pdata[i])->type == type)
+            return list->pdata[i];
+    return convert(l, value, type, error);
+}
+
 /* Moves the value from where it lies to `to`; both descriptors have the dimensions of one another. */
-static const mt_place *move(mt_lowering *l, const mt_value *value, const mt_place *from, const mt_md *from_md, const mt_place *to,
+static const mt_place *move(mt_lowering *l, const mt_value *value, const mt_place *from, const mt_md *from_md, mt_place *to,
                             const mt_md *to_md, GError **error)
 {
     if (!mt_lower_reorder(l, value->name, from, from_md, to, to_md, error))
         return NULL;
+    to->quant = from->quant;
     return note_place(l, value, to);
 }
 
@@ -156,19 +273,21 @@ static const mt_place *unblock(mt_lowering *l, const mt_value *value, const mt_p
     mt_place to;
 
     mt_view_init(&view, value->rank, value->shape);
-    to = mt_lower_new_view(l, &view);
+    to = mt_lower_new_typed(l, from->type, &view);
     return move(l, value, from, from->md, &to, mt_place_md(l, &to), error);
 }
 
 const mt_place *mt_lower_strided(mt_lowering *l, const mt_value *value, GError **error)
 {
-    const mt_place *native = mt_lower_native(l, value);
+    const mt_place *native = mt_lower_native(l, value, error);
     GPtrArray      *list = g_hash_table_lookup(l->places, value);
 
-    for (guint i = 0; i < list->len; i++)
-        if (((mt_place *)list->pdata[i])->strided)
-            return list->pdata[i];
-    return unblock(l, value, native, error);
+    for (guint i = 0; native != NULL && i < list->len; i++) {
+        const mt_place *place = list->pdata[i];
+        if (place->strided && place->type == native->type)
+            return place;
+    }
+    return native == NULL ? NULL : unblock(l, value, native, error);
 }
 
 /* From strides to strides.  Where the cuts of both sides have nothing in common the way leads over row-major memory, which
@@ -190,9 +309,9 @@ static const mt_place *restride(mt_lowering *l, const mt_value *value, const mt_
             return NULL;
         }
     }
-    to = mt_lower_new_view(l, view);
-    from_md = mt_lower_md(l, source.n, source.dims, source.strides);
-    to_md = mt_lower_md(l, target.n, target.dims, target.strides);
+    to = mt_lower_new_typed(l, from->type, view);
+    from_md = mt_lower_typed_md(l, from->type, source.n, source.dims, source.strides);
+    to_md = mt_lower_typed_md(l, from->type, target.n, target.dims, target.strides);
     return move(l, value, from, from_md, &to, to_md, error);
 }
 
@@ -210,7 +329,7 @@ const mt_place *mt_lower_like(mt_lowering *l, const mt_value *value, const mt_vi
 
         joined = place->view;
         mt_view_join(&joined);
-        if (place->strided && mt_view_equal(&joined, &wanted))
+        if (place->strided && place->type == from->type && mt_view_equal(&joined, &wanted))
             return place;
     }
     return restride(l, value, from, view, error);
@@ -224,7 +343,7 @@ const mt_place *mt_lower_plain(mt_lowering *l, const mt_value *value, GError **e
 
     for (guint i = 0; from != NULL && i < list->len; i++) {
         const mt_place *place = list->pdata[i];
-        if (place->strided && mt_view_is_contiguous(&place->view))
+        if (place->strided && place->type == from->type && mt_view_is_contiguous(&place->view))
             return place;
     }
     if (from == NULL)
@@ -233,13 +352,23 @@ const mt_place *mt_lower_plain(mt_lowering *l, const mt_value *value, GError **e
     return restride(l, value, from, &view, error);
 }
 
+const mt_place *mt_lower_vector(mt_lowering *l, const mt_value *value, GError **error)
+{
+    mt_dtype        was = mt_lower_set_type(l, MT_F32);
+    const mt_place *place = mt_lower_plain(l, value, error);
+
+    l->type = was;
+    return place;
+}
+
 const mt_place *mt_lower_dense(mt_lowering *l, const mt_value *value, GError **error)
 {
-    const mt_place *native = mt_lower_native(l, value);
-    mt_place        joined = *native;
+    const mt_place *native = mt_lower_native(l, value, error);
+    mt_place        joined;
 
-    if (!native->strided)
+    if (native == NULL || !native->strided)
         return native;
+    joined = *native;
     if (!mt_view_join(&joined.view) || !mt_view_is_dense(&joined.view))
         return mt_lower_plain(l, value, error);
     if (joined.view.n == native->view.n)
@@ -247,34 +376,46 @@ const mt_place *mt_lower_dense(mt_lowering *l, const mt_value *value, GError **e
     return note_place(l, value, &joined);
 }
 
-const mt_place *mt_lower_as(mt_lowering *l, const mt_value *value, const mt_md *md, GError **error)
+/* A place in layout `md` that exists already. */
+static const mt_place *find_as(mt_lowering *l, const mt_value *value, const mt_md *md)
 {
-    const mt_place *native = mt_lower_native(l, value);
-    GPtrArray      *list = g_hash_table_lookup(l->places, value);
-    mt_place        to;
+    GPtrArray *list = g_hash_table_lookup(l->places, value);
 
     for (guint i = 0; i < list->len; i++) {
         mt_place place = *(mt_place *)list->pdata[i];
 
-        if ((!place.strided || mt_view_join(&place.view)) && mt_same_layout(mt_place_md(l, &place), md))
+        if (place.type == mt_md_type(md) && (!place.strided || mt_view_join(&place.view)) && mt_same_layout(mt_place_md(l, &place), md))
             return list->pdata[i];
     }
-    describe(&to, l, md);
-    if (to.strided)
-        return mt_lower_like(l, value, &to.view, error);
-    to.buffer = mt_session_buffer(l->session, mt_md_bytes(md));
-    if (native->strided) {
-        mt_place joined = *native;
-        if (!mt_view_join(&joined.view)) {
-            native = mt_lower_plain(l, value, error);
-            if (native == NULL)
-                return NULL;
-            joined = *native;
-            mt_view_join(&joined.view);
-        }
-        return move(l, value, native, mt_place_md(l, &joined), &to, md, error);
+    return NULL;
+}
+
+const mt_place *mt_lower_as(mt_lowering *l, const mt_value *value, const mt_md *md, GError **error)
+{
+    mt_dtype        was = mt_lower_set_type(l, mt_md_type(md));
+    const mt_place *native = mt_lower_native(l, value, error), *found = native == NULL ? NULL : find_as(l, value, md);
+    mt_place        to, joined;
+
+    if (native == NULL || found != NULL) {
+        l->type = was;
+        return found;
     }
-    return move(l, value, native, native->md, &to, md, error);
+    describe(&to, l, md);
+    if (to.strided) {
+        found = mt_lower_like(l, value, &to.view, error);
+        l->type = was;
+        return found;
+    }
+    to.buffer = mt_session_buffer(l->session, mt_md_bytes(md));
+    joined = *native;
+    if (native->strided && !mt_view_join(&joined.view)) {
+        native = mt_lower_plain(l, value, error);
+        if (native != NULL)
+            joined = *native;
+        mt_view_join(&joined.view);
+    }
+    l->type = was;
+    return native == NULL ? NULL : move(l, value, native, mt_place_md(l, &joined), &to, md, error);
 }
 
 typedef struct packing {

@@ -58,16 +58,17 @@ static bool same_shape(const mt_value *a, const mt_value *b)
 /* The descriptor of an operand that is broadcast: a row under rows, else dimensions aligned to the right of the result's. */
 static const mt_md *vector_md(mt_lowering *l, const mt_value *operand, const mt_value *out, bool rows)
 {
-    int64_t dims[MT_MAX_RANK], count = 1;
-    int     skipped = out->rank - operand->rank;
+    mt_dtype type = operand->constant != NULL ? MT_F32 : mt_lower_type(l);
+    int64_t  dims[MT_MAX_RANK], count = 1;
+    int      skipped = out->rank - operand->rank;
 
     for (int i = 0; i < operand->rank; i++)
         count *= operand->shape[i];
     if (rows)
-        return mt_lower_md(l, 2, (int64_t[]){1, count}, NULL);
+        return mt_lower_typed_md(l, type, 2, (int64_t[]){1, count}, NULL);
     for (int i = 0; i < out->rank; i++)
         dims[i] = i < skipped ? 1 : operand->shape[i - skipped];
-    return mt_lower_md(l, out->rank, dims, NULL);
+    return mt_lower_typed_md(l, type, out->rank, dims, NULL);
 }
 
 static bool add_operand(mt_posts *posts, dnnl_post_ops_t ops, mt_lowering *l, const mt_node *node, const mt_post *post, const mt_md *dst,
@@ -76,15 +77,18 @@ static bool add_operand(mt_posts *posts, dnnl_post_ops_t ops, mt_lowering *l, co
     const mt_value *operand = mt_node_input(node, post->input), *out = mt_node_output(node, 0);
     bool            full = same_shape(operand, out);
     const mt_place *place;
+    mt_dtype        was = mt_lower_set_type(l, mt_md_type(dst));
     const mt_md    *md = full ? dst : vector_md(l, operand, out, view != NULL);
 
     if (full)
         place = view != NULL ? mt_lower_like(l, operand, view, error) : mt_lower_as(l, operand, dst, error);
     else
-        place = mt_lower_plain(l, operand, error);
+        place = operand->constant != NULL ? mt_lower_vector(l, operand, error) : mt_lower_plain(l, operand, error);
+    mt_lower_set_type(l, was);
     if (place == NULL)
         return false;
-    if (full && sum && post->kind == MT_POST_ADD && dnnl_post_ops_len(ops) == 0 && place->buffer != source && mt_lower_dies(l, place)) {
+    if (full && sum && post->kind == MT_POST_ADD && dnnl_post_ops_len(ops) == 0 && place->buffer != source &&
+        place->type == mt_md_type(dst) && mt_lower_dies(l, place)) {
         mt_post_ops_sum(ops);
         posts->sum = place;
         return true;
@@ -145,6 +149,7 @@ bool mt_posts_apart(mt_lowering *l, const mt_node *node, int first, mt_place pla
     const mt_fused *fused = mt_node_fused(node);
     int             last = fused == NULL ? 0 : fused->n;
 
+    mt_lower_set_type(l, place.type);
     for (int i = first; i < last; i++) {
         const mt_post *post = &fused->posts[i];
         mt_place       to;

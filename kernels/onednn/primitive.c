@@ -133,7 +133,7 @@ void mt_primitive_writes(mt_primitive *p, int id, const mt_place *place, const m
 
 void mt_primitive_in_place(mt_primitive *p, const mt_place *from, const mt_place *to)
 {
-    if (from->offset != 0 || to->offset != 0)
+    if (from->offset != 0 || to->offset != 0 || !from->strided || !to->strided) /* a padded result may be cleared before it is read */
         return;
     p->step->reuse_from = from->buffer;
     p->step->reuse_to = to->buffer;

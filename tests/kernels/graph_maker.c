@@ -93,10 +93,11 @@ GPtrArray *maker_inputs(const mt_model *model, guint32 seed)
     return inputs;
 }
 
-static mt_session *new_session(mt_model *model, mt_backend backend, int threads, GPtrArray *inputs, GError **error)
+static mt_session *new_session(mt_model *model, mt_backend backend, mt_precision precision, int threads, GPtrArray *inputs, GError **error)
 {
     g_autofree mt_port *ports = g_new0(mt_port, inputs->len + 1);
-    mt_session_params   params = {.backend = backend, .threads = threads, .inputs = ports, .n_inputs = (int)inputs->len};
+    mt_session_params   params = {
+          .backend = backend, .precision = precision, .threads = threads, .inputs = ports, .n_inputs = (int)inputs->len};
 
     for (guint i = 0; i < inputs->len; i++) {
         const mt_tensor *t = inputs->pdata[i];
@@ -125,14 +126,19 @@ static bool run_session(mt_session *session, int n_outputs, GPtrArray *inputs, G
     return mt_session_run(session, in, out, error);
 }
 
-GPtrArray *maker_run(mt_model *model, mt_backend backend, int threads, GPtrArray *inputs, GError **error)
+GPtrArray *maker_run_in(mt_model *model, mt_backend backend, mt_precision precision, int threads, GPtrArray *inputs, GError **error)
 {
-    g_autoptr(mt_session) session = new_session(model, backend, threads, inputs, error);
+    g_autoptr(mt_session) session = new_session(model, backend, precision, threads, inputs, error);
     g_autoptr(GPtrArray) outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
 
     if (session == NULL || !run_session(session, mt_model_n_outputs(model), inputs, outputs, error))
         return NULL;
     return g_steal_pointer(&outputs);
+}
+
+GPtrArray *maker_run(mt_model *model, mt_backend backend, int threads, GPtrArray *inputs, GError **error)
+{
+    return maker_run_in(model, backend, MT_PRECISION_FP32, threads, inputs, error);
 }
 
 double maker_error(const mt_tensor *given, const mt_tensor *wanted)
@@ -158,6 +164,30 @@ static void check_equal(const char *what, GPtrArray *a, GPtrArray *b)
     }
 }
 
+static void check_close(const char *what, GPtrArray *given, GPtrArray *wanted, double tolerance)
+{
+    for (guint i = 0; i < wanted->len; i++) {
+        double e = maker_error(given->pdata[i], wanted->pdata[i]);
+
+        if (!(e <= tolerance))
+            g_error("%s: output %u: relative error %g", what, i, e);
+    }
+}
+
+/* bfloat16 keeps 8 bits: a few roundings in a row stay within 2 %. */
+static void check_half(mt_model *model, const char *what, GPtrArray *inputs, GPtrArray *wanted)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = g_strdup_printf("%s in bf16", what);
+    g_autoptr(GPtrArray) one = maker_run_in(model, MT_BACKEND_AUTO, MT_PRECISION_BF16, 1, inputs, &error), two = NULL;
+
+    g_assert_no_error(error);
+    two = maker_run_in(model, MT_BACKEND_AUTO, MT_PRECISION_BF16, 2, inputs, &error);
+    g_assert_no_error(error);
+    check_equal(name, one, two);
+    check_close(name, one, wanted, 2e-2);
+}
+
 void maker_check(maker *m, const char *what, double tolerance, int n_outputs, mt_value *const *outputs)
 {
     g_autoptr(GError) error = NULL;
@@ -180,10 +210,7 @@ void maker_check(maker *m, const char *what, double tolerance, int n_outputs, mt
         g_assert_no_error(error);
         check_equal(what, one, two);
     }
-    for (int i = 0; i < n_outputs; i++) {
-        double e = maker_error(one->pdata[i], wanted->pdata[i]);
-        if (!(e <= tolerance))
-            g_error("%s: output %d: relative error %g", what, i, e);
-    }
+    check_close(what, one, wanted, tolerance);
+    check_half(model, what, inputs, wanted);
     maker_clear(m);
 }

@@ -33,7 +33,8 @@ mt_node *maker_node(const mt_value *value);
 void     maker_ints(mt_value *value, const char *name, int n, const int64_t *values);
 
 /* Runs the graph with `outputs` on the reference backend and on oneDNN with 1 and 2 threads, each twice.  oneDNN is within
- * `tolerance` (relative error of each output), and equal bit for bit whatever the threads and the run.  The graph is used up. */
+ * `tolerance` (relative error of each output), and equal bit for bit whatever the threads and the run; in bfloat16 within 2 %.
+ * The graph is used up. */
 void maker_check(maker *m, const char *what, double tolerance, int n_outputs, mt_value *const *outputs);
 #define CHECK(m, what, ...) maker_check(m, what, 2e-5, (int)G_N_ELEMENTS(((mt_value *[]){__VA_ARGS__})), (mt_value *[]){__VA_ARGS__})
 
@@ -41,6 +42,7 @@ void maker_check(maker *m, const char *what, double tolerance, int n_outputs, mt
 mt_model *maker_model(mt_graph *graph);
 /* One run of a model; outputs allocated, freed by the caller with g_ptr_array_unref. */
 GPtrArray *maker_run(mt_model *model, mt_backend backend, int threads, GPtrArray *inputs, GError **error);
+GPtrArray *maker_run_in(mt_model *model, mt_backend backend, mt_precision precision, int threads, GPtrArray *inputs, GError **error);
 /* Random inputs of the graph's shapes. */
 GPtrArray *maker_inputs(const mt_model *model, guint32 seed);
 double     maker_error(const mt_tensor *given, const mt_tensor *wanted);
