@@ -25,7 +25,12 @@ static bool pads_nothing(const mt_node *node)
     return true;
 }
 
-static bool hands_on(const mt_node *node)
+static bool is_unused(const mt_uses *uses, const mt_value *value)
+{
+    return value == NULL || mt_uses_count(uses, value) == 0;
+}
+
+static bool hands_on(const mt_uses *uses, const mt_node *node)
 {
     const mt_value *in = mt_node_input(node, 0), *out = mt_node_output(node, 0);
 
@@ -34,7 +39,7 @@ static bool hands_on(const mt_node *node)
     if (mt_is(node, "Identity"))
         return true;
     if (mt_is(node, "Dropout"))
-        return mt_node_output(node, 1) == NULL && mt_node_input(node, 2) == NULL;
+        return is_unused(uses, mt_node_output(node, 1)); /* in training it would have been refused, unless it drops nothing */
     if (mt_is(node, "Concat"))
         return node->inputs->len == 1;
     if (mt_is(node, "Pad"))
@@ -57,7 +62,7 @@ int mt_pass_simplify(mt_graph *graph, GError **error)
         mt_node  *node = graph->nodes->pdata[i];
         mt_value *in, *out;
 
-        if (!hands_on(node))
+        if (!hands_on(uses, node))
             continue;
         in = mt_node_input(node, 0);
         out = mt_node_output(node, 0);

@@ -253,6 +253,14 @@ static bool run_identity(const mt_node *node, const mt_tensor *const *inputs, mt
     return true;
 }
 
+/* A known share of nothing: torchvision's Swin exports its dropout of 0 in training mode. */
+static bool drops_nothing(const mt_node *node)
+{
+    const mt_value *ratio = mt_node_input(node, 1);
+
+    return ratio != NULL && ratio->constant != NULL && mt_tensor_count(ratio->constant) == 1 && mt_element_double(ratio->constant, 0) == 0;
+}
+
 /* Inference only: the first output is the input, the mask (opset 7 on) is all true. */
 static bool infer_dropout(mt_node *node, GError **error)
 {
@@ -260,7 +268,7 @@ static bool infer_dropout(mt_node *node, GError **error)
 
     if (!mt_want_inputs(node, 1, 3, error) || !mt_want_type(node, 0, MT_TYPES_FLOAT, error))
         return false;
-    if (training != NULL && (training->constant == NULL || mt_element_int(training->constant, 0) != 0)) {
+    if (training != NULL && !drops_nothing(node) && (training->constant == NULL || mt_element_int(training->constant, 0) != 0)) {
         mt_node_error(node, error, "training mode is not supported; export the model for inference");
         return false;
     }

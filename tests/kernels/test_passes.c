@@ -68,6 +68,26 @@ static mt_value *norm(maker *m, mt_value *x, int64_t c)
               maker_constant(m, 1, 0, DIMS(c)), maker_constant(m, 0.4, 1, DIMS(c)));
 }
 
+/* Dropout of a share in training mode, its mask unread: of nothing it hands its input on, else the model is refused. */
+static void test_dropout(void)
+{
+    for (int k = 0; k < 2; k++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(mt_tensor) yes = mt_tensor_new(MT_BOOL, 0, NULL, NULL);
+        maker     m = maker_new(1, 14);
+        mt_value *y;
+
+        *(uint8_t *)yes->data = 1;
+        y = OP(&m, "Dropout", maker_input(&m, DIMS(2, 3)), maker_number(&m, k * 0.5), mt_graph_add_constant(m.graph, NULL, yes));
+        mt_graph_mark_output(m.graph, OP(&m, "Relu", y));
+        g_assert_true(mt_graph_infer(m.graph, &error) == (k == 0));
+        g_assert_cmpint(k == 0 ? mt_pass_simplify(m.graph, &error) : 1, ==, 1);
+        if (k == 1)
+            g_assert_true(g_str_has_suffix(error->message, "training mode is not supported; export the model for inference"));
+        maker_clear(&m);
+    }
+}
+
 static void test_simplify(void)
 {
     maker     m = maker_new(1, 13);
@@ -383,6 +403,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/passes/simplify", test_simplify);
+    g_test_add_func("/passes/simplify-dropout", test_dropout);
     g_test_add_func("/passes/widen-half", test_widen_half);
     g_test_add_func("/passes/fold-pad", test_fold_pad);
     g_test_add_func("/passes/fold-batch-norm", test_fold_batch_norm);
