@@ -4,6 +4,6 @@
 
 #include "tools/command.h"
 
-extern const mt_command mt_command_model_info, mt_command_model_run, mt_command_model_bench;
+extern const mt_command mt_command_model_info, mt_command_model_run, mt_command_model_bench, mt_command_model_quantize;
 
 #endif

@@ -1,0 +1,256 @@
+/* The way of a model from float to int8: prepare, observe, choose ranges, drop what costs too much, write. */
+#include "kernels/graph/passes.h"
+#include "kernels/onnx/model_private.h"
+#include "kernels/onnx/write_model.h"
+#include "kernels/quantize/calibration_run.h"
+#include "kernels/quantize/insert_qdq.h"
+
+#include <math.h>
+
+typedef struct {
+    mt_model                 *model;
+    const mt_quantize_params *params;
+    mt_samples                samples;
+    mt_graph                 *graph; /* what is quantised: passes of the model done */
+    mt_quantize_plan         *plan;
+    mt_calibration_run        run;
+    GHashTable               *ranges; /* mt_value -> mt_affine */
+    double                    cosine;
+    int                       n_balanced;
+} job;
+
+static void clear_job(job *j)
+{
+    g_clear_pointer(&j->ranges, g_hash_table_unref);
+    g_clear_pointer(&j->run.seen, g_hash_table_unref);
+    g_clear_pointer(&j->run.outputs, g_ptr_array_unref);
+    g_clear_pointer(&j->run.compared, g_ptr_array_unref);
+    g_clear_pointer(&j->plan, mt_quantize_plan_free);
+    g_clear_pointer(&j->graph, mt_graph_free);
+}
+
+static bool is_share(double value)
+{
+    return value >= 0 && value <= 1;
+}
+
+static bool check_params(const mt_quantize_params *p, const mt_model *model, GError **error)
+{
+    bool balance = is_share(p->balance) || p->balance == MT_BALANCE_OFF || p->balance == MT_BALANCE_SEARCH;
+
+    if (p->percentile != 0 && !(p->percentile > 50 && p->percentile <= 100))
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "a percentile of %g: above 50, at most 100", p->percentile);
+    else if (!balance)
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "a balance of %g: 0 to 1", p->balance);
+    else if (!(p->min_cosine >= 0 && p->min_cosine < 1))
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "a cosine of %g: at least 0, below 1", p->min_cosine);
+    else if (p->threads < 1 || p->output < -1 || p->output >= model->n_outputs)
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "%d threads, output %d: at least 1, and one of %d or -1", p->threads, p->output,
+                    model->n_outputs);
+    else
+        return true;
+    return false;
+}
+
+static bool check_model(const mt_model *model, GError **error)
+{
+    if (mt_model_is_quantized(model))
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "it is quantised already: it has QuantizeLinear nodes; start from the float model");
+    else if (model->opset < 13)
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "opset %" G_GINT64_FORMAT " has no scales per channel; export the model again with opset 13 or later", model->opset);
+    else
+        return true;
+    return false;
+}
+
+static bool check_samples(const job *j, GError **error)
+{
+    if (j->samples.n < 1) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "no calibration samples: the ranges of activations come from them");
+        return false;
+    }
+    for (int i = 0; i < j->samples.n * j->samples.n_inputs; i++) {
+        const mt_tensor *tensor = j->samples.tensors[i];
+        const mt_port   *port = &j->model->inputs[i % j->samples.n_inputs];
+
+        if (tensor->dtype != port->dtype) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "calibration sample %d holds %s, input '%s' is %s", i / j->samples.n_inputs,
+                        mt_dtype_name(tensor->dtype), port->name, mt_dtype_name(port->dtype));
+            return false;
+        }
+        for (int64_t k = 0; tensor->dtype == MT_F32 && k < mt_tensor_count(tensor); k++)
+            if (!isfinite(((const float *)tensor->data)[k])) {
+                g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "calibration sample %d: input '%s' is not finite", i / j->samples.n_inputs,
+                            port->name);
+                return false;
+            }
+    }
+    return true;
+}
+
+/* Passes may have put another value in an output's place: it takes over the name that callers know. */
+static void restore_output_names(job *j)
+{
+    for (guint i = 0; i < j->graph->outputs->len; i++) {
+        mt_value *value = j->graph->outputs->pdata[i];
+
+        if (value->producer == NULL)
+            continue;
+        g_free(value->name);
+        value->name = g_strdup(j->model->outputs[i].name);
+    }
+}
+
+static bool keep_by_name(job *j, GError **error)
+{
+    for (const char *const *name = j->params->keep; name != NULL && *name != NULL; name++) {
+        bool found = false;
+
+        for (guint i = 0; i < j->plan->layers->len; i++) {
+            mt_layer *layer = mt_quantize_plan_layer(j->plan, i);
+            if (strcmp(layer->node->name, *name) != 0)
+                continue;
+            layer->keep = MT_KEEP_BY_NAME;
+            found = true;
+        }
+        if (!found) {
+            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "keep '%s': no convolution or product with constant weights has this name", *name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool prepare(job *j, GError **error)
+{
+    j->graph = mt_graph_clone(j->model->graph);
+    if (!mt_passes_of_model(j->graph, error))
+        return false;
+    restore_output_names(j);
+    j->plan = mt_quantize_plan_new(j->graph);
+    if (!keep_by_name(j, error))
+        return false;
+    mt_quantize_plan_update(j->plan);
+    if (j->plan->values->len == 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "nothing to quantise: no Conv, MatMul or Gemm with constant float32 weights%s",
+                    j->params->keep != NULL ? " is left" : "");
+        return false;
+    }
+    j->run = (mt_calibration_run){.graph = j->graph, .samples = &j->samples, .params = j->params};
+    j->run.compared = g_ptr_array_new();
+    for (guint i = 0; i < j->graph->outputs->len; i++) {
+        mt_value *output = j->graph->outputs->pdata[i];
+        if ((j->params->output < 0 || j->params->output == (int)i) && output->dtype == MT_F32 && output->producer != NULL)
+            g_ptr_array_add(j->run.compared, output);
+    }
+    j->run.outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
+    return true;
+}
+
+static void choose_ranges(job *j)
+{
+    double percentile = j->params->percentile > 0 ? j->params->percentile : 99.99;
+
+    for (guint i = 0; i < j->plan->values->len; i++) {
+        mt_value  *value = j->plan->values->pdata[i];
+        mt_affine *range = g_new(mt_affine, 1);
+
+        *range =
+            mt_observed_choose(mt_calibration_run_seen(&j->run, mt_quantize_plan_source(j->plan, value)), j->params->method, percentile);
+        g_hash_table_replace(j->ranges, value, range);
+    }
+}
+
+static bool observe(job *j, GError **error)
+{
+    if (!mt_calibration_run_extremes(&j->run, j->plan->values, NULL, error))
+        return false;
+    return j->params->method == MT_RANGE_MINMAX || mt_calibration_run_histograms(&j->run, j->plan->values, error);
+}
+
+/* The cosine of the model as the plan stands. */
+static bool measure(job *j, GError **error)
+{
+    mt_insert_qdq insert = {.plan = j->plan, .ranges = j->ranges, .widened = true};
+
+    choose_ranges(j);
+    mt_graph *rounded = mt_insert_qdq_run(&insert, error);
+    bool      done = rounded != NULL && mt_calibration_run_compare(&j->run, rounded, &j->cosine, error);
+    g_clear_pointer(&rounded, mt_graph_free);
+    return done;
+}
+
+static bool write_result(job *j, const char *target, GError **error)
+{
+    mt_insert_qdq insert = {.plan = j->plan, .ranges = j->ranges};
+
+    choose_ranges(j);
+    mt_graph *graph = mt_insert_qdq_run(&insert, error);
+    if (graph == NULL)
+        return false;
+    mt_onnx_file file = {.graph = graph, .metadata = j->model->metadata, .replace = j->params->replace};
+    bool         done = mt_onnx_file_write(&file, target, error);
+    mt_graph_free(graph);
+    return done;
+}
+
+static mt_quantize_report *make_report(const job *j)
+{
+    mt_quantize_report *report = g_new0(mt_quantize_report, 1);
+
+    report->n_layers = (int)j->plan->layers->len;
+    report->n_balanced = j->n_balanced;
+    report->cosine = j->cosine;
+    report->layers = g_new0(mt_quantized_layer, report->n_layers);
+    for (int i = 0; i < report->n_layers; i++) {
+        const mt_layer *layer = mt_quantize_plan_layer(j->plan, (guint)i);
+
+        report->layers[i] = (mt_quantized_layer){.node = g_strdup(layer->node->name),
+                                                 .op = g_strdup(layer->node->op),
+                                                 .quantized = layer->keep == MT_KEEP_NOT,
+                                                 .by_measure = layer->keep == MT_KEEP_BY_MEASURE,
+                                                 .snr_db = layer->snr_db};
+        report->n_quantized += report->layers[i].quantized;
+    }
+    return report;
+}
+
+void mt_quantize_report_free(mt_quantize_report *report)
+{
+    if (report == NULL)
+        return;
+    for (int i = 0; i < report->n_layers; i++) {
+        g_free(report->layers[i].node);
+        g_free(report->layers[i].op);
+    }
+    g_free(report->layers);
+    g_free(report);
+}
+
+static bool run_job(job *j, const char *target, GError **error)
+{
+    if (!check_params(j->params, j->model, error) || !check_model(j->model, error) || !check_samples(j, error) || !prepare(j, error))
+        return false;
+    j->ranges = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    if (!observe(j, error))
+        return false;
+    if (j->params->min_cosine > 0 && !measure(j, error))
+        return false;
+    return write_result(j, target, error);
+}
+
+bool mt_model_quantize(mt_model *model, const mt_quantize_params *params, mt_tensor *const *samples, int n_samples, const char *target,
+                       mt_quantize_report **report, GError **error)
+{
+    job j = {.model = model, .params = params, .cosine = NAN};
+
+    j.samples = (mt_samples){.tensors = samples, .n = n_samples, .n_inputs = model->n_inputs, .threads = params->threads};
+    bool done = run_job(&j, target, error);
+    if (done && report != NULL)
+        *report = make_report(&j);
+    if (!done)
+        g_prefix_error(error, "quantise %s: ", model->name);
+    clear_job(&j);
+    return done;
+}
