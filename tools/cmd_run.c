@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 typedef struct run_options {
-    char  *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask;
+    char  *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *precision;
     double mpp, overlap, min_share;
     int    tile, threads, workers;
     bool   off_contract, json;
@@ -44,8 +44,9 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &o->overlap, "share of an edge by which tiles overlap (default 0)", "F"},
         {"mask", 0, 0, G_OPTION_ARG_STRING, &o->mask, "otsu, clam:PRESET, field, body or none (default: by the kind of case)", "METHOD"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
-        {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract, "read although µm/px or tile differ from the card; results are degraded",
-         NULL},
+        {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract,
+         "read although µm/px, tile or precision leave the card; results are degraded", NULL},
+        {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, "fp32, bf16, int8 or auto: the fastest verified one (default auto)", "P"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads, "threads in all (default: the CPUs)", "N"},
         {"workers", 0, 0, G_OPTION_ARG_INT, &o->workers, "worker processes that share the threads (default 1)", "N"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "openslide or vips (default: what fits the file)", "NAME"},
@@ -90,7 +91,13 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         mt_command_usage(&mt_command_run, "--backend %s: openslide or vips is wanted", o->backend);
         return false;
     }
+    mt_precision parsed;
+    if (o->precision != NULL && strcmp(o->precision, "auto") != 0 && !mt_precision_parse(o->precision, &parsed)) {
+        mt_command_usage(&mt_command_run, "--precision %s: fp32, bf16, int8 or auto is wanted", o->precision);
+        return false;
+    }
     replace_string(&recipe->encoder, &o->encoder);
+    replace_string(&recipe->precision, &o->precision);
     replace_string(&recipe->head, &o->head);
     replace_string(&recipe->backend, &o->backend);
     replace_string(&recipe->mask_method, &o->mask);
@@ -268,7 +275,7 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe, o.encoder, o.head, o.out, o.slide_mpp, o.backend, o.mask};
+    char *const strings[] = {o.recipe, o.encoder, o.head, o.out, o.slide_mpp, o.backend, o.mask, o.precision};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -1,12 +1,15 @@
 # bash completion for microtome
 _microtome() {
-  local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options=
+  local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
     mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap model doctor --help --version' -- "$word")
     return
   fi
   case $verb in
-  run) options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --threads --workers --backend --json --help' ;;
+  run)
+    precisions='auto fp32 bf16 int8'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --backend --json --help'
+    ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --slide-mpp --json --help' ;;
   tile) options='--out --mpp --slide-mpp --tile --overlap --mask --min-share --help' ;;
@@ -16,8 +19,12 @@ _microtome() {
       mapfile -t COMPREPLY < <(compgen -W 'info run bench' -- "$word")
       return
     fi
-    options='--json --input --out --reference --threads --batch --seconds --profile --help' ;;
+    options='--json --input --out --reference --precision --threads --batch --seconds --profile --help' ;;
   esac
+  if [ "${COMP_WORDS[COMP_CWORD-1]}" = --precision ]; then
+    mapfile -t COMPREPLY < <(compgen -W "$precisions" -- "$word")
+    return
+  fi
   case $word in
   -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word") ;;
   *) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;

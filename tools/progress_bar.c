@@ -86,6 +86,8 @@ void mt_progress_bar_event(void *user, const mt_batch_event *e)
         fprintf(stderr, "[%d/%d] %s: FAILED: %s\n", e->cases_done, e->cases_total, e->c->id, e->message);
     else if (e->kind == MT_BATCH_RETRIED)
         fprintf(stderr, "        %s: %s; trying once more\n", e->c->id, e->message);
+    else if (e->kind == MT_BATCH_WARNED)
+        fprintf(stderr, "microtome run: warning: %s\n", e->message);
     else if (!bar->terminal)
         fprintf(stderr, "[%d/%d] %s: started\n", e->cases_done + 1, e->cases_total, e->c->id);
 }

@@ -28,7 +28,8 @@ typedef enum mt_batch_event_kind {
     MT_BATCH_DONE,
     MT_BATCH_SKIPPED,
     MT_BATCH_FAILED,
-    MT_BATCH_RETRIED
+    MT_BATCH_RETRIED,
+    MT_BATCH_WARNED /* of the whole batch: c is NULL */
 } mt_batch_event_kind;
 
 typedef struct mt_batch_event {
@@ -37,7 +38,7 @@ typedef struct mt_batch_event {
     int64_t              tiles_done, tiles_total; /* of this case */
     int                  cases_done, cases_total; /* done, skipped or failed so far */
     double               seconds;
-    const char          *message; /* FAILED, RETRIED: why */
+    const char          *message; /* FAILED, RETRIED, WARNED: why */
 } mt_batch_event;
 
 typedef struct mt_batch_options {

@@ -32,7 +32,9 @@ typedef struct mt_card {
     double        mean[3], std[3];
     mt_filter     interpolation;
     int           batch;
-    char        **verified; /* NULL-terminated, NULL when absent */
+    char        **verified;           /* precisions that may be used; NULL-terminated, NULL when absent */
+    char         *verified_sha256;    /* of the model they were verified with; NULL: not said */
+    double        verified_cosine[3]; /* by mt_precision: the smallest that was seen; NAN: not said */
     char         *licence;
     bool          demonstration; /* every picture and table made with it says so */
     char         *source;        /* where the contract was found: path of card or config.json, "metadata", "builtin" */
@@ -57,6 +59,14 @@ MT_PUBLIC const mt_card *mt_encoder_card(const mt_encoder *encoder);
 MT_PUBLIC mt_model      *mt_encoder_model(const mt_encoder *encoder);
 /* Width of a feature row. */
 MT_PUBLIC int64_t mt_encoder_dim(const mt_encoder *encoder);
+
+/* The card lists the precision as verified, and for this very model file where it names one; fp32 always is. */
+MT_PUBLIC bool mt_encoder_is_verified(const mt_encoder *encoder, mt_precision precision);
+/* What `auto` means: the fastest precision that this CPU has natively among the verified ones (int8: of a quantised model);
+ * else fp32.  *why (may be NULL; free with g_free) says of each faster one why it is not, "" when there is none faster. */
+MT_PUBLIC mt_precision mt_encoder_auto_precision(const mt_encoder *encoder, char **why);
+/* Why `precision` is not native: "this CPU has no AVX-512 BF16"; NULL when it is. */
+MT_PUBLIC const char *mt_precision_why_slow(mt_precision precision);
 
 /* A session for `batch` tiles with `threads` oneDNN threads. */
 MT_PUBLIC mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backend, mt_precision precision, int batch,

@@ -8,22 +8,24 @@
 G_BEGIN_DECLS
 
 typedef struct mt_recipe {
-    char         *path;         /* the file it came from; NULL: the command line alone */
-    char         *modality;     /* [input] modality; NULL: what the case says */
-    mt_plane_axis plane_axis;   /* [input] plane_axis=axial|coronal|sagittal */
-    char         *mask_method;  /* [mask] method; NULL: the default of the case's kind */
-    double        min_share;    /* [mask] min_share: smallest share of mask in a tile, 0..1; 0.5 when absent */
-    double        mpp;          /* [grid] mpp: wanted µm/px, 0 = level 0 as it is; negative: the card's */
-    int           tile_px;      /* [grid] tile; 0: the card's */
-    double        overlap;      /* [grid] overlap, share of an edge, [0, 1) */
-    char         *encoder;      /* [encoder] model: path or "builtin:demo"; NULL: none */
-    int           batch;        /* [encoder] batch; 0: the card's */
-    char         *head;         /* [head] model: path, "mean", "max"; NULL: features only */
-    char        **label_names;  /* [labels] names; NULL: the head card's */
-    char         *positive;     /* [labels] positive; NULL: the head card's */
-    double        threshold;    /* [thresholds] <positive>=value; NAN: the head card's */
-    char         *backend;      /* of the case; NULL: choose */
-    bool          off_contract; /* run although µm/px or tile differ from the card's: results are degraded */
+    char         *path;             /* the file it came from; NULL: the command line alone */
+    char         *modality;         /* [input] modality; NULL: what the case says */
+    mt_plane_axis plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
+    char         *mask_method;      /* [mask] method; NULL: the default of the case's kind */
+    double        min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; 0.5 when absent */
+    double        mpp;              /* [grid] mpp: wanted µm/px, 0 = level 0 as it is; negative: the card's */
+    int           tile_px;          /* [grid] tile; 0: the card's */
+    double        overlap;          /* [grid] overlap, share of an edge, [0, 1) */
+    char         *encoder;          /* [encoder] model: path or "builtin:demo"; NULL: none */
+    int           batch;            /* [encoder] batch; 0: the card's */
+    char         *precision;        /* [encoder] precision: "fp32", "bf16", "int8"; NULL or "auto": mt_encoder_auto_precision */
+    char         *folder_precision; /* of the results that the output folder holds: what `auto` follows; NULL: none yet */
+    char         *head;             /* [head] model: path, "mean", "max"; NULL: features only */
+    char        **label_names;      /* [labels] names; NULL: the head card's */
+    char         *positive;         /* [labels] positive; NULL: the head card's */
+    double        threshold;        /* [thresholds] <positive>=value; NAN: the head card's */
+    char         *backend;          /* of the case; NULL: choose */
+    bool          off_contract;     /* run although µm/px or tile differ from the card's: results are degraded */
 } mt_recipe;
 
 MT_PUBLIC mt_recipe *mt_recipe_new(void);

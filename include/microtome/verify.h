@@ -34,6 +34,19 @@ MT_PUBLIC bool mt_verify(const mt_verify_side *side, const mt_verify_side *refer
 /* The smallest cosine that a precision may reach and be called verified: 0.9995 (bf16), 0.99 (int8), 0.99999 (fp32). */
 MT_PUBLIC double mt_verify_limit(mt_precision precision);
 
+/* What verifying one precision gave. */
+typedef struct mt_verify_result {
+    mt_precision      precision;
+    mt_verify_figures figures;
+} mt_verify_result;
+
+MT_PUBLIC bool mt_verify_holds(const mt_verify_result *result);
+/* Write the precisions that hold into the encoder's card, with their cosines and the model's hash, and strike those that do not;
+ * all else in the file stays.  Without a card file one is made of the contract that was found.  *path (free with g_free) is the file,
+ * NULL where nothing holds and nothing was to be struck.  The loaded encoder keeps its card.  MT_ERROR_IO; MT_ERROR_USAGE for a
+ * built-in one. */
+MT_PUBLIC bool mt_verify_write_card(const mt_encoder *encoder, const mt_verify_result *results, int n, char **path, GError **error);
+
 G_END_DECLS
 
 #endif

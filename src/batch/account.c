@@ -3,6 +3,7 @@
 #include "src/base/csv.h"
 #include "src/base/publish.h"
 #include "src/export/summary_csv.h"
+#include "src/pipeline/resolved.h"
 
 #include <microtome/result.h>
 
@@ -123,6 +124,13 @@ bool mt_account_recipe(mt_account *account, const char *resolved, GError **error
     g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "use output folder %s: it holds results of another recipe (%s): choose another folder",
                 account->out, difference);
     return false;
+}
+
+char *mt_account_precision(const mt_account *account)
+{
+    g_autofree char *path = g_build_filename(account->out, "recipe.ini", NULL), *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? mt_resolved_precision(text) : NULL;
 }
 
 static char *case_path(const mt_account *account, const char *folder, const mt_batch_case *c, const char *ending)

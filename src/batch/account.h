@@ -14,6 +14,8 @@ mt_account *mt_account_open(const char *out, GError **error);
 void        mt_account_close(mt_account *account);
 /* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs. */
 bool mt_account_recipe(mt_account *account, const char *resolved, GError **error);
+/* The precision in recipe.ini, NULL before the first run; free with g_free. */
+char *mt_account_precision(const mt_account *account);
 /* cases/<id>.h5; free with g_free. */
 char *mt_account_target(const mt_account *account, const mt_batch_case *c);
 bool  mt_account_is_done(const mt_account *account, const mt_batch_case *c);

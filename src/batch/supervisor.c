@@ -2,6 +2,9 @@
 #include "src/batch/account.h"
 #include "src/batch/protocol.h"
 #include "src/batch/worker_process.h"
+#include "src/pipeline/resolved.h"
+
+#include <microtome/encoder.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -16,6 +19,8 @@ typedef struct supervisor {
     const mt_batch_options *o;
     mt_batch_totals        *totals;
     mt_account             *account;
+    mt_recipe              *recipe; /* the options' and, once there is one, the folder's precision */
+    bool                    warned;
     GPtrArray              *cases;
     GQueue                 *pending;  /* mt_batch_case */
     GHashTable             *attempts; /* mt_batch_case -> count */
@@ -42,13 +47,18 @@ static void tell(supervisor *s, mt_batch_event_kind kind, const mt_batch_case *c
         s->o->event(s->o->user, &event);
 }
 
+static void send_load(supervisor *s, mt_worker_process *w)
+{
+    g_autofree char *recipe = mt_recipe_to_json(s->recipe);
+
+    mt_worker_process_send(w, json_pack("{s:s s:s s:i}", "do", "load", "recipe", recipe, "threads", MAX(1, s->o->threads / s->n_workers)));
+}
+
 static bool start_worker(supervisor *s, mt_worker_process *w, GError **error)
 {
-    g_autofree char *recipe = mt_recipe_to_json(s->o->recipe);
-
     if (!mt_worker_process_start(w, s->o->program, error))
         return false;
-    mt_worker_process_send(w, json_pack("{s:s s:s s:i}", "do", "load", "recipe", recipe, "threads", MAX(1, s->o->threads / s->n_workers)));
+    send_load(s, w);
     return true;
 }
 
@@ -128,15 +138,54 @@ static void on_failed(supervisor *s, mt_worker_process *w, const json_t *event)
     record_failure(s, w, message, stage, code, 0);
 }
 
+/* `auto` chose before another machine's run gave the empty folder its recipe: load again, with the folder's precision. */
+static bool follow_folder(supervisor *s, mt_worker_process *w)
+{
+    bool is_auto = s->recipe->precision == NULL || strcmp(s->recipe->precision, "auto") == 0;
+
+    if (!is_auto || s->recipe->folder_precision != NULL)
+        return false;
+    s->recipe->folder_precision = mt_account_precision(s->account);
+    if (s->recipe->folder_precision != NULL)
+        send_load(s, w);
+    return s->recipe->folder_precision != NULL;
+}
+
+static void warn_of_slow_precision(supervisor *s, const char *resolved)
+{
+    g_autofree char *name = mt_resolved_precision(resolved);
+    mt_precision     precision;
+
+    if (s->warned || name == NULL || !mt_precision_parse(name, &precision) || mt_precision_why_slow(precision) == NULL)
+        return;
+    g_autofree char *message = g_strdup_printf("precision %s: %s, so it is slower than fp32 here", name, mt_precision_why_slow(precision));
+    s->warned = true;
+    tell(s, MT_BATCH_WARNED, NULL, NULL, message);
+}
+
+static void on_loaded(supervisor *s, mt_worker_process *w, const json_t *event)
+{
+    const char *resolved = json_string_value(json_object_get(event, "resolved"));
+    g_autoptr(GError) cause = NULL;
+
+    if (mt_account_recipe(s->account, resolved, &cause)) {
+        w->loaded = true;
+        s->totals->demonstration = json_is_true(json_object_get(event, "demonstration"));
+        warn_of_slow_precision(s, resolved);
+    } else if (!g_error_matches(cause, MT_ERROR, MT_ERROR_USAGE) || !follow_folder(s, w)) {
+        w->loaded = true;
+        if (s->fatal == NULL)
+            s->fatal = g_steal_pointer(&cause);
+    }
+}
+
 static void on_event(supervisor *s, mt_worker_process *w, const json_t *event)
 {
     const char *name = json_string_value(json_object_get(event, "event"));
 
-    if (g_strcmp0(name, "loaded") == 0) {
-        w->loaded = true;
-        if (mt_account_recipe(s->account, json_string_value(json_object_get(event, "resolved")), s->fatal == NULL ? &s->fatal : NULL))
-            s->totals->demonstration = json_is_true(json_object_get(event, "demonstration"));
-    } else if (g_strcmp0(name, "unusable") == 0 && s->fatal == NULL)
+    if (g_strcmp0(name, "loaded") == 0)
+        on_loaded(s, w, event);
+    else if (g_strcmp0(name, "unusable") == 0 && s->fatal == NULL)
         s->fatal = g_error_new_literal(MT_ERROR, (int)json_integer_value(json_object_get(event, "code")),
                                        json_string_value(json_object_get(event, "message")));
     else if (w->c != NULL && g_strcmp0(name, "progress") == 0) {
@@ -303,6 +352,17 @@ static void end_workers(supervisor *s)
     }
 }
 
+/* A copy of the caller's, with what the folder says. */
+static bool open_recipe(supervisor *s, GError **error)
+{
+    g_autofree char *json = mt_recipe_to_json(s->o->recipe);
+
+    s->recipe = mt_recipe_from_json(json, error);
+    if (s->recipe != NULL)
+        s->recipe->folder_precision = mt_account_precision(s->account);
+    return s->recipe != NULL;
+}
+
 bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error)
 {
     supervisor s = {.o = options, .totals = totals, .cases = cases, .n_cases = (int)cases->len};
@@ -311,6 +371,10 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
     s.account = mt_account_open(options->out, error);
     if (s.account == NULL)
         return false;
+    if (!open_recipe(&s, error)) {
+        mt_account_close(s.account);
+        return false;
+    }
     s.pending = g_queue_new();
     s.attempts = g_hash_table_new(NULL, NULL);
     s.n_workers = CLAMP(options->workers, 1, MAX(1, options->threads));
@@ -330,6 +394,7 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
     g_queue_free(s.pending);
     g_hash_table_unref(s.attempts);
     g_free(s.workers);
+    mt_recipe_free(s.recipe);
     g_clear_error(&s.fatal);
     return ok;
 }

@@ -55,6 +55,7 @@ static bool do_load(const json_t *command, mt_pipeline **pipeline)
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_recipe) recipe = mt_recipe_from_json(json_string_value(json_object_get(command, "recipe")), &error);
 
+    g_clear_pointer(pipeline, mt_pipeline_free); /* loaded again: the folder had another precision */
     if (recipe != NULL)
         *pipeline = mt_pipeline_new(recipe, (int)json_integer_value(json_object_get(command, "threads")), &error);
     if (*pipeline == NULL)
@@ -88,7 +89,7 @@ static bool do_command(const char *line, mt_pipeline **pipeline)
     const char *verb = json_string_value(json_object_get(command, "do"));
     bool        ok = false;
 
-    if (g_strcmp0(verb, "load") == 0 && *pipeline == NULL)
+    if (g_strcmp0(verb, "load") == 0)
         ok = do_load(command, pipeline);
     else if (g_strcmp0(verb, "run") == 0)
         ok = do_run(command, *pipeline);

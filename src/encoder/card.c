@@ -2,28 +2,37 @@
 
 #include "src/base/key_file.h"
 #include "src/base/limits.h"
+#include "src/encoder/card_words.h"
 
 #include <math.h>
 #include <string.h>
 
 #define GROUP "encoder"
 
-const char *const mt_card_keys[] = {"name",      "input",   "output",        "pool",     "prefix_tokens", "size_px",       "tile_px",
-                                    "resize_px", "crop_px", "mpp",           "fit",      "channels",      "value",         "mean",
-                                    "std",       "batch",   "interpolation", "verified", "licence",       "demonstration", NULL};
-
-static const char *const pools[] = {
-    [MT_POOL_NONE] = "none", [MT_POOL_CLS] = "cls", [MT_POOL_MEAN] = "mean", [MT_POOL_CLS_MEAN] = "cls+mean", NULL};
-static const char *const fits[] = {
-    [MT_FIT_TILES] = "tiles", [MT_FIT_STRETCH] = "stretch", [MT_FIT_PAD] = "pad", [MT_FIT_CROP] = "crop", NULL};
-static const char *const orders[] = {[MT_CHANNELS_RGB] = "rgb", [MT_CHANNELS_BGR] = "bgr", [MT_CHANNELS_GRAY] = "gray", NULL};
-static const char *const filters[] = {[MT_FILTER_BILINEAR] = "bilinear",
-                                      [MT_FILTER_BICUBIC] = "bicubic",
-                                      [MT_FILTER_LANCZOS] = "lanczos",
-                                      [MT_FILTER_NEAREST] = "nearest",
-                                      NULL};
-static const char *const rules[] = {
-    [MT_VALUE_RGB8] = "rgb8", [MT_VALUE_HU] = "hu", [MT_VALUE_PERCENTILE] = "percentile", [MT_VALUE_ZSCORE] = "zscore", NULL};
+const char *const mt_card_keys[] = {"name",
+                                    "input",
+                                    "output",
+                                    "pool",
+                                    "prefix_tokens",
+                                    "size_px",
+                                    "tile_px",
+                                    "resize_px",
+                                    "crop_px",
+                                    "mpp",
+                                    "fit",
+                                    "channels",
+                                    "value",
+                                    "mean",
+                                    "std",
+                                    "batch",
+                                    "interpolation",
+                                    "verified",
+                                    "verified_sha256",
+                                    "verified_cosine_bf16",
+                                    "verified_cosine_int8",
+                                    "licence",
+                                    "demonstration",
+                                    NULL};
 
 void mt_card_error(GError **error, const char *source, const char *format, ...)
 {
@@ -48,8 +57,10 @@ mt_card *mt_card_new(const char *source)
     card->source = g_strdup(source);
     card->prefix_tokens = -1;
     card->batch = 16;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         card->std[i] = 1;
+        card->verified_cosine[i] = NAN;
+    }
     return card;
 }
 
@@ -61,6 +72,7 @@ void mt_card_free(mt_card *card)
     g_free(card->input);
     g_free(card->output);
     g_strfreev(card->verified);
+    g_free(card->verified_sha256);
     g_free(card->licence);
     g_free(card->source);
     g_free(card);
@@ -71,14 +83,6 @@ static bool read_text(GKeyFile *file, const mt_card *card, const char *key, char
     return mt_key_file_string(file, card->source, GROUP, key, value, error);
 }
 
-static int find_word(const char *const *words, const char *word)
-{
-    for (int i = 0; words[i] != NULL; i++)
-        if (strcmp(words[i], word) == 0)
-            return i;
-    return -1;
-}
-
 /* One of a few words; an absent key leaves *value. */
 static bool read_choice(GKeyFile *file, const mt_card *card, const char *key, const char *const *words, int *value, GError **error)
 {
@@ -86,7 +90,7 @@ static bool read_choice(GKeyFile *file, const mt_card *card, const char *key, co
 
     if (!read_text(file, card, key, &word, error) || word == NULL)
         return word == NULL && g_key_file_has_key(file, GROUP, key, NULL) ? false : true;
-    int              found = find_word(words, word);
+    int              found = mt_card_find_word(words, word);
     g_autofree char *one_of = g_strdup_printf("one of %s", wanted);
     if (found < 0)
         return wrong_value(card, key, word, one_of, error);
@@ -103,7 +107,7 @@ static bool read_channels(GKeyFile *file, mt_card *card, GError **error)
         return false;
     if (word != NULL && strchr(word, ';') != NULL)
         return wrong_value(card, "channels", word, "rgb, bgr or gray (lists of sequences are not read yet)", error);
-    if (!read_choice(file, card, "channels", orders, &order, error))
+    if (!read_choice(file, card, "channels", mt_card_channels, &order, error))
         return false;
     card->channels = (mt_channels)order;
     return true;
@@ -132,7 +136,7 @@ static bool read_value(GKeyFile *file, mt_card *card, GError **error)
         mt_card_error(error, card->source, "[" GROUP "] value is missing: write what the pixels mean, %s", wanted);
         return false;
     }
-    int rule = find_word(rules, word);
+    int rule = mt_card_find_word(mt_card_value_rules, word);
     if (rule < 0 && (!g_str_has_prefix(word, "range:") || !parse_range(word + strlen("range:"), card->range)))
         return wrong_value(card, "value", word, wanted, error);
     card->value = rule < 0 ? MT_VALUE_RANGE : (mt_value_rule)rule;
@@ -207,15 +211,22 @@ static bool read_sizes(GKeyFile *file, mt_card *card, GError **error)
            mt_key_file_double(file, card->source, GROUP, "mpp", 0, 1e6, &card->mpp, error);
 }
 
+/* What was verified of which model file, and the smallest cosine that was seen. */
 static bool read_verified(GKeyFile *file, mt_card *card, GError **error)
 {
-    static const char *const precisions[] = {"fp32", "bf16", "int8", NULL};
+    double *cosine = card->verified_cosine;
 
-    if (!mt_key_file_list(file, card->source, GROUP, "verified", &card->verified, error))
+    if (!mt_key_file_list(file, card->source, GROUP, "verified", &card->verified, error) ||
+        !read_text(file, card, "verified_sha256", &card->verified_sha256, error) ||
+        !mt_key_file_double(file, card->source, GROUP, "verified_cosine_bf16", -1, 1, &cosine[MT_PRECISION_BF16], error) ||
+        !mt_key_file_double(file, card->source, GROUP, "verified_cosine_int8", -1, 1, &cosine[MT_PRECISION_INT8], error))
         return false;
     for (char **word = card->verified; word != NULL && *word != NULL; word++)
-        if (find_word(precisions, *word) < 0)
+        if (mt_card_find_word(mt_card_precisions, *word) < 0)
             return wrong_value(card, "verified", *word, "a list of fp32, bf16, int8", error);
+    const char *hash = card->verified_sha256;
+    if (hash != NULL && (strlen(hash) != 64 || strspn(hash, "0123456789abcdefABCDEF") != 64))
+        return wrong_value(card, "verified_sha256", hash, "64 hexadecimal digits", error);
     return true;
 }
 
@@ -225,7 +236,7 @@ static bool read_graph_side(GKeyFile *file, mt_card *card, GError **error)
 
     if (!read_text(file, card, "name", &card->name, error) || !read_text(file, card, "input", &card->input, error) ||
         !read_text(file, card, "output", &card->output, error) || !read_text(file, card, "licence", &card->licence, error) ||
-        !read_choice(file, card, "pool", pools, &pool, error) ||
+        !read_choice(file, card, "pool", mt_card_pools, &pool, error) ||
         !mt_key_file_int(file, card->source, GROUP, "prefix_tokens", 0, 4096, &card->prefix_tokens, error) ||
         !mt_key_file_int(file, card->source, GROUP, "batch", 1, 256, &card->batch, error) ||
         !mt_key_file_bool(file, card->source, GROUP, "demonstration", &card->demonstration, error))
@@ -238,8 +249,8 @@ static bool read_pixel_side(GKeyFile *file, mt_card *card, GError **error)
 {
     int fit = MT_FIT_TILES, filter = MT_FILTER_BILINEAR;
 
-    if (!read_sizes(file, card, error) || !read_choice(file, card, "fit", fits, &fit, error) ||
-        !read_choice(file, card, "interpolation", filters, &filter, error) || !read_channels(file, card, error) ||
+    if (!read_sizes(file, card, error) || !read_choice(file, card, "fit", mt_card_fits, &fit, error) ||
+        !read_choice(file, card, "interpolation", mt_card_filters, &filter, error) || !read_channels(file, card, error) ||
         !read_value(file, card, error) || !read_scaling(file, card, error))
         return false;
     card->fit = (mt_fit)fit;
@@ -310,8 +321,8 @@ static bool check_sizes(const mt_card *card, int graph_px, GError **error)
     else if (card->resize_px < card->crop_px)
         mt_card_error(error, card->source, "resize_px=%d is smaller than crop_px=%d", card->resize_px, card->crop_px);
     else if (resized_whole && card->resize_px != card->size_px)
-        mt_card_error(error, card->source, "fit=%s puts the whole plane into size_px=%d: resize_px=%d contradicts it", fits[card->fit],
-                      card->size_px, card->resize_px);
+        mt_card_error(error, card->source, "fit=%s puts the whole plane into size_px=%d: resize_px=%d contradicts it",
+                      mt_card_fits[card->fit], card->size_px, card->resize_px);
     else
         return true;
     return false;

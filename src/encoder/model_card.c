@@ -16,7 +16,7 @@ char *mt_model_card_name(const char *model_path)
     return without_suffix(file);
 }
 
-static char *card_path(const char *model_path)
+char *mt_model_card_path(const char *model_path)
 {
     g_autofree char *stem = without_suffix(model_path);
 
@@ -72,7 +72,7 @@ static mt_card *from_metadata(const char *model_path, const mt_model *model, boo
 
 mt_card *mt_model_card_find(const char *model_path, const mt_model *model, GError **error)
 {
-    g_autofree char *card = card_path(model_path);
+    g_autofree char *card = mt_model_card_path(model_path);
     bool             found;
 
     if (g_file_test(card, G_FILE_TEST_EXISTS))

@@ -8,6 +8,8 @@
  * property "microtome.card" that holds a card's text, or one property for each key of a card.  The first that exists decides, and
  * its errors are final.  MT_ERROR_MODEL when there is none.  The card is not complete yet. */
 mt_card *mt_model_card_find(const char *model_path, const mt_model *model, GError **error);
+/* MODEL.card beside MODEL.onnx, whether it exists or not; free with g_free. */
+char *mt_model_card_path(const char *model_path);
 /* The file name without folder and ".onnx". */
 char *mt_model_card_name(const char *model_path);
 

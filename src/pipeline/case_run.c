@@ -59,6 +59,7 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .encoder = run->p->encoder,
                              .intensity = intensity,
                              .backend = MT_BACKEND_AUTO,
+                             .precision = run->p->contract.precision,
                              .batch = run->p->batch,
                              .threads = run->p->threads,
                              .progress = progress,
@@ -67,7 +68,8 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .sink_user = run};
 
     return mt_schema_grow_features(run->store, MT_F32, mt_encoder_dim(run->p->encoder), run->n, mt_encoder_card(run->p->encoder)->name,
-                                   mt_model_sha256(mt_encoder_model(run->p->encoder)), "fp32", error) &&
+                                   mt_model_sha256(mt_encoder_model(run->p->encoder)), mt_precision_name(run->p->contract.precision),
+                                   error) &&
            mt_team_run(&params, run->timings, error) && mt_schema_write_valid(run->store, run->valid, run->n, error);
 }
 

@@ -1,6 +1,7 @@
 #include "src/pipeline/contract.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MPP_TOLERANCE 0.02    /* share by which a wanted µm/px may differ from the card's */
 #define COARSE_TOLERANCE 0.10 /* share by which a case may be coarser than wanted */
@@ -60,6 +61,88 @@ bool mt_contract_resolve(const mt_recipe *recipe, const mt_card *card, mt_contra
         return true;
     }
     return resolve_mpp(recipe, card, contract, error) && resolve_tile(recipe, card, contract, error);
+}
+
+/* Without oneDNN there are the plain loops alone, which compute in float32 whatever is asked. */
+static bool built_in(mt_precision precision)
+{
+    return MT_HAVE_ONEDNN || precision == MT_PRECISION_FP32;
+}
+
+static bool can_run(const mt_encoder *encoder, mt_precision precision)
+{
+    return built_in(precision) && (precision != MT_PRECISION_INT8 || mt_model_is_quantized(mt_encoder_model(encoder)));
+}
+
+/* What the folder holds already; false: this run cannot add to it, which the folder's recipe then says. */
+static bool follow_folder(const mt_recipe *recipe, const mt_encoder *encoder, mt_contract *contract)
+{
+    mt_precision precision;
+
+    if (recipe->folder_precision == NULL || !mt_precision_parse(recipe->folder_precision, &precision) || !can_run(encoder, precision))
+        return false;
+    bool verified = mt_encoder_is_verified(encoder, precision);
+    if (!verified && !contract->off_allowed)
+        return false;
+    contract->precision = precision;
+    contract->off = contract->off || !verified;
+    return true;
+}
+
+/* "fp32, bf16": what the card lists and that holds for this model file. */
+static char *verified_names(const mt_encoder *encoder)
+{
+    GString *names = g_string_new("fp32");
+
+    for (mt_precision p = MT_PRECISION_FP32 + 1; p <= MT_PRECISION_INT8; p++)
+        if (mt_encoder_is_verified(encoder, p))
+            g_string_append_printf(names, ", %s", mt_precision_name(p));
+    return g_string_free(names, FALSE);
+}
+
+static bool take_named(const mt_encoder *encoder, mt_precision precision, mt_contract *contract, GError **error)
+{
+    const mt_card   *card = mt_encoder_card(encoder);
+    g_autofree char *listed = verified_names(encoder);
+
+    contract->precision = precision;
+    if (!built_in(precision)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare encoder '%s': precision %s needs oneDNN, which this build is without",
+                    card->name, mt_precision_name(precision));
+        return false;
+    }
+    if (!can_run(encoder, precision)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "prepare encoder '%s': precision int8 is wanted and the model is not quantised: make one that is with microtome model "
+                    "quantize",
+                    card->name);
+        return false;
+    }
+    if (mt_encoder_is_verified(encoder, precision))
+        return true;
+    contract->off = true;
+    if (!contract->off_allowed)
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                    "prepare encoder '%s': precision %s is wanted and not among those verified (%s): run microtome model verify, "
+                    "leave --precision out, or give --off-contract (the result is then degraded)",
+                    card->name, mt_precision_name(precision), listed);
+    return contract->off_allowed;
+}
+
+bool mt_contract_choose_precision(const mt_recipe *recipe, const mt_encoder *encoder, mt_contract *contract, GError **error)
+{
+    mt_precision named;
+
+    if (recipe->precision != NULL && strcmp(recipe->precision, "auto") != 0) {
+        if (mt_precision_parse(recipe->precision, &named))
+            return take_named(encoder, named, contract, error);
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: precision %s: fp32, bf16, int8 or auto is wanted",
+                    recipe->precision);
+        return false;
+    }
+    if (!follow_folder(recipe, encoder, contract))
+        contract->precision = MT_HAVE_ONEDNN ? mt_encoder_auto_precision(encoder, NULL) : MT_PRECISION_FP32;
+    return true;
 }
 
 bool mt_contract_check_case(const mt_contract *contract, const mt_case *c, bool *degraded, GError **error)

@@ -76,6 +76,8 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !load_head(p, p->recipe, error))
         return NULL;
+    if (!mt_contract_choose_precision(p->recipe, p->encoder, &p->contract, error))
+        return NULL;
     p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
     p->resolved = mt_resolved_text(p->recipe, &p->contract, p->encoder, p->batch, p->head, &p->head_card);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));

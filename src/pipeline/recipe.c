@@ -2,14 +2,16 @@
 
 #include "src/base/key_file.h"
 
+#include <microtome/model.h>
+
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 static const mt_key KEYS[] = {
-    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},   {"mask", "min_share"}, {"grid", "mpp"},
-    {"grid", "tile"},      {"grid", "overlap"},     {"encoder", "model"}, {"encoder", "batch"},  {"head", "model"},
-    {"labels", "names"},   {"labels", "positive"},  {"thresholds", "*"},  {NULL, NULL},
+    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},     {"mask", "min_share"}, {"grid", "mpp"},
+    {"grid", "tile"},      {"grid", "overlap"},     {"encoder", "model"},   {"encoder", "batch"},  {"encoder", "precision"},
+    {"head", "model"},     {"labels", "names"},     {"labels", "positive"}, {"thresholds", "*"},   {NULL, NULL},
 };
 
 static const char *const AXES[] = {"axial", "coronal", "sagittal"};
@@ -32,6 +34,8 @@ void mt_recipe_free(mt_recipe *recipe)
     g_free(recipe->modality);
     g_free(recipe->mask_method);
     g_free(recipe->encoder);
+    g_free(recipe->precision);
+    g_free(recipe->folder_precision);
     g_free(recipe->head);
     g_strfreev(recipe->label_names);
     g_free(recipe->positive);
@@ -72,6 +76,18 @@ static bool read_model(GKeyFile *file, const char *path, const char *group, char
     return *model != NULL;
 }
 
+static bool read_precision(GKeyFile *file, const char *path, char **precision, GError **error)
+{
+    mt_precision parsed;
+
+    if (!mt_key_file_string(file, path, "encoder", "precision", precision, error))
+        return false;
+    if (*precision == NULL || strcmp(*precision, "auto") == 0 || mt_precision_parse(*precision, &parsed))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [encoder] precision=%s: fp32, bf16, int8 or auto is wanted", path, *precision);
+    return false;
+}
+
 static bool read_threshold(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
 {
     g_auto(GStrv) names = g_key_file_get_keys(file, "thresholds", NULL, NULL);
@@ -94,8 +110,8 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&
            mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) &&
            read_model(file, path, "encoder", &r->encoder, error) &&
-           mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_model(file, path, "head", &r->head, error) &&
-           mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
+           mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
+           read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error);
 }
 
@@ -125,6 +141,8 @@ char *mt_recipe_to_json(const mt_recipe *r)
     put_string(o, "modality", r->modality);
     put_string(o, "mask_method", r->mask_method);
     put_string(o, "encoder", r->encoder);
+    put_string(o, "precision", r->precision);
+    put_string(o, "folder_precision", r->folder_precision);
     put_string(o, "head", r->head);
     put_string(o, "positive", r->positive);
     put_string(o, "backend", r->backend);
@@ -167,6 +185,8 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     r->modality = take_string(o, "modality");
     r->mask_method = take_string(o, "mask_method");
     r->encoder = take_string(o, "encoder");
+    r->precision = take_string(o, "precision");
+    r->folder_precision = take_string(o, "folder_precision");
     r->head = take_string(o, "head");
     r->positive = take_string(o, "positive");
     r->backend = take_string(o, "backend");

@@ -63,7 +63,7 @@ static bool record_provenance(mt_case_run *run, GError **error)
                                     {"head", p->head != NULL ? mt_head_sha256(p->head) : NULL},
                                     {NULL, NULL}};
     mt_fact             facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
-                                   {"precision", "fp32"},
+                                   {"precision", mt_precision_name(p->contract.precision)},
                                    {"case_format", mt_case_format(run->tiles.c)},
                                    {"case_backend", mt_case_backend(run->tiles.c)},
                                    {"modality", mt_case_modality(run->tiles.c)},
@@ -95,7 +95,7 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
                                  .mpp_source = mt_case_mpp_source(run->tiles.c),
                                  .encoder = mt_encoder_card(p->encoder)->name,
                                  .head = p->head != NULL ? mt_head_kind(p->head) : NULL,
-                                 .precision = "fp32",
+                                 .precision = mt_precision_name(p->contract.precision),
                                  .recipe_sha256 = p->recipe_sha256,
                                  .model_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
                                  .head_sha256 = p->head != NULL ? mt_head_sha256(p->head) : NULL,

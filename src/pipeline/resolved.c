@@ -1,90 +1,46 @@
 #include "src/pipeline/resolved.h"
 
+#include "mil/score_activation.h"
+#include "src/encoder/card_text.h"
+
 #include <math.h>
 #include <string.h>
 
-/* The shortest decimal that reads back as the same double. */
-static const char *shortest(double value, char digits[32])
-{
-    for (int precision = 6; precision <= 17; precision++) {
-        char format[8];
-        g_snprintf(format, sizeof format, "%%.%dg", precision);
-        g_ascii_formatd(digits, 32, format, value);
-        if (g_ascii_strtod(digits, NULL) == value)
-            break;
-    }
-    return digits;
-}
-
-static void put_numbers(GString *text, const char *key, const double *values, int n)
-{
-    char digits[32];
-
-    g_string_append_printf(text, "%s=", key);
-    for (int i = 0; i < n; i++)
-        g_string_append_printf(text, "%s%s", i > 0 ? ";" : "", shortest(values[i], digits));
-    g_string_append_c(text, '\n');
-}
-
 static void put_number(GString *text, const char *key, double value)
 {
-    put_numbers(text, key, &value, 1);
-}
-
-static void put_text(GString *text, const char *key, const char *value)
-{
-    if (value != NULL)
-        g_string_append_printf(text, "%s=%s\n", key, value);
+    mt_card_text_put_numbers(text, key, &value, 1);
 }
 
 static void put_file(GString *text, const char *key, const char *path)
 {
     g_autofree char *name = g_path_get_basename(path);
 
-    put_text(text, key, name);
+    mt_card_text_put(text, key, name);
 }
 
-static void put_encoder(GString *text, const mt_encoder *encoder, const char *path, int batch)
+static void put_encoder(GString *text, const mt_encoder *encoder, const char *path, mt_precision precision, int batch)
 {
-    static const char *const pools[] = {"none", "cls", "mean", "cls+mean"}, *const fits[] = {"tiles", "stretch", "pad", "crop"},
-                             *const channels[] = {"rgb", "bgr", "gray"}, *const values[] = {"rgb8", "hu", "percentile", "zscore", "range"},
-                             *const filters[] = {"bilinear", "bicubic", "lanczos", "nearest"};
-    const mt_card                  *card = mt_encoder_card(encoder);
-
     g_string_append(text, "\n[encoder]\n");
-    put_text(text, "name", card->name);
+    mt_card_text_put(text, "name", mt_encoder_card(encoder)->name);
     put_file(text, "model", path);
-    put_text(text, "sha256", mt_model_sha256(mt_encoder_model(encoder)));
-    put_text(text, "precision", "fp32");
-    put_text(text, "input", card->input);
-    put_text(text, "output", card->output);
-    put_text(text, "pool", pools[card->pool]);
-    g_string_append_printf(text, "prefix_tokens=%d\nsize_px=%d\ntile_px=%d\nresize_px=%d\ncrop_px=%d\n", card->prefix_tokens, card->size_px,
-                           card->tile_px, card->resize_px, card->crop_px);
-    put_text(text, "fit", fits[card->fit]);
-    put_text(text, "channels", channels[card->channels]);
-    put_text(text, "value", values[card->value]);
-    if (card->value == MT_VALUE_RANGE)
-        put_numbers(text, "range", card->range, 2);
-    put_numbers(text, "mean", card->mean, card->n_mean);
-    put_numbers(text, "std", card->std, card->n_mean);
-    put_text(text, "interpolation", filters[card->interpolation]);
+    mt_card_text_put(text, "sha256", mt_model_sha256(mt_encoder_model(encoder)));
+    mt_card_text_put(text, "precision", mt_precision_name(precision));
+    mt_card_text_put_contract(text, mt_encoder_card(encoder));
     g_string_append_printf(text, "batch=%d\n", batch);
 }
 
 static void put_head(GString *text, const mt_head *head, const mt_head_card *card, const char *path)
 {
-    static const char *const activations[] = {"softmax", "sigmoid", "ordinal", "hazard"};
-    g_autofree char         *labels = card->labels != NULL ? g_strjoinv(";", card->labels) : NULL;
+    g_autofree char *labels = card->labels != NULL ? g_strjoinv(";", card->labels) : NULL;
 
     g_string_append(text, "\n[head]\n");
-    put_text(text, "kind", mt_head_kind(head));
+    mt_card_text_put(text, "kind", mt_head_kind(head));
     put_file(text, "model", path);
-    put_text(text, "sha256", mt_head_sha256(head));
-    put_text(text, "activation", activations[card->activation]);
+    mt_card_text_put(text, "sha256", mt_head_sha256(head));
+    mt_card_text_put(text, "activation", mt_activation_name(card->activation));
     put_number(text, "temperature", card->temperature);
-    put_text(text, "labels", labels);
-    put_text(text, "positive", card->positive);
+    mt_card_text_put(text, "labels", labels);
+    mt_card_text_put(text, "positive", card->positive);
     if (!isnan(card->threshold))
         put_number(text, "threshold", card->threshold);
 }
@@ -95,11 +51,11 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, con
     static const char *const axes[] = {"axial", "coronal", "sagittal"};
     GString                 *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
 
-    put_text(text, "modality", recipe->modality);
-    put_text(text, "plane_axis", axes[recipe->plane_axis]);
-    put_text(text, "backend", recipe->backend);
+    mt_card_text_put(text, "modality", recipe->modality);
+    mt_card_text_put(text, "plane_axis", axes[recipe->plane_axis]);
+    mt_card_text_put(text, "backend", recipe->backend);
     g_string_append(text, "\n[mask]\n");
-    put_text(text, "method", recipe->mask_method != NULL ? recipe->mask_method : "by kind");
+    mt_card_text_put(text, "method", recipe->mask_method != NULL ? recipe->mask_method : "by kind");
     put_number(text, "min_share", recipe->min_share);
     g_string_append(text, "\n[grid]\n");
     if (!contract->whole_plane) {
@@ -107,8 +63,17 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, con
         g_string_append_printf(text, "tile=%d\n", contract->tile_px);
         put_number(text, "overlap", contract->overlap);
     }
-    put_encoder(text, encoder, recipe->encoder, batch);
+    put_encoder(text, encoder, recipe->encoder, contract->precision, batch);
     if (head != NULL)
         put_head(text, head, head_card, recipe->head);
     return g_string_free(text, FALSE);
+}
+
+char *mt_resolved_precision(const char *text)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+
+    return g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, NULL)
+               ? g_key_file_get_string(file, "encoder", "precision", NULL)
+               : NULL;
 }

@@ -10,5 +10,7 @@
 /* head NULL: features only.  head_card: with the recipe's overrides applied.  Free with g_free. */
 char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, const mt_encoder *encoder, int batch, const mt_head *head,
                        const mt_head_card *head_card);
+/* The precision that such a text names, NULL when it names none; free with g_free. */
+char *mt_resolved_precision(const char *text);
 
 #endif

@@ -1,5 +1,6 @@
 #include "src/result/headline.h"
 
+#include "src/base/decimal.h"
 #include "src/base/limits.h"
 
 #include <jansson.h>
@@ -41,21 +42,6 @@ static void set_number(json_t *object, const char *name, double value)
     json_object_set_new(object, name, isfinite(value) ? json_real(value) : json_null());
 }
 
-/* The shortest decimal number that is this float: 0.3, not 0.300000011920929. */
-static double shortest(float value)
-{
-    char   text[G_ASCII_DTOSTR_BUF_SIZE];
-    double decimal = value;
-
-    for (int digits = 6; digits <= 9; digits++) {
-        g_autofree char *format = g_strdup_printf("%%.%dg", digits);
-        decimal = g_ascii_strtod(g_ascii_formatd(text, sizeof text, format, value), NULL);
-        if ((float)decimal == value)
-            break;
-    }
-    return decimal;
-}
-
 static json_t *make_scores(const mt_prediction *prediction, cut limit)
 {
     json_t *scores = json_object();
@@ -67,7 +53,7 @@ static json_t *make_scores(const mt_prediction *prediction, cut limit)
             g_free(label);
             label = numbered;
         }
-        set_number(scores, label, shortest(prediction->scores[i]));
+        set_number(scores, label, mt_decimal_of_float(prediction->scores[i]));
     }
     return scores;
 }
@@ -98,7 +84,7 @@ static char *build(const mt_prediction *prediction, const mt_headline_facts *fac
     set_text(root, "id", facts->id, whole);
     set_text(root, "status", mt_status_name(prediction->status), whole);
     set_text(root, "decision", mt_decision_name(prediction->decision), whole);
-    set_number(root, "score", isnan(prediction->score) ? (double)NAN : shortest((float)prediction->score));
+    set_number(root, "score", isnan(prediction->score) ? (double)NAN : mt_decimal_of_float((float)prediction->score));
     set_number(root, "threshold", prediction->threshold);
     set_text(root, "positive", prediction->positive, limit);
     json_object_set_new(root, "scores", make_scores(prediction, limit));

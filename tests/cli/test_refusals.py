@@ -54,7 +54,7 @@ def test_usage(folder):
             "microtome run: give an encoder with -e or a recipe with -r; to try the program: -r samples/demo.ini (demonstration only)")
     refused(microtome("run", "-e", "builtin:demo", "x.svs"), 64, "microtome run: give an output folder with -o")
     refused(microtome("run", "-e", "builtin:demo", "-o", folder), 64, "microtome run: name at least one case or a manifest")
-    refused(microtome("run", "--precision", "int8"), 64, "microtome run: Unknown option --precision")
+    refused(microtome("run", "--colour", "red"), 64, "microtome run: Unknown option --colour")
     refused(microtome("slice"), 64, "microtome: unknown verb 'slice'. See microtome --help.")
     refused(microtome("run", "-e", "builtin:demo", "-o", folder, "--slide-mpp", "0,5", "x.svs"), 64,
             "microtome run: --slide-mpp 0,5: one or two positive numbers of µm per pixel are wanted, as 0.5 or 0.5,0.5")

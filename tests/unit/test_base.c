@@ -1,5 +1,6 @@
 #include "src/base/alloc.h"
 #include "src/base/csv.h"
+#include "src/base/decimal.h"
 #include "src/base/hash.h"
 #include "src/base/key_file.h"
 #include "src/base/publish.h"
@@ -186,6 +187,22 @@ static void test_publish(void)
         g_assert_false(g_str_has_prefix(name, ".tmp-"));
 }
 
+static void test_decimal(void)
+{
+    static const struct {
+        double      value;
+        const char *text;
+    } cases[] = {
+        {0.5, "0.5"},   {0.1, "0.1"}, {-1e-300, "-1e-300"}, {1.0 / 3, "0.3333333333333333"}, {0.30000000000000004, "0.30000000000000004"},
+        {1e6, "1e+06"}, {0, "0"}};
+    char digits[MT_DECIMAL_BYTES];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpstr(mt_decimal_text(cases[i].value, digits), ==, cases[i].text);
+    g_assert_cmpfloat(mt_decimal_of_float(0.3f), ==, 0.3);
+    g_assert_cmpfloat(mt_decimal_of_float(16777217.0f), ==, 16777216.0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -199,6 +216,7 @@ int main(int argc, char **argv)
     g_test_add_func("/base/key-file-refusals", test_key_file_refusals);
     g_test_add_func("/base/key-file-paths", test_key_file_paths);
     g_test_add_func("/base/publish", test_publish);
+    g_test_add_func("/base/decimal", test_decimal);
     int   code = g_test_run();
     GDir *dir = g_dir_open(folder, 0, NULL);
     for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {

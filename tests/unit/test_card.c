@@ -1,11 +1,14 @@
 /* Cards: every key, every default, every refusal with its words; timm's and Hugging Face's JSON. */
 #include "src/encoder/card.h"
+#include "src/encoder/card_text.h"
 #include "src/encoder/model_card.h"
 #include "src/encoder/timm_config.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
+#define HASH "adadadadadadadadadadadadadadadadadadadadadadadadadadadadadadadad"
 #define LEAST "size_px=224\nvalue=rgb8\nmean=0\nstd=1\n"
 
 static mt_card *parse(const char *keys, int graph_px, GError **error)
@@ -24,6 +27,7 @@ static void test_all_keys(void)
     g_autoptr(mt_card) card = parse("name=uni\ninput=pixels\noutput=tokens\npool=cls+mean\nprefix_tokens=5\nsize_px=224\ntile_px=256\n"
                                     "resize_px=240\ncrop_px=224\nmpp=0.5\nfit=tiles\nchannels=bgr\nvalue=range:-1000,400.5\n"
                                     "mean=0.485;0.456;0.406\nstd=0.229;0.224;0.225\ninterpolation=bicubic\nbatch=8\nverified=fp32;bf16\n"
+                                    "verified_sha256=" HASH "\nverified_cosine_bf16=0.99987\n"
                                     "licence=CC-BY-4.0\ndemonstration=true\n",
                                     224, &error);
 
@@ -49,9 +53,33 @@ static void test_all_keys(void)
     g_assert_cmpint(card->interpolation, ==, MT_FILTER_BICUBIC);
     g_assert_cmpint(card->batch, ==, 8);
     g_assert_cmpstr(card->verified[1], ==, "bf16");
+    g_assert_cmpstr(card->verified_sha256, ==, HASH);
+    g_assert_cmpfloat(card->verified_cosine[MT_PRECISION_BF16], ==, 0.99987);
+    g_assert_true(isnan(card->verified_cosine[MT_PRECISION_INT8]));
     g_assert_cmpstr(card->licence, ==, "CC-BY-4.0");
     g_assert_true(card->demonstration);
     g_assert_cmpstr(card->source, ==, "m.card");
+}
+
+/* A card written out says the same when it is read again. */
+static void test_text(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_card) card = parse("name=ct\npool=cls\nsize_px=96\ntile_px=128\nresize_px=112\nmpp=0.7\nchannels=gray\n"
+                                    "value=range:-1000,400.5\nmean=0.1\nstd=0.3\ninterpolation=lanczos\nbatch=3\ndemonstration=true\n",
+                                    0, &error);
+
+    g_assert_no_error(error);
+    g_autofree char *text = mt_card_text_new(card);
+    g_assert_cmpstr(text, ==,
+                    "# what m.card says\n[encoder]\nname=ct\npool=cls\nprefix_tokens=1\nsize_px=96\ntile_px=128\nresize_px=112\n"
+                    "crop_px=96\nfit=tiles\nchannels=gray\nvalue=range:-1000,400.5\nmean=0.1\nstd=0.3\ninterpolation=lanczos\n"
+                    "mpp=0.7\nbatch=3\ndemonstration=true\n");
+    g_autoptr(mt_card) again = mt_card_read_text(text, strlen(text), "m.card", &error);
+    g_assert_no_error(error);
+    g_assert_true(mt_card_complete(again, 0, "m", &error));
+    g_autofree char *text_again = mt_card_text_new(again);
+    g_assert_cmpstr(text_again, ==, text);
 }
 
 static void test_defaults(void)
@@ -138,6 +166,8 @@ static const refusal refusals[] = {
     {"prefix_tokens=-1\n" LEAST, 0, "read m.card: [encoder] prefix_tokens=-1: a whole number from 0 to 4096 is wanted"},
     {"demonstration=yes\n" LEAST, 0, "read m.card: [encoder] demonstration=yes: true or false is wanted"},
     {"verified=fp32;fp8\n" LEAST, 0, "read m.card: [encoder] verified=fp8: a list of fp32, bf16, int8 is wanted"},
+    {"verified_sha256=12ab\n" LEAST, 0, "read m.card: [encoder] verified_sha256=12ab: 64 hexadecimal digits is wanted"},
+    {"verified_cosine_int8=2\n" LEAST, 0, "read m.card: [encoder] verified_cosine_int8=2: a number from -1 to 1 is wanted"},
 };
 
 static void test_refusals(void)
@@ -311,6 +341,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/card/all-keys", test_all_keys);
+    g_test_add_func("/card/text", test_text);
     g_test_add_func("/card/defaults", test_defaults);
     g_test_add_func("/card/sizes", test_sizes);
     g_test_add_func("/card/refusals", test_refusals);
