@@ -135,7 +135,8 @@ def card_of_options(args):
     given = {"name": args.name, "pool": args.pool, "prefix_tokens": args.prefix_tokens, "size_px": args.size, "crop_px": args.size,
              "resize_px": args.resize, "tile_px": args.tile, "mpp": args.mpp, "mean": args.mean, "std": args.std,
              "interpolation": args.interpolation, "batch": args.batch, "licence": args.licence}
-    return {key: str(value).replace(",", ";") if key in ("mean", "std") else str(value) for key, value in given.items() if value is not None}
+    card = {key: str(value) for key, value in given.items() if value is not None}
+    return {key: value.replace(",", ";") if key in ("mean", "std") else value for key, value in card.items()}
 
 
 def complete_card(card, args):
@@ -328,7 +329,8 @@ def from_folder(folder, args, pool, card):
         return network
     if "model_type" in config or "architectures" in config:
         return transformers_network(folder, args.trust_remote_code)
-    raise Refusal(f"read {folder}: its config.json names neither a timm \"architecture\" nor a transformers \"model_type\": give --architecture")
+    raise Refusal(f"read {folder}: its config.json names neither timm's \"architecture\" nor transformers' \"model_type\": "
+                  "give --architecture with one of --list")
 
 
 def make_network(args, pool, card):
