@@ -31,7 +31,8 @@ typedef struct mt_tensor {
     void    *data; /* element (0, .., 0); contiguous, row-major, 64-byte aligned when the tensor owns it */
     /*< private >*/
     gint    ref_count;
-    GBytes *owner; /* keeps `data` alive when it is a view */
+    GBytes *owner;  /* keeps `data` alive when it is a view */
+    bool    mapped; /* `data` lies in a file's read-only mapping, as the file has it */
 } mt_tensor;
 
 /* Bytes of one element; 0 for MT_DTYPE_NONE. */

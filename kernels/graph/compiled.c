@@ -1,6 +1,7 @@
 #include "kernels/graph/compiled.h"
 
 #include "kernels/graph/passes.h"
+#include "kernels/tensor/mapped.h"
 #include "src/base/alloc.h"
 
 #include <pthread.h>
@@ -90,8 +91,10 @@ const void *mt_compiled_pack(mt_compiled *compiled, const mt_tensor *tensor, con
 
     pthread_mutex_lock(&compiled->lock);
     packed *found = g_hash_table_lookup(compiled->packed, name);
-    if (found == NULL)
+    if (found == NULL) {
         found = pack_new(compiled, name, bytes, pack, data, error);
+        mt_tensor_give_back(tensor);
+    }
     pthread_mutex_unlock(&compiled->lock);
     return found == NULL ? NULL : found->memory;
 }

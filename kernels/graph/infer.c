@@ -1,5 +1,6 @@
 /* Shapes and types from the inputs to the outputs; nodes whose inputs are all known are run here and now. */
 #include "kernels/reference/operator.h"
+#include "kernels/tensor/mapped.h"
 #include "src/base/limits.h"
 
 #include <string.h>
@@ -200,7 +201,8 @@ static bool fold_view(mt_node *node)
     if (!g_strv_contains(views, node->op) || from->owner == NULL || node->outputs->len != 1)
         return false;
     bool same = from->rank == to->rank && memcmp(from->shape, to->shape, (size_t)to->rank * sizeof *to->shape) == 0;
-    set_constant(to, same ? mt_tensor_ref(from) : mt_tensor_new_view(to->dtype, to->rank, to->shape, from->data, from->owner));
+    mt_tensor *(*make)(mt_dtype, int, const int64_t *, void *, GBytes *) = from->mapped ? mt_tensor_new_mapped : mt_tensor_new_view;
+    set_constant(to, same ? mt_tensor_ref(from) : make(to->dtype, to->rank, to->shape, from->data, from->owner));
     return true;
 }
 
@@ -208,10 +210,17 @@ static bool fold_view(mt_node *node)
 static void fold_node(mt_node *node, GError **error)
 {
     g_autoptr(GPtrArray) outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
-    g_autofree const mt_tensor **inputs = g_new0(const mt_tensor *, node->inputs->len + 1);
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
 
-    for (guint i = 0; i < node->inputs->len; i++)
-        inputs[i] = node->inputs->pdata[i] == NULL ? NULL : ((mt_value *)node->inputs->pdata[i])->constant;
+    for (guint i = 0; i < node->inputs->len; i++) {
+        const mt_value *value = node->inputs->pdata[i];
+        mt_tensor      *tensor = value == NULL ? NULL : mt_tensor_aligned(value->constant, error);
+
+        if (value != NULL && tensor == NULL)
+            return;
+        g_ptr_array_add(inputs, tensor);
+    }
+    g_ptr_array_add(inputs, NULL); /* a list even where there are none */
     for (guint i = 0; i < node->outputs->len; i++) {
         const mt_value *value = node->outputs->pdata[i];
         mt_tensor      *tensor = value == NULL ? NULL : mt_tensor_new(value->dtype, value->rank, value->shape, error);
@@ -220,7 +229,7 @@ static void fold_node(mt_node *node, GError **error)
             return;
         g_ptr_array_add(outputs, tensor);
     }
-    if (!node->kernel->run(node, inputs, (mt_tensor *const *)outputs->pdata, error))
+    if (!node->kernel->run(node, (const mt_tensor *const *)inputs->pdata, (mt_tensor *const *)outputs->pdata, error))
         return;
     for (guint i = 0; i < node->outputs->len; i++) {
         mt_value *value = node->outputs->pdata[i];

@@ -34,7 +34,6 @@ mt_model *mt_model_new_from_graph(mt_graph *graph, const char *name, GError **er
     model->ref_count = 1;
     model->graph = graph;
     model->name = g_strdup(name);
-    model->sha256 = g_strdup("");
     model->opset = graph->opset;
     model->n_nodes = (int)graph->nodes->len;
     model->n_parameters = count_parameters(graph);

@@ -2,6 +2,7 @@
 #include "kernels/graph/fused.h"
 #include "kernels/graph/session_private.h"
 #include "kernels/reference/operator.h"
+#include "kernels/tensor/mapped.h"
 
 #include <string.h>
 
@@ -48,20 +49,21 @@ static mt_tensor *view_of(const mt_value *value)
     return mt_tensor_new_view(value->dtype, value->rank, value->shape, NULL, NULL);
 }
 
-static void set_input(mt_session *session, mt_step *step, reference_step *r, int i, mt_buffer *buffer, size_t offset)
+static bool set_input(mt_session *session, mt_step *step, reference_step *r, int i, mt_buffer *buffer, size_t offset, GError **error)
 {
     const mt_value *value = mt_node_input(r->node, i);
 
     if (value == NULL)
-        return;
+        return true;
     if (value->constant != NULL) {
-        r->inputs[i] = mt_tensor_ref(value->constant);
-        return;
+        r->inputs[i] = mt_tensor_aligned(value->constant, error);
+        return r->inputs[i] != NULL;
     }
     r->inputs[i] = view_of(value);
     r->input_buffers[i] = buffer;
     r->offsets[i] = offset;
     mt_step_reads(session, step, buffer);
+    return true;
 }
 
 bool mt_session_reference_step(mt_session *session, const mt_node *node, mt_buffer *const *inputs, const size_t *offsets,
@@ -84,7 +86,8 @@ bool mt_session_reference_step(mt_session *session, const mt_node *node, mt_buff
     r->output_buffers = g_new0(mt_buffer *, r->n_outputs + 1);
     r->offsets = g_new0(size_t, r->n_inputs + 1);
     for (int i = 0; i < r->n_inputs; i++)
-        set_input(session, step, r, i, inputs[i], offsets == NULL ? 0 : offsets[i]);
+        if (!set_input(session, step, r, i, inputs[i], offsets == NULL ? 0 : offsets[i], error))
+            return false;
     for (int i = 0; i < r->n_outputs; i++) {
         if (outputs[i] == NULL)
             continue;

@@ -15,6 +15,7 @@ static void free_runtime(void *data)
     mt_runtime *runtime = data;
 
     g_ptr_array_unref(runtime->packed);
+    g_ptr_array_unref(runtime->tensors);
     if (runtime->stream != NULL)
         dnnl_stream_destroy(runtime->stream);
     if (runtime->engine != NULL)
@@ -27,6 +28,7 @@ static mt_runtime *new_runtime(GError **error)
     mt_runtime *runtime = g_new0(mt_runtime, 1);
 
     runtime->packed = g_ptr_array_new_with_free_func(mt_free);
+    runtime->tensors = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
     if (dnnl_engine_create(&runtime->engine, dnnl_cpu, 0) == dnnl_success &&
         dnnl_stream_create(&runtime->stream, runtime->engine, dnnl_stream_default_flags) == dnnl_success)
         return runtime;

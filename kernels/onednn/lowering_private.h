@@ -10,7 +10,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_md, mt_md_free)
 typedef struct mt_runtime {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    GPtrArray    *packed; /* weights that are not the model's own */
+    GPtrArray    *packed;  /* weights that are not the model's own */
+    GPtrArray    *tensors; /* aligned copies of constants */
 } mt_runtime;
 
 struct mt_lowering {

@@ -1,6 +1,7 @@
 /* Where values lie, and the reorders that bring them where a primitive wants them. */
 #include "kernels/onednn/lower.h"
 #include "kernels/onednn/lowering_private.h"
+#include "kernels/tensor/mapped.h"
 #include "src/base/alloc.h"
 
 #include <string.h>
@@ -163,6 +164,17 @@ void mt_lower_put(mt_lowering *l, const mt_value *value, const mt_place *place)
     note_place(l, value, place);
 }
 
+/* A session keeps a copy of what the file has at an odd address; without memory for one the odd address must do. */
+static const void *constant_data(mt_lowering *l, const mt_tensor *tensor)
+{
+    mt_tensor *aligned = mt_tensor_is_aligned(tensor) ? NULL : mt_tensor_aligned(tensor, NULL);
+
+    if (aligned == NULL)
+        return tensor->data;
+    g_ptr_array_add(l->runtime->tensors, aligned);
+    return aligned->data;
+}
+
 const mt_place *mt_lower_origin(mt_lowering *l, const mt_value *value)
 {
     GPtrArray *list = g_hash_table_lookup(l->places, value);
@@ -172,7 +184,7 @@ const mt_place *mt_lower_origin(mt_lowering *l, const mt_value *value)
         return list->pdata[0];
     g_assert(value->constant != NULL); /* every other value has been put by its producer */
     mt_view_init(&place.view, value->rank, value->shape);
-    place.buffer = mt_session_constant(l->session, value->constant->data, mt_tensor_bytes(value->constant));
+    place.buffer = mt_session_constant(l->session, constant_data(l, value->constant), mt_tensor_bytes(value->constant));
     return note_place(l, value, &place);
 }
 
@@ -421,19 +433,23 @@ const mt_place *mt_lower_as(mt_lowering *l, const mt_value *value, const mt_md *
 typedef struct packing {
     mt_lowering *l;
     const mt_md *from, *to;
-    const void  *data;
+
+    const mt_tensor *tensor;
 } packing;
 
 static bool pack(void *memory, void *data, GError **error)
 {
     packing              *p = data;
     dnnl_primitive_desc_t pd = NULL;
+    g_autoptr(mt_tensor) source = mt_tensor_aligned(p->tensor, error);
 
+    if (source == NULL)
+        return false;
     if (!mt_pd_reorder(&pd, p->l->runtime->engine, NULL, p->from, p->to)) {
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "oneDNN has no reorder for these weights");
         return false;
     }
-    return mt_execute_now(p->l, pd, p->from, p->data, p->to, memory, error);
+    return mt_execute_now(p->l, pd, p->from, source->data, p->to, memory, error);
 }
 
 /* Weights that were made for this session's shapes are packed for it alone. */
@@ -449,11 +465,11 @@ static const void *pack_own(mt_lowering *l, packing *p, GError **error)
 
 bool mt_lower_packed(mt_lowering *l, const mt_tensor *tensor, const mt_md *from, const mt_md *to, mt_place *place, GError **error)
 {
-    packing     p = {.l = l, .from = from, .to = to, .data = tensor->data};
+    packing     p = {.l = l, .from = from, .to = to, .tensor = tensor};
     const void *data = tensor->data;
 
     describe(place, l, to);
-    if (!mt_same_layout(from, to)) {
+    if (!mt_same_layout(from, to) || !mt_tensor_is_aligned(tensor)) {
         g_autofree char *a = mt_md_key(from), *b = mt_md_key(to), *key = g_strconcat(a, " ", b, NULL);
 
         if (mt_compiled_owns(l->session->compiled, tensor))

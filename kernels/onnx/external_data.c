@@ -34,6 +34,11 @@ void mt_external_data_free(mt_external_data *external)
     g_free(external);
 }
 
+bool mt_external_data_has_folder(const mt_external_data *external)
+{
+    return external->folder != NULL;
+}
+
 GPtrArray *mt_external_data_files(mt_external_data *external)
 {
     return external->files;

@@ -10,6 +10,8 @@ typedef struct mt_external_data mt_external_data;
 /* `folder` NULL: the model is in memory, and external data is refused. */
 mt_external_data *mt_external_data_new(const char *folder);
 void              mt_external_data_free(mt_external_data *external);
+/* The model came from a file, which is mapped like those beside it. */
+bool mt_external_data_has_folder(const mt_external_data *external);
 /* `length` -1: to the end of the file.  Mapped once per file. */
 GBytes *mt_external_data_slice(mt_external_data *external, const char *location, int64_t offset, int64_t length, GError **error);
 /* Whole files, GBytes *, in the order of first use. */

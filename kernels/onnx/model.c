@@ -1,7 +1,6 @@
 #include "kernels/onnx/external_data.h"
 #include "kernels/onnx/import.h"
 #include "kernels/onnx/model_private.h"
-#include "src/base/hash.h"
 #include "src/base/limits.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@ static void free_model(mt_model *model)
     mt_compiled_free(model->compiled);
     mt_graph_free(model->graph);
     g_free(model->name);
-    g_free(model->sha256);
+    mt_model_hash_free(model->hash);
     g_ptr_array_unref(model->operators);
     g_hash_table_unref(model->metadata);
     g_free(model->inputs);
@@ -36,41 +35,26 @@ static mt_model *new_model(const char *name)
     return model;
 }
 
-static gpointer hash_file(gpointer data)
+/* The model's bytes, then those of each external file in the order of first use. */
+static mt_model_hash *start_hash(GBytes *bytes, mt_external_data *external)
 {
-    mt_hasher  *hasher = mt_hasher_new();
-    size_t      size;
-    const void *bytes = g_bytes_get_data(data, &size);
+    g_autoptr(GPtrArray) files = g_ptr_array_new();
+    GPtrArray *beside = mt_external_data_files(external);
 
-    mt_hasher_update(hasher, bytes, size);
-    return hasher;
-}
-
-/* The model's bytes, then those of each external file in the order of first use.  The first part, most of the work, was done
- * by another thread while this one imported. */
-static char *finish_hash(GThread *thread, GBytes *bytes, GPtrArray *files)
-{
-    mt_hasher *hasher = thread != NULL ? g_thread_join(thread) : hash_file(bytes);
-
-    for (guint i = 0; i < files->len; i++) {
-        size_t      size;
-        const void *data = g_bytes_get_data(files->pdata[i], &size);
-
-        mt_hasher_update(hasher, data, size);
-    }
-    return mt_hasher_finish(hasher);
+    g_ptr_array_add(files, bytes);
+    g_ptr_array_extend(files, beside, NULL, NULL);
+    return mt_model_hash_new(files, mt_external_data_has_folder(external));
 }
 
 static mt_model *load(GBytes *bytes, const char *name, const char *folder, GError **error)
 {
     g_autoptr(mt_external_data) external = mt_external_data_new(folder);
     mt_model *model = new_model(name);
-    GThread  *thread = g_thread_try_new("hash", hash_file, bytes, NULL);
-    bool      ok = mt_import(model, bytes, external, error);
 
-    model->sha256 = finish_hash(thread, bytes, mt_external_data_files(external));
-    if (ok)
+    if (mt_import(model, bytes, external, error)) {
+        model->hash = start_hash(bytes, external);
         return model;
+    }
     g_prefix_error(error, "load %s: ", name);
     free_model(model);
     return NULL;
@@ -186,7 +170,7 @@ const char *mt_model_metadata(const mt_model *model, const char *key)
 
 const char *mt_model_sha256(const mt_model *model)
 {
-    return model->sha256;
+    return model->hash == NULL ? "" : mt_model_hash_text(model->hash);
 }
 
 int64_t mt_model_opset(const mt_model *model)

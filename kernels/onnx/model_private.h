@@ -4,6 +4,7 @@
 
 #include "kernels/graph/compiled.h"
 #include "kernels/graph/graph.h"
+#include "kernels/onnx/model_hash.h"
 
 #include <microtome/model.h>
 
@@ -13,7 +14,7 @@ struct mt_model {
     gint            ref_count;
     mt_graph       *graph; /* never changed once loaded; sessions clone it */
     char           *name;  /* its path, or the name given, for messages */
-    char           *sha256;
+    mt_model_hash  *hash;  /* NULL: there is no file */
     int64_t         opset;
     int             n_nodes;      /* as the file has them, before folding */
     int64_t         n_parameters; /* elements of the initialisers */

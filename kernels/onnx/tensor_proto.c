@@ -1,6 +1,7 @@
 #include "kernels/onnx/tensor_proto.h"
 
 #include "kernels/reference/element.h"
+#include "kernels/tensor/mapped.h"
 #include "src/base/limits.h"
 
 #include <string.h>
@@ -50,9 +51,12 @@ static mt_tensor *new_tensor(const Onnx__TensorProto *proto, GError **error)
     return mt_tensor_new(mt_dtype_from_onnx(proto->data_type), (int)proto->n_dims, proto->dims, error);
 }
 
-/* Bytes as they lie in a file: a view where they are aligned for their type, else a copy.  Booleans are always copied, since
- * a byte other than 0 and 1 must not get in. */
-static mt_tensor *from_bytes(const Onnx__TensorProto *proto, GBytes *bytes, GError **error)
+/* Floats from this size on are not copied to an aligned address: they are weights, read once while they are packed. */
+#define ODD_BYTES_MIN 65536
+
+/* Bytes as they lie in a file: a view where they are aligned for their type, or large weights, else a copy.  Booleans are
+ * always copied, since a byte other than 0 and 1 must not get in. */
+static mt_tensor *from_bytes(const Onnx__TensorProto *proto, GBytes *bytes, bool mapped, GError **error)
 {
     mt_dtype dtype = mt_dtype_from_onnx(proto->data_type);
     size_t   size = mt_dtype_size(dtype), given;
@@ -63,8 +67,8 @@ static mt_tensor *from_bytes(const Onnx__TensorProto *proto, GBytes *bytes, GErr
         refuse_length((int64_t)given, wanted, "bytes", error);
         return NULL;
     }
-    if (wanted > 0 && (uintptr_t)data % size == 0 && dtype != MT_BOOL)
-        return mt_tensor_new_view(dtype, (int)proto->n_dims, proto->dims, data, bytes);
+    if (wanted > 0 && dtype != MT_BOOL && ((uintptr_t)data % size == 0 || (mapped && dtype == MT_F32 && given >= ODD_BYTES_MIN)))
+        return (mapped ? mt_tensor_new_mapped : mt_tensor_new_view)(dtype, (int)proto->n_dims, proto->dims, data, bytes);
     mt_tensor *tensor = new_tensor(proto, error);
     if (tensor != NULL && given > 0)
         memcpy(tensor->data, data, given);
@@ -108,7 +112,7 @@ static mt_tensor *from_external(const Onnx__TensorProto *proto, mt_external_data
         return NULL;
     }
     g_autoptr(GBytes) slice = mt_external_data_slice(external, location, offset, length, error);
-    return slice == NULL ? NULL : from_bytes(proto, slice, error);
+    return slice == NULL ? NULL : from_bytes(proto, slice, true, error);
 }
 
 #define FILL(type, source)                                                                                                                 \
@@ -183,10 +187,10 @@ mt_tensor *mt_tensor_from_proto(const Onnx__TensorProto *proto, GBytes *raw, mt_
     if (proto->has_data_location && proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return from_external(proto, external, error);
     if (raw != NULL)
-        return from_bytes(proto, raw, error);
+        return from_bytes(proto, raw, external != NULL && mt_external_data_has_folder(external), error);
     if (proto->has_raw_data) {
         g_autoptr(GBytes) bytes = g_bytes_new(proto->raw_data.data, proto->raw_data.len);
-        return from_bytes(proto, bytes, error);
+        return from_bytes(proto, bytes, false, error);
     }
     return from_typed(proto, error);
 }

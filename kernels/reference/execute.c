@@ -1,6 +1,7 @@
 #include "kernels/reference/execute.h"
 
 #include "kernels/reference/operator.h"
+#include "kernels/tensor/mapped.h"
 
 typedef struct {
     mt_tensor *tensor;
@@ -53,6 +54,19 @@ static mt_tensor *tensor_of(GHashTable *live, const mt_value *value)
     return value->constant != NULL ? value->constant : ((live_value *)g_hash_table_lookup(live, value))->tensor;
 }
 
+/* A constant at any address is copied once, for as long as it is needed. */
+static const mt_tensor *aligned_tensor_of(GHashTable *live, const mt_value *value, GError **error)
+{
+    mt_tensor  *tensor = tensor_of(live, value);
+    live_value *entry = g_hash_table_lookup(live, value);
+
+    if (mt_tensor_is_aligned(tensor))
+        return tensor;
+    if (entry->tensor == NULL)
+        entry->tensor = mt_tensor_aligned(tensor, error);
+    return entry->tensor;
+}
+
 static bool run_node(const mt_node *node, GHashTable *live, GError **error)
 {
     guint                        n_inputs = node->inputs->len, n_outputs = node->outputs->len;
@@ -63,8 +77,12 @@ static bool run_node(const mt_node *node, GHashTable *live, GError **error)
         mt_node_error(node, error, "it has no reference implementation");
         return false;
     }
-    for (guint i = 0; i < n_inputs; i++)
-        inputs[i] = node->inputs->pdata[i] == NULL ? NULL : tensor_of(live, node->inputs->pdata[i]);
+    for (guint i = 0; i < n_inputs; i++) {
+        const mt_value *value = node->inputs->pdata[i];
+
+        if (value != NULL && (inputs[i] = aligned_tensor_of(live, value, error)) == NULL)
+            return false;
+    }
     for (guint i = 0; i < n_outputs; i++) {
         const mt_value *value = node->outputs->pdata[i];
         live_value     *entry = value == NULL ? NULL : g_hash_table_lookup(live, value);
