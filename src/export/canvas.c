@@ -9,7 +9,9 @@
 #include <unistd.h>
 #include <vips/vips.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, g_object_unref)
+/* A name of our own: libvips 8.16 defines the cleanup for its own, earlier ones do not. */
+typedef VipsImage picture;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(picture, g_object_unref)
 
 static bool vips_failed(GError **error, const char *doing)
 {
@@ -122,7 +124,7 @@ static bool is_blank(const char *text)
 
 int mt_canvas_text_width(const char *text, const mt_text_style *style, GError **error)
 {
-    g_autoptr(VipsImage) mask = NULL;
+    g_autoptr(picture) mask = NULL;
 
     if (is_blank(text))
         return 0;
@@ -132,7 +134,7 @@ int mt_canvas_text_width(const char *text, const mt_text_style *style, GError **
 
 bool mt_canvas_text(mt_canvas *canvas, int x, int y, const char *text, const mt_text_style *style, GError **error)
 {
-    g_autoptr(VipsImage) mask = NULL;
+    g_autoptr(picture) mask = NULL;
     size_t   bytes = 0;
     uint8_t *ink;
     double   opacity = style->opacity > 0 ? style->opacity : 1;
@@ -181,7 +183,7 @@ static bool publish_bytes(const char *path, const uint8_t *data, size_t bytes, G
 
 bool mt_canvas_write_png(const mt_canvas *canvas, const char *path, GError **error)
 {
-    g_autoptr(VipsImage) image = NULL, tagged = NULL;
+    g_autoptr(picture) image = NULL, tagged = NULL;
     size_t bytes = (size_t)canvas->width * (size_t)canvas->height * 3;
     void  *png = NULL;
     bool   ok;

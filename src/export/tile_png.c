@@ -6,7 +6,9 @@ static void free_image(VipsImage *image)
 {
     g_clear_object(&image);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, free_image)
+/* A name of our own: libvips 8.16 defines the cleanup for its own, earlier ones do not. */
+typedef VipsImage picture;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(picture, free_image)
 
 bool mt_tile_png_write(const mt_tile_pixels *pixels, const char *path, GError **error)
 {
@@ -15,7 +17,7 @@ bool mt_tile_png_write(const mt_tile_pixels *pixels, const char *path, GError **
         return false;
     }
     size_t bytes = (size_t)(pixels->width * pixels->height * pixels->channels);
-    g_autoptr(VipsImage) image =
+    g_autoptr(picture) image =
         vips_image_new_from_memory(pixels->data, bytes, (int)pixels->width, (int)pixels->height, pixels->channels, VIPS_FORMAT_UCHAR);
 
     if (image != NULL && vips_pngsave(image, path, "compression", 1, NULL) == 0)

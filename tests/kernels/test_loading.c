@@ -290,6 +290,22 @@ static void test_peak_fp32(void)
     measure(MT_PRECISION_FP32, 1.4, 1.3);
 }
 
+/* Nothing of the float32 weights stays. */
+static void test_peak_bf16(void)
+{
+    measure(MT_PRECISION_BF16, 0.9, 0.8);
+}
+
+static bool has_bf16_primitives(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bw");
+#else
+    return false;
+#endif
+}
+
 static void test_memory(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
@@ -299,8 +315,12 @@ static void test_memory(void)
 
     g_setenv("MT_TEST_MODEL", path, TRUE);
     g_test_trap_subprocess("/loading/memory/subprocess/fp32", 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
-    remove_model(path);
     g_test_trap_assert_passed();
+    if (has_bf16_primitives()) {
+        g_test_trap_subprocess("/loading/memory/subprocess/bf16", 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+        g_test_trap_assert_passed();
+    }
+    remove_model(path);
 #endif
 }
 
@@ -312,5 +332,6 @@ int main(int argc, char **argv)
     g_test_add_func("/loading/aligned", test_aligned);
     g_test_add_func("/loading/memory", test_memory);
     g_test_add_func("/loading/memory/subprocess/fp32", test_peak_fp32);
+    g_test_add_func("/loading/memory/subprocess/bf16", test_peak_bf16);
     return g_test_run();
 }
