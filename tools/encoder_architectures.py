@@ -1,11 +1,13 @@
 """Pathology encoders in plain PyTorch (1.13 and later), so that a folder with nothing but the weights can be exported.
 
-Parameter names are those of the published weight files (timm's VisionTransformer, CONCH's CoCa image tower), so load_state_dict is
-strict: a weight that is missing, left over or of another shape is an error, never a silent default.  Written from the published shapes
-and formulas; LayerNorm's epsilon is 1e-6 as in timm, 1e-5 in CONCH's attention pooling, which uses PyTorch's own LayerNorm.
+Parameter names are those of timm's VisionTransformer and of CONCH's image tower; adapt() renames the files of transformers and DINOv2.
+Loading is strict: a weight that is missing, left over or of another shape is an error, never a silent default.  Positions are never
+resampled: a file whose positions are for another picture size is refused.  Written from the published shapes and formulas; LayerNorm's
+epsilon is 1e-6 as in timm and DINOv2, 1e-12 in transformers' ViT, 1e-5 in CONCH's pooling, which uses PyTorch's own LayerNorm.
 
 A vision transformer here gives all tokens after its last LayerNorm, N x tokens x D; the card says how they become one feature.
 """
+import re
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,8 +28,9 @@ class Shape:
     registers: int = 0
     scale: bool = True      # LayerScale, a factor for each channel after attention and MLP
     prefix_positions: bool = True   # class and register tokens have positions too (timm's no_embed_class=False)
+    eps: float = 1e-6
     pooler: int = 0         # width of CONCH's attention pooling, 0 without
-    card: str = ""          # samples/cards/CARD.card
+    packed_pooler: bool = False     # keys and values in one matrix, no biases: CONCH v1.5
     source: str = ""
 
 
@@ -72,10 +75,10 @@ class LayerScale(nn.Module):
 class Block(nn.Module):
     def __init__(self, s):
         super().__init__()
-        self.norm1 = nn.LayerNorm(s.width, eps=1e-6)
+        self.norm1 = nn.LayerNorm(s.width, eps=s.eps)
         self.attn = Attention(s.width, s.heads)
         self.ls1 = LayerScale(s.width) if s.scale else nn.Identity()
-        self.norm2 = nn.LayerNorm(s.width, eps=1e-6)
+        self.norm2 = nn.LayerNorm(s.width, eps=s.eps)
         self.mlp = Mlp(s.width, s.hidden, s.gate)
         self.ls2 = LayerScale(s.width) if s.scale else nn.Identity()
 
@@ -104,7 +107,7 @@ class VisionTransformer(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, patches + (prefix if s.prefix_positions else 0), s.width))
         self.patch_embed = PatchEmbed(s)
         self.blocks = nn.Sequential(*[Block(s) for _ in range(s.depth)])
-        self.norm = nn.LayerNorm(s.width, eps=1e-6)
+        self.norm = nn.LayerNorm(s.width, eps=s.eps)
 
     def forward(self, pixels):
         x = self.patch_embed(pixels)
@@ -139,13 +142,35 @@ class AttentionPooler(nn.Module):
         return a.out_proj(pooled)
 
 
+class PackedPooler(nn.Module):
+    """CONCH v1.5: the same without biases, keys and values from one matrix."""
+
+    def __init__(self, width, context, heads=8, queries=1):
+        super().__init__()
+        self.heads, self.head = heads, width // heads
+        self.query = nn.Parameter(torch.zeros(queries, width))
+        self.ln_k = nn.LayerNorm(context)
+        self.ln_q = nn.LayerNorm(width)
+        self.to_q = nn.Linear(width, width, bias=False)
+        self.to_kv = nn.Linear(context, 2 * width, bias=False)
+        self.to_out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x):
+        tokens, queries = int(x.shape[1]), self.query.shape[0]
+        q = (self.to_q(self.ln_q(self.query)) * self.head ** -0.5).reshape(1, queries, self.heads, self.head).transpose(1, 2)
+        k, v = self.to_kv(self.ln_k(x)).chunk(2, dim=-1)
+        k = k.reshape(-1, tokens, self.heads, self.head).permute(0, 2, 3, 1)
+        v = v.reshape(-1, tokens, self.heads, self.head).transpose(1, 2)
+        return self.to_out(((q @ k).softmax(dim=-1) @ v).transpose(1, 2).reshape(-1, queries, self.heads * self.head))
+
+
 class ConchVision(nn.Module):
-    """CONCH's image side up to LayerNorm before the projection, what TRIDENT and CONCH's authors use for slides: N x 512."""
+    """CONCH's image side up to LayerNorm before the projection, what TRIDENT and CONCH's authors use for slides: N x 512 or 768."""
 
     def __init__(self, s):
         super().__init__()
         self.trunk = VisionTransformer(s)
-        self.attn_pool_contrast = AttentionPooler(s.pooler, s.width)
+        self.attn_pool_contrast = (PackedPooler if s.packed_pooler else AttentionPooler)(s.pooler, s.width)
         self.ln_contrast = nn.LayerNorm(s.pooler)
 
     def forward(self, pixels):
@@ -173,6 +198,13 @@ ARCHITECTURES = {
     "hoptimus0": replace(_GIANT, source="bioptimus/H-optimus-0: vit_giant_patch14_reg4_dinov2 at 224"),
     "hoptimus1": replace(_GIANT, source="bioptimus/H-optimus-1: vit_giant_patch14_reg4_dinov2 at 224"),
     "conch_v1": replace(_BASE, image=448, pooler=512, source="MahmoodLab/CONCH: conch_ViT-B-16.json, image tower"),
+    "conch_v15": replace(_LARGE, image=448, pooler=768, packed_pooler=True,
+                         source="MahmoodLab/conchv1_5: pytorch_model_vision.bin with positions for 448 px"),
+    "phikon": replace(_BASE, eps=1e-12, source="owkin/phikon: ViT-B/16 of transformers"),
+    "phikon_v2": replace(_LARGE, source="owkin/phikon-v2: Dinov2Model of transformers, ViT-L/16 at 224"),
+    "midnight12k": replace(_GIANT, registers=0, prefix_positions=True,
+                           source="kaiko-ai/midnight: Dinov2Model of transformers, ViT-g/14 at 224"),
+    "openmidnight": replace(_GIANT, source="SophontAI/OpenMidnight: dinov2_vitg14_reg at 224"),
     "gpfm": replace(_LARGE, patch=14, source="majiabo/GPFM: vit_large_patch14_dinov2 at 224"),
     "kaiko-vits8": replace(_SMALL, patch=8, source="1aurent/vit_small_patch8_224.kaiko_ai_towards_large_pathology_fms"),
     "kaiko-vits16": replace(_SMALL, source="1aurent/vit_small_patch16_224.kaiko_ai_towards_large_pathology_fms"),
@@ -206,14 +238,49 @@ def fill_random(network, seed):
     return network
 
 
+# names of transformers' ViT and Dinov2, and of DINOv2 itself, to timm's
+_RENAMED = [(re.compile(p), r) for p, r in (
+    (r"^(vit|dinov2|module)\.", ""), (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+    (r"^embeddings\.position_embeddings$", "pos_embed"), (r"^embeddings\.cls_token$", "cls_token"),
+    (r"^(embeddings\.)?register_tokens$", "reg_token"), (r"^layernorm\.", "norm."), (r"^encoder\.layer\.", "blocks."),
+    (r"\.attention\.output\.dense\.", ".attn.proj."), (r"\.attention\.attention\.(query|key|value)\.", r".attn.\1."),
+    (r"\.layernorm_before\.", ".norm1."), (r"\.layernorm_after\.", ".norm2."), (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
+    (r"\.(intermediate\.dense|mlp\.weights_in|mlp\.w12)\.", ".mlp.fc1."), (r"^(blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
+    (r"\.mlp\.(weights_out|w3)\.", ".mlp.fc2."))]
+_NOT_AN_ENCODER = ("head.", "fc_norm.", "mask_token", "embeddings.mask_token", "pooler.")  # classifiers, what only training needs
+
+
+def _timm_name(name):
+    for pattern, new in _RENAMED:
+        name = pattern.sub(new, name)
+    return name
+
+
+def _join_projections(weights):
+    """query, key and value of a block become one matrix."""
+    for name in [k for k in weights if ".attn.query." in k]:
+        parts = [weights.pop(name.replace("query", part), None) for part in ("query", "key", "value")]
+        if all(part is not None for part in parts):
+            weights[name.replace("query", "qkv")] = torch.cat(parts)
+    return weights
+
+
+def _fold_class_position(shape, weights):
+    """DINOv2 stores a position for the class token and none for registers; here the sum of both is the class token."""
+    positions, patches = weights.get("pos_embed"), (shape.image // shape.patch) ** 2
+    if shape.prefix_positions or positions is None or positions.shape[1] != patches + 1 or "cls_token" not in weights:
+        return weights
+    return {**weights, "cls_token": weights["cls_token"] + positions[:, :1], "pos_embed": positions[:, 1:]}
+
+
 def adapt(name, weights):
     """The part of a published weight file that is the image encoder, under the names used here."""
-    weights = {k[len("module."):] if k.startswith("module.") else k: v for k, v in weights.items()}
-    if ARCHITECTURES[name].pooler:  # CONCH: the file also holds text tower, decoder, caption queries
-        keep = ("visual.trunk.", "visual.attn_pool_contrast.", "visual.ln_contrast.")
-        weights = {k[len("visual."):]: v for k, v in weights.items() if k.startswith(keep)}
-    # a classifier on top of the features is not part of an encoder
-    return {k: v for k, v in weights.items() if not k.startswith(("head.", "fc_norm.", "mask_token"))}
+    shape = ARCHITECTURES[name]
+    if shape.pooler:  # CONCH's file also holds the text tower, the decoder, the caption queries
+        weights = {re.sub(r"^(module\.)?(visual\.)?", "", k): v for k, v in weights.items()}
+        return {k: v for k, v in weights.items() if k.startswith(("trunk.", "attn_pool_contrast.", "ln_contrast."))}
+    weights = _join_projections({_timm_name(k): v for k, v in weights.items()})
+    return _fold_class_position(shape, {k: v for k, v in weights.items() if not k.startswith(_NOT_AN_ENCODER)})
 
 
 def load(name, weights):

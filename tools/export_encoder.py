@@ -15,9 +15,9 @@ It writes, for -o MODEL.onnx:
   MODEL.check.input.npy     two normalised pictures, float32 2 x 3 x size x size
   MODEL.check.output.npy    PyTorch's feature of them after the card's pooling, 2 x D
 
-What goes into the card, the last one wins: the sample card of --architecture; timm's pretrained_cfg or Hugging Face's
-preprocessor_config.json; --card; the options below.  Mean, std and size are never guessed, and neither is um per pixel, which no
-config file has: without it the tool stops and says so.
+What goes into the card, the last one wins: timm's pretrained_cfg or Hugging Face's preprocessor_config.json; the sample card of
+--architecture (it knows the tile and um per pixel, too); --card; the options below.  Mean, std and size are never guessed, and neither
+is um per pixel, which no config file has: without it the tool stops and says so.
 
 examples:
   export_encoder.py UNI2-h/ --architecture uni_v2 -o models/uni2.onnx
@@ -137,6 +137,13 @@ def card_of_options(args):
              "interpolation": args.interpolation, "batch": args.batch, "licence": args.licence}
     card = {key: str(value) for key, value in given.items() if value is not None}
     return {key: value.replace(",", ";") if key in ("mean", "std") else value for key, value in card.items()}
+
+
+def report_disagreement(said, card):
+    """A config file and the card differ in what decides the feature: the card wins, and not in silence."""
+    for key in ("size_px", "mean", "std", "interpolation"):
+        if key in said and key in card and said[key] != card[key]:
+            print(f"{key}: the config file beside the weights says {said[key]}, the card {card[key]}, which is taken", file=sys.stderr)
 
 
 def complete_card(card, args):
@@ -316,11 +323,11 @@ def bundled_network(args, weights):
         raise Refusal(str(e))
 
 
-def from_folder(folder, args, pool, card):
+def from_folder(folder, args, pool, said):
     config = read_json(os.path.join(folder, "config.json")) or {}
     processor = read_json(os.path.join(folder, "preprocessor_config.json"))
     cfg = config.get("pretrained_cfg", config)
-    card.update(card_of_timm(cfg) if "input_size" in cfg else card_of_transformers(processor) if processor else {})
+    said.update(card_of_timm(cfg) if "input_size" in cfg else card_of_transformers(processor) if processor else {})
     if args.architecture:
         return bundled_network(args, read_weights(find_weights(folder)))
     if "architecture" in config:
@@ -333,18 +340,18 @@ def from_folder(folder, args, pool, card):
                   "give --architecture with one of --list")
 
 
-def make_network(args, pool, card):
-    """The network in eval mode, and into `card` what its config files say."""
+def make_network(args, pool, said):
+    """The network in eval mode, and into `said` what its config files say of the card."""
     source = args.source
     if source == "random" or os.path.isfile(source):
         if not args.architecture:
             raise Refusal(f"export {source}: which network are these weights of? give --architecture with one of --list")
         return bundled_network(args, None if source == "random" else read_weights(source))
     if os.path.isdir(source):
-        return from_folder(source, args, pool, card)
+        return from_folder(source, args, pool, said)
     if source.startswith(("timm/", "hf-hub:", "hf_hub:")):
         network, cfg = timm_network(source[len("timm/"):] if source.startswith("timm/") else source, pool, args.model_args)
-        card.update(card_of_timm(cfg))
+        said.update(card_of_timm(cfg))
         return network
     if ":" in source:
         return call_function(source)
@@ -457,10 +464,12 @@ def adjust_pool(card, rank, given):
 def export(args):
     import numpy as np
     import torch
-    card = find_card(args.architecture) if args.architecture in sample_cards() else {}
-    override = {**(find_card(args.card) if args.card else {}), **card_of_options(args)}
-    network = make_network(args, {**card, **override}.get("pool", "none"), card).float()
-    card = complete_card({**card, **override}, args)
+    sample = find_card(args.architecture) if args.architecture in sample_cards() else {}
+    card = {**sample, **(find_card(args.card) if args.card else {}), **card_of_options(args)}
+    said = {}
+    network = make_network(args, card.get("pool", "none"), said).float()
+    report_disagreement(said, card)
+    card = complete_card({**said, **card}, args)
     pixels = check_pixels(card)
     with torch.no_grad():
         output = network(torch.from_numpy(pixels))

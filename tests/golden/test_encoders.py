@@ -249,9 +249,56 @@ def test_weight_files(folder):
 
     os.remove(os.path.join(hub, "pytorch_model.bin"))
     write_safetensors(os.path.join(hub, "model.safetensors"), weights, "F16")
-    exported(hub, "--architecture", "tiny", *TINY, "-o", os.path.join(folder, "c.onnx"))
+    code, _, err = export(hub, "--architecture", "tiny", *TINY, "-o", os.path.join(folder, "c.onnx"))
+    equal((code, err), (0, "mean: the config file beside the weights says 0.1;0.2;0.3, the card 0.5;0.4;0.3, which is taken\n"
+                        "std: the config file beside the weights says 1;1;1, the card 0.2, which is taken\n"))
     network.load_state_dict({k: v.half().float() for k, v in weights.items()})
     expect(os.path.join(folder, "c.onnx"), network, 64)
+
+
+def as_dinov2(weights, fold):
+    """DINOv2's own names: w12 and w3, registers, a class position apart from the class token."""
+    renamed = {k.replace("mlp.fc1", "mlp.w12").replace("mlp.fc2", "mlp.w3").replace("reg_token", "register_tokens"): v
+               for k, v in weights.items()}
+    renamed["pos_embed"] = torch.cat([fold, weights["pos_embed"]], 1)
+    return {**renamed, "cls_token": weights["cls_token"] - fold, "mask_token": torch.zeros(1, 32)}
+
+
+def as_transformers(weights):
+    """transformers' Dinov2: query, key and value apart."""
+    renamed = {"embeddings.mask_token": torch.zeros(1, 32)}
+    for name, value in weights.items():
+        part = name.split(".")
+        layer, rest = ".".join(["encoder.layer", *part[1:2]]), ".".join(part[2:])
+        last = part[-1]
+        top = {"cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings", "norm": "layernorm." + last,
+               "patch_embed": "embeddings.patch_embeddings.projection." + last}
+        inside = {"attn.proj." + last: "attention.output.dense." + last, "ls1.gamma": "layer_scale1.lambda1",
+                  "ls2.gamma": "layer_scale2.lambda1", "mlp.fc1." + last: "mlp.weights_in." + last,
+                  "mlp.fc2." + last: "mlp.weights_out." + last}
+        if rest.startswith("attn.qkv"):
+            for which, third in zip(("query", "key", "value"), value.chunk(3)):
+                renamed[f"{layer}.attention.attention.{which}.{last}"] = third
+        else:
+            renamed[top[part[0]] if part[0] in top else f"{layer}.{inside.get(rest, rest)}"] = value
+    return renamed
+
+
+def test_other_names(folder):
+    """Weight files with the names of DINOv2 and of transformers, and CONCH v1.5's pooling"""
+    tiny()
+    known.ARCHITECTURES["a"] = known.Shape(32, 2, 2, 16, 96, image=64, gate=True, registers=2, prefix_positions=False, source="a test")
+    known.ARCHITECTURES["b"] = known.Shape(32, 2, 2, 16, 96, image=64, gate=True, source="a test")
+    known.ARCHITECTURES["c"] = known.Shape(32, 2, 2, 16, 64, image=64, pooler=16, packed_pooler=True, source="a test")
+    networks = {name: known.fill_random(known.build(name), 4) for name in "abc"}
+    files = {"a": as_dinov2(networks["a"].state_dict(), torch.randn(1, 1, 32)), "b": as_transformers(networks["b"].state_dict()),
+             "c": {**networks["c"].state_dict(), "text.token_embedding.weight": torch.zeros(4, 4)}}
+    for name, weights in files.items():
+        torch.save(weights, os.path.join(folder, name + ".bin"))
+        more = ("--pool", "none") if name == "c" else ()
+        exported(os.path.join(folder, name + ".bin"), "--architecture", name, *TINY, *more, "-o", os.path.join(folder, name + ".onnx"))
+        expect(os.path.join(folder, name + ".onnx"), networks.pop(name), 16 if name == "c" else 64)
+        del known.ARCHITECTURES[name]
 
 
 def test_external_data(folder):
@@ -425,5 +472,5 @@ def full(name, folder):
 if "--full" in sys.argv:
     full(*sys.argv[sys.argv.index("--full") + 1:])
 else:
-    main([test_uni2, test_virchow2, test_gigapath, test_conch, test_hoptimus, test_weight_files, test_external_data, test_timm,
-          test_transformers, test_function, test_refusals])
+    main([test_uni2, test_virchow2, test_gigapath, test_conch, test_hoptimus, test_weight_files, test_other_names, test_external_data,
+          test_timm, test_transformers, test_function, test_refusals])
