@@ -90,6 +90,24 @@ MT_PUBLIC size_t mt_session_bytes(const mt_session *session);
 /* A table (one line a step: seconds, implementation, node), NULL without `profile`; free with g_free. */
 MT_PUBLIC char *mt_session_profile(const mt_session *session);
 
+/* One step of a session, in the order of execution.  The strings belong to the session. */
+typedef struct mt_step_info {
+    const char *node;           /* its name; of a change of layout the name of the value */
+    const char *op;             /* the operator after fusion; "reorder" for a change of layout */
+    const char *implementation; /* as the library calls it; "reference": the plain loops */
+    const char *reason;         /* why nothing faster runs, NULL where it does */
+    double      seconds;        /* of all runs so far, with `profile` */
+    double      flop;           /* of one run; 0 for what is neither convolution nor matrix product */
+} mt_step_info;
+
+MT_PUBLIC int mt_session_n_steps(const mt_session *session);
+/* False for i out of range. */
+MT_PUBLIC bool mt_session_step_info(const mt_session *session, int i, mt_step_info *info);
+
+/* What `threads` of them reach together, each with a large matrix product of its own: 10^9 multiplications and additions per
+ * second, measured here and now for `seconds`.  0 without oneDNN, or where it has no product in this precision. */
+MT_PUBLIC double mt_engine_peak_gflops(mt_precision precision, int threads, double seconds);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_model, mt_model_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_session, mt_session_free)
 

@@ -137,9 +137,11 @@ bool mt_reference_lower(mt_session *session, GError **error)
 
     for (int i = 0; i < session->n_inputs; i++)
         g_hash_table_insert(places, session->graph->inputs->pdata[i], session->inputs[i]);
-    for (guint i = 0; i < session->graph->nodes->len; i++)
-        if (!lower_node(session, places, session->graph->nodes->pdata[i], error))
+    for (guint i = 0; i < session->graph->nodes->len; i++) {
+        session->lowering = session->graph->nodes->pdata[i];
+        if (!lower_node(session, places, session->lowering, error))
             return false;
+    }
     for (int i = 0; i < session->n_outputs; i++)
         session->results[i] = buffer_of(session, places, session->graph->outputs->pdata[i]);
     return true;

@@ -54,6 +54,7 @@ mt_step *mt_session_step(mt_session *session, const char *name, const char *impl
     step->implementation = implementation;
     step->context = context;
     step->free = free_context;
+    step->node = session->lowering;
     step->reads = g_ptr_array_new();
     step->writes = g_ptr_array_new();
     g_ptr_array_add(session->steps, step);
@@ -202,6 +203,7 @@ static mt_session *new_empty(mt_model *model, const mt_session_params *params, c
     session->result_offsets = g_new0(size_t, session->n_outputs + 1);
     session->buffers = g_ptr_array_new_with_free_func(g_free);
     session->steps = g_ptr_array_new_with_free_func(free_step);
+    session->declined = g_hash_table_new(NULL, NULL);
     return session;
 }
 
@@ -235,7 +237,10 @@ static bool prepare(mt_session *session, const mt_session_params *params, GError
     note_outputs(session);
     make_inputs(session);
     session->flop = mt_graph_flop(session->graph);
-    return lower(session, error) && plan_memory(session, error) && bind_steps(session, error);
+    if (!lower(session, error))
+        return false;
+    mt_session_note_work(session);
+    return plan_memory(session, error) && bind_steps(session, error);
 }
 
 static bool check_params(const mt_model *model, const mt_session_params *params, GError **error)
@@ -293,6 +298,7 @@ void mt_session_free(mt_session *session)
     g_ptr_array_unref(session->buffers);
     mt_free(session->arena);
     mt_free(session->scratch);
+    g_hash_table_unref(session->declined);
     g_free(session->inputs);
     g_free(session->results);
     g_free(session->result_offsets);
@@ -371,18 +377,4 @@ double mt_session_flop(const mt_session *session)
 size_t mt_session_bytes(const mt_session *session)
 {
     return session->arena_bytes + session->scratch_bytes;
-}
-
-char *mt_session_profile(const mt_session *session)
-{
-    GString *table;
-
-    if (!session->profile)
-        return NULL;
-    table = g_string_new(NULL);
-    for (guint i = 0; i < session->steps->len; i++) {
-        const mt_step *step = session->steps->pdata[i];
-        g_string_append_printf(table, "%.6f\t%s\t%s\n", step->seconds, step->implementation, step->name);
-    }
-    return g_string_free(table, FALSE);
 }

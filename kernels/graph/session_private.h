@@ -38,6 +38,10 @@ struct mt_step {
     GPtrArray *reads, *writes;        /* mt_buffer * */
     mt_buffer *reuse_from, *reuse_to; /* may compute in place: `to` takes the memory of `from` if that dies here */
     double     seconds;
+
+    const mt_node *node;   /* being lowered when the step was made; NULL: for an output */
+    const char    *reason; /* why nothing faster runs, NULL where it does */
+    double         flop;
 };
 
 struct mt_session {
@@ -61,6 +65,9 @@ struct mt_session {
     void        *backend_data; /* engine, descriptors, ... of the backend */
     void (*backend_free)(void *);
     int n_runs;
+
+    const mt_node *lowering; /* the node that steps are being made for */
+    GHashTable    *declined; /* node -> reason, interned */
 };
 
 /* A fresh arena buffer. */
@@ -75,6 +82,11 @@ void     mt_step_writes(mt_session *session, mt_step *step, mt_buffer *buffer);
  * has no such input or output.  Constant inputs are read from their tensors. */
 bool mt_session_reference_step(mt_session *session, const mt_node *node, mt_buffer *const *inputs, const size_t *offsets,
                                mt_buffer *const *outputs, GError **error);
+
+/* Why a better implementation does not take `node`; the last one said counts. */
+void mt_session_decline(mt_session *session, const mt_node *node, const char *reason);
+/* Gives each node's work to the step that does it; once all steps are there. */
+void mt_session_note_work(mt_session *session);
 
 /* The backends: fill steps, inputs, results. */
 bool mt_reference_lower(mt_session *session, GError **error);

@@ -36,9 +36,16 @@ static double node_work(const mt_node *node)
         return conv_work(a, b);
     if (strcmp(node->op, "MatMul") == 0 || strcmp(node->op, "MatMulInteger") == 0 || strcmp(node->op, "QLinearMatMul") == 0)
         return count(out) * dim(a, a->rank - 1);
+    if (strcmp(node->op, "mt.Attention") == 0)
+        return (count(a) + count(out)) * dim(b, b->rank - 1);
     if (strcmp(node->op, "Gemm") == 0)
         return count(out) * dim(a, mt_node_int(node, "transA", 0) != 0 ? 0 : 1);
     return 0;
+}
+
+double mt_node_flop(const mt_node *node)
+{
+    return 2 * node_work(node);
 }
 
 double mt_graph_flop(const mt_graph *graph)
@@ -46,6 +53,6 @@ double mt_graph_flop(const mt_graph *graph)
     double work = 0;
 
     for (guint i = 0; i < graph->nodes->len; i++)
-        work += 2 * node_work(graph->nodes->pdata[i]);
+        work += mt_node_flop(graph->nodes->pdata[i]);
     return work;
 }

@@ -47,6 +47,9 @@ typedef struct mt_lower_entry {
 extern const mt_lower_entry mt_lower_attention[], mt_lower_binary[], mt_lower_concat[], mt_lower_conv[], mt_lower_eltwise[],
     mt_lower_matmul[], mt_lower_norm[], mt_lower_pool[], mt_lower_reduce[], mt_lower_resize[], mt_lower_softmax[], mt_lower_views[];
 
+/* Says why a family leaves `node` to the reference operator, for `model bench --verbose`. `reason` is a constant. */
+void mt_lower_decline(mt_lowering *l, const mt_node *node, const char *reason);
+
 mt_session   *mt_lower_session(const mt_lowering *l);
 dnnl_engine_t mt_lower_engine(const mt_lowering *l);
 dnnl_stream_t mt_lower_stream(const mt_lowering *l);

@@ -130,6 +130,11 @@ static const mt_lower_entry *find_lowering(const char *op)
     return NULL;
 }
 
+void mt_lower_decline(mt_lowering *l, const mt_node *node, const char *reason)
+{
+    mt_session_decline(l->session, node, reason);
+}
+
 /* Primitives speak of float32 and of something: empty values go to the reference. */
 static bool is_lowerable(const mt_node *node)
 {
@@ -160,7 +165,13 @@ static bool lower_node(mt_lowering *l, const mt_node *node, GError **error)
     const mt_lower_entry *entry = find_lowering(node->op);
     mt_lowered            outcome = MT_NOT_HERE;
 
-    if (entry != NULL && is_lowerable(node)) {
+    l->session->lowering = node;
+    if (entry == NULL) {
+        mt_lower_decline(l, node, "no primitive does this operator");
+    } else if (!is_lowerable(node)) {
+        mt_lower_decline(l, node, "an operand or the result is empty");
+    } else {
+        mt_lower_decline(l, node, "no primitive takes these types, shapes or attributes"); /* until its family says more */
         l->type = storage_of(l, entry, node);
         outcome = entry->lower(l, node, error);
     }
@@ -196,6 +207,7 @@ static bool lower_graph(mt_lowering *l, GError **error)
         g_prefix_error(error, "lower node '%s' (%s): ", node->name, node->op);
         return false;
     }
+    l->session->lowering = NULL;
     return set_results(l, error);
 }
 
