@@ -27,7 +27,7 @@ static void free_packed(gpointer data)
     g_free(p);
 }
 
-mt_compiled *mt_compiled_new(const mt_graph *graph, GError **error)
+mt_compiled *mt_compiled_new(const mt_graph *graph, bool bytes, GError **error)
 {
     g_autoptr(mt_compiled) compiled = g_new0(mt_compiled, 1);
 
@@ -35,7 +35,8 @@ mt_compiled *mt_compiled_new(const mt_graph *graph, GError **error)
     compiled->graph = mt_graph_clone(graph);
     compiled->own = g_hash_table_new(NULL, NULL);
     compiled->packed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_packed);
-    if (!mt_passes_of_model(compiled->graph, error))
+    compiled->graph->fold_quantised = !bytes;
+    if (!mt_graph_infer_open(compiled->graph, error) || !mt_passes_of_model(compiled->graph, bytes, error))
         return NULL;
     for (guint i = 0; i < compiled->graph->values->len; i++) {
         mt_value *value = compiled->graph->values->pdata[i];

@@ -7,8 +7,8 @@
 
 typedef struct mt_compiled mt_compiled;
 
-/* Clones `graph`, runs the passes of a model on it and remembers which tensors are its own. */
-mt_compiled    *mt_compiled_new(const mt_graph *graph, GError **error);
+/* Clones `graph`, runs the passes of a model on it and remembers which tensors are its own.  `bytes`: for sessions in int8. */
+mt_compiled    *mt_compiled_new(const mt_graph *graph, bool bytes, GError **error);
 void            mt_compiled_free(mt_compiled *compiled);
 const mt_graph *mt_compiled_graph(const mt_compiled *compiled);
 

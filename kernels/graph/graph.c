@@ -97,6 +97,7 @@ mt_graph *mt_graph_clone(const mt_graph *graph)
         g_ptr_array_add(copy->nodes, clone_node(graph->nodes->pdata[i], map));
     copy_list(copy->inputs, graph->inputs, map);
     copy_list(copy->outputs, graph->outputs, map);
+    copy->fold_quantised = graph->fold_quantised;
     return copy;
 }
 

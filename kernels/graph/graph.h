@@ -52,6 +52,7 @@ struct mt_graph {
     GPtrArray *inputs;  /* mt_value *, the ones a caller feeds */
     GPtrArray *outputs; /* mt_value * */
     int        opset;
+    bool       fold_quantised; /* constants behind DequantizeLinear become float32: sessions in int8 want the bytes */
 };
 
 mt_graph *mt_graph_new(int opset);

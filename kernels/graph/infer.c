@@ -144,11 +144,20 @@ static double fold_work(const mt_node *node)
     return 0;
 }
 
-static bool is_foldable(const mt_node *node, fold_budget *budget)
+/* Quantised weights. */
+static bool is_kept(const mt_graph *graph, const mt_node *node)
+{
+    const mt_value *bytes = mt_node_input(node, 0);
+
+    return !graph->fold_quantised && g_str_equal(node->op, "DequantizeLinear") && bytes->constant != NULL && bytes->rank >= 2 &&
+           mt_dtype_size(bytes->dtype) == 1;
+}
+
+static bool is_foldable(const mt_graph *graph, const mt_node *node, fold_budget *budget)
 {
     int64_t bytes = 0;
 
-    if (node->kernel->run == NULL || node->fused != NULL)
+    if (node->kernel->run == NULL || node->fused != NULL || is_kept(graph, node))
         return false;
     for (guint i = 0; i < node->inputs->len; i++) {
         const mt_value *input = node->inputs->pdata[i];
@@ -177,8 +186,8 @@ static fold_budget make_budget(const mt_graph *graph)
 
     for (guint i = 0; i < graph->values->len; i++) {
         const mt_value *value = graph->values->pdata[i];
-        if (value->constant != NULL)
-            budget.bytes += 2 * (int64_t)mt_tensor_bytes(value->constant);
+        if (value->constant != NULL) /* a byte may become a float */
+            budget.bytes += (mt_dtype_size(value->dtype) == 1 ? 6 : 2) * (int64_t)mt_tensor_bytes(value->constant);
     }
     return budget;
 }
@@ -270,7 +279,7 @@ static bool is_folded(const mt_node *node)
     return folded;
 }
 
-static bool visit_node(mt_node *node, fold_budget *budget, GError **error)
+static bool visit_node(const mt_graph *graph, mt_node *node, fold_budget *budget, GError **error)
 {
     GError *local = NULL;
 
@@ -278,7 +287,7 @@ static bool visit_node(mt_node *node, fold_budget *budget, GError **error)
         return false;
     if (asks_shape_only(node))
         fold_shape(node, &local);
-    else if (is_foldable(node, budget) && !(node->inputs->len > 0 && fold_view(node)))
+    else if (is_foldable(graph, node, budget) && !(node->inputs->len > 0 && fold_view(node)))
         fold_node(node, &local);
     if (local == NULL)
         return true;
@@ -331,7 +340,7 @@ bool mt_graph_infer_open(mt_graph *graph, GError **error)
     fold_budget budget = make_budget(graph);
 
     for (guint i = 0; i < graph->nodes->len; i++)
-        if (!visit_node(graph->nodes->pdata[i], &budget, error))
+        if (!visit_node(graph, graph->nodes->pdata[i], &budget, error))
             return false;
     drop_folded(graph);
     return true;

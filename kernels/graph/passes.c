@@ -15,15 +15,17 @@ static bool run_passes(mt_graph *graph, const pass *passes, size_t n, int *rewri
     return true;
 }
 
-bool mt_passes_of_model(mt_graph *graph, GError **error)
+bool mt_passes_of_model(mt_graph *graph, bool bytes, GError **error)
 {
     static const pass passes[] = {mt_pass_widen_half, mt_pass_simplify, mt_pass_fold_pad, mt_pass_fold_batch_norm};
     int               rewrites = 0;
 
+    if (bytes && mt_pass_read_quantised(graph, error) < 0)
+        return false;
     return run_passes(graph, passes, G_N_ELEMENTS(passes), &rewrites, error);
 }
 
-bool mt_passes_of_session(mt_graph *graph, GError **error)
+bool mt_passes_of_session(mt_graph *graph, bool bytes, GError **error)
 {
     static const pass patterns[] = {mt_pass_simplify, mt_pass_fuse_gelu, mt_pass_fuse_gate, mt_pass_fuse_layer_norm,
                                     mt_pass_fuse_attention};
@@ -37,5 +39,5 @@ bool mt_passes_of_session(mt_graph *graph, GError **error)
         if (!run_passes(graph, chains, G_N_ELEMENTS(chains), &rewrites, error))
             return false;
     } while (rewrites > 0);
-    return true;
+    return !bytes || mt_pass_fuse_quantise(graph, error) >= 0;
 }

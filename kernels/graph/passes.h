@@ -10,6 +10,8 @@ int mt_pass_widen_half(mt_graph *graph, GError **error);
 int mt_pass_simplify(mt_graph *graph, GError **error);
 int mt_pass_fold_pad(mt_graph *graph, GError **error);
 int mt_pass_fold_batch_norm(mt_graph *graph, GError **error);
+/* For sessions in int8. */
+int mt_pass_read_quantised(mt_graph *graph, GError **error);
 
 /* Passes over a bound graph. */
 int mt_pass_fuse_gelu(mt_graph *graph, GError **error);
@@ -20,9 +22,11 @@ int mt_pass_fuse_attention(mt_graph *graph, GError **error);
 int mt_pass_fuse_activation(mt_graph *graph, GError **error);
 int mt_pass_fuse_bias(mt_graph *graph, GError **error);
 int mt_pass_fuse_residual(mt_graph *graph, GError **error);
+/* For sessions in int8, after the others. */
+int mt_pass_fuse_quantise(mt_graph *graph, GError **error);
 
 /* All of the first kind; all of the second. */
-bool mt_passes_of_model(mt_graph *graph, GError **error);
-bool mt_passes_of_session(mt_graph *graph, GError **error);
+bool mt_passes_of_model(mt_graph *graph, bool bytes, GError **error);
+bool mt_passes_of_session(mt_graph *graph, bool bytes, GError **error);
 
 #endif

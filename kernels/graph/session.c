@@ -191,6 +191,7 @@ static mt_session *new_empty(mt_model *model, const mt_session_params *params, c
 
     session->model = mt_model_ref(model);
     session->graph = mt_graph_clone(graph);
+    session->graph->fold_quantised |= params->backend == MT_BACKEND_REFERENCE;
     session->backend = params->backend == MT_BACKEND_AUTO ? BEST_BACKEND : params->backend;
     session->precision = params->precision;
     session->threads = threads_of(params);
@@ -225,7 +226,7 @@ static bool lower(mt_session *session, GError **error)
 {
 #if MT_HAVE_ONEDNN
     if (session->backend == MT_BACKEND_ONEDNN)
-        return mt_passes_of_session(session->graph, error) && mt_onednn_lower(session, error);
+        return mt_passes_of_session(session->graph, session->precision == MT_PRECISION_INT8, error) && mt_onednn_lower(session, error);
 #endif
     return mt_reference_lower(session, error);
 }
@@ -274,7 +275,7 @@ mt_session *mt_session_new(mt_model *model, const mt_session_params *params, GEr
     if (!check_params(model, params, error))
         return NULL;
     if (params->backend != MT_BACKEND_REFERENCE && BEST_BACKEND == MT_BACKEND_ONEDNN) {
-        compiled = mt_model_compiled(model, error);
+        compiled = mt_model_compiled(model, params->precision == MT_PRECISION_INT8, error);
         if (compiled == NULL)
             return NULL;
         graph = mt_compiled_graph(compiled);

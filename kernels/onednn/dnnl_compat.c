@@ -187,6 +187,23 @@ void mt_post_ops_sum(dnnl_post_ops_t ops)
     dnnl_post_ops_append_sum(ops, 1, 0, dnnl_f32);
 }
 
+void mt_post_ops_sum_bytes(dnnl_post_ops_t ops, float scale, int32_t zero, mt_dtype type)
+{
+    dnnl_post_ops_append_sum(ops, scale, zero, library_type(type));
+}
+
+void mt_attr_scales(dnnl_primitive_attr_t attr, int axis, bool grouped, int64_t n, const float *scales)
+{
+    (void)scales;
+    dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_WEIGHTS, n == 1 ? 0 : grouped ? 3 : axis == 0 ? 1 : 1 << axis);
+}
+
+bool mt_attr_source_zero(dnnl_primitive_attr_t attr, int32_t zero)
+{
+    (void)attr;
+    return zero == 0;
+}
+
 bool mt_pd_convolution(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *src, const mt_md *weights,
                        const mt_md *bias, const mt_md *dst, const mt_spatial *s)
 {
@@ -381,6 +398,23 @@ void mt_post_ops_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, float alpha, 
 void mt_post_ops_sum(dnnl_post_ops_t ops)
 {
     dnnl_post_ops_append_sum(ops, 1);
+}
+
+void mt_post_ops_sum_bytes(dnnl_post_ops_t ops, float scale, int32_t zero, mt_dtype type)
+{
+    dnnl_post_ops_append_sum_v3(ops, scale, zero, library_type(type));
+}
+
+void mt_attr_scales(dnnl_primitive_attr_t attr, int axis, bool grouped, int64_t n, const float *scales)
+{
+    (void)axis; /* of the weights: 2.6 scales the result, whose channels are dimension 1 */
+    (void)grouped;
+    dnnl_primitive_attr_set_output_scales(attr, n, n == 1 ? 0 : 2, scales);
+}
+
+bool mt_attr_source_zero(dnnl_primitive_attr_t attr, int32_t zero)
+{
+    return zero == 0 || DONE(dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &zero));
 }
 
 bool mt_pd_convolution(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_primitive_attr_t attr, const mt_md *src, const mt_md *weights,

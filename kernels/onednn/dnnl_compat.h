@@ -36,6 +36,19 @@ void mt_post_ops_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, float alpha, 
 void mt_post_ops_sum(dnnl_post_ops_t ops);
 void mt_post_ops_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, const mt_md *operand);
 
+/* dst = as `type` scale * (dst - zero) + result. */
+void mt_post_ops_sum_bytes(dnnl_post_ops_t ops, float scale, int32_t zero, mt_dtype type);
+/* Results are multiplied with `n` scales, one or one a channel, before the post-ops; `axis` is the dimension of the channels in
+ * the weights.  On 3.x they are an argument of the primitive, MT_SCALES_ARGUMENT, and the bias is not multiplied; on 2.6 it is. */
+void mt_attr_scales(dnnl_primitive_attr_t attr, int axis, bool grouped, int64_t n, const float *scales);
+#if DNNL_VERSION_MAJOR >= 3
+#define MT_SCALES_ARGUMENT (DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS)
+#else
+#define MT_SCALES_ARGUMENT 0
+#endif
+/* The zero point of the source; false where it cannot be said once and for all. */
+bool mt_attr_source_zero(dnnl_primitive_attr_t attr, int32_t zero);
+
 /* Spatial parameters of convolutions and pooling, each of n - 2 numbers; dilations as ONNX counts them (1 = dense). */
 typedef struct mt_spatial {
     dnnl_dims_t kernel, strides, dilations, begin, end;

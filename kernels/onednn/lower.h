@@ -32,9 +32,10 @@ typedef enum mt_lowered {
 } mt_lowered;
 
 typedef enum mt_storage {
-    MT_STORE_F32,  /* float32 only */
-    MT_STORE_ANY,  /* float32 or bfloat16, whichever the session computes in */
-    MT_STORE_SAME, /* as the first input is stored: nothing is computed */
+    MT_STORE_F32,   /* float32 only */
+    MT_STORE_ANY,   /* float32 or bfloat16, whichever the session computes in */
+    MT_STORE_ORDER, /* the same, or bytes where the input comes as bytes: only the order of numbers matters */
+    MT_STORE_SAME,  /* as the first input is stored: nothing is computed */
 } mt_storage;
 
 typedef struct mt_lower_entry {
@@ -45,7 +46,8 @@ typedef struct mt_lower_entry {
 
 /* One array a family, ended by an entry without a name. */
 extern const mt_lower_entry mt_lower_attention[], mt_lower_binary[], mt_lower_concat[], mt_lower_conv[], mt_lower_eltwise[],
-    mt_lower_matmul[], mt_lower_norm[], mt_lower_pool[], mt_lower_reduce[], mt_lower_resize[], mt_lower_softmax[], mt_lower_views[];
+    mt_lower_matmul[], mt_lower_norm[], mt_lower_pool[], mt_lower_quantise[], mt_lower_reduce[], mt_lower_resize[], mt_lower_softmax[],
+    mt_lower_views[];
 
 /* Says why a family leaves `node` to the reference operator, for `model bench --verbose`. `reason` is a constant. */
 void mt_lower_decline(mt_lowering *l, const mt_node *node, const char *reason);

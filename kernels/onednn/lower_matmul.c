@@ -1,6 +1,6 @@
 /* Products of matrices.  With one matrix on the right, all leading dimensions of the left operand are rows of one product, in
  * the order in which they lie in memory; otherwise the product is batched. */
-#include "kernels/onednn/lower.h"
+#include "kernels/onednn/quantised_product.h"
 
 #include <string.h>
 
@@ -11,6 +11,7 @@ typedef struct product {
     int64_t         k, n;
     bool            bias;  /* c is a row that the primitive adds */
     int             first; /* first post that is not the bias */
+    mt_quantised    bytes;
 } product;
 
 static bool is_row(const mt_value *value, int64_t n)
@@ -52,6 +53,8 @@ static bool describe(product *p, const mt_node *node)
     p->k = p->b->shape[p->b->rank - (p->trans_b ? 1 : 2)];
     p->n = p->b->shape[p->b->rank - (p->trans_b ? 2 : 1)];
     find_bias(p);
+    if (p->b->rank == 2 && !p->trans_a && (p->c == NULL || p->bias))
+        mt_quantised_of(&p->bytes, node, p->trans_b ? 0 : 1, p->n, p->c, false);
     return true;
 }
 
@@ -88,7 +91,7 @@ static const mt_place *place_rows(mt_lowering *l, const product *p, mt_view *vie
 /* The right operand, computed or constant, as it lies in a row-major tensor. */
 static const mt_md *right_md(mt_lowering *l, const product *p)
 {
-    mt_dtype type = p->b->constant != NULL ? MT_F32 : mt_lower_type(l);
+    mt_dtype type = p->bytes.is ? MT_I8 : p->b->constant != NULL ? MT_F32 : mt_lower_type(l);
 
     return mt_lower_typed_md(l, type, 2, (int64_t[]){p->k, p->n}, p->trans_b ? (int64_t[]){1, p->k} : (int64_t[]){p->n, 1});
 }
@@ -97,6 +100,8 @@ static bool place_right(mt_lowering *l, const product *p, const mt_md *wanted, m
 {
     const mt_place *plain;
 
+    if (p->bytes.is)
+        return mt_lower_packed(l, p->bytes.weights, right_md(l, p), wanted, place, error);
     if (p->b->constant != NULL)
         return mt_lower_packed(l, p->b->constant, right_md(l, p), wanted, place, error);
     plain = mt_lower_plain(l, p->b, error);
@@ -135,9 +140,36 @@ static bool choose(mt_lowering *l, const product *p, const mt_md *src, const mt_
     return true;
 }
 
+/* The same for bytes: c->pd stays NULL where the posts cannot be attributes. */
+static bool choose_bytes(mt_lowering *l, product *p, const mt_md *src, const mt_md *weights, const mt_md *dst, const mt_view *view,
+                         const mt_buffer *source, candidate *c, GError **error)
+{
+    const mt_md *bias = mt_lower_typed_md(l, MT_F32, 2, (int64_t[]){1, p->n}, NULL);
+    bool         fits;
+
+    *c = (candidate){.fused = true};
+    for (int attempt = 0; attempt < 2 && c->pd == NULL; attempt++) {
+        mt_posts_clear(&c->posts);
+        if (!mt_quantised_posts(&c->posts, &p->bytes, l, p->node, p->first, dst, view, source, attempt == 0, &fits, error))
+            return false;
+        if (fits && mt_pd_matmul(&c->pd, mt_lower_engine(l), c->posts.attr, src, weights, bias, dst) && mt_is_slow(c->pd)) {
+            dnnl_primitive_desc_destroy(c->pd);
+            c->pd = NULL;
+        }
+    }
+    return true;
+}
+
 /* What Gemm adds where it is no row, then the posts. */
 static bool finish(mt_lowering *l, const product *p, const candidate *c, const mt_place *y, GError **error)
 {
+    if (p->bytes.to_bytes) {
+        mt_place place = *y;
+
+        place.quant = p->bytes.out;
+        mt_lower_put(l, p->y, &place);
+        return true;
+    }
     if (p->c != NULL && !p->bias)
         return mt_lower_arithmetic(l, p->node, dnnl_binary_add, y, p->c, false, 0, error);
     return mt_posts_apart(l, p->node, c->fused ? MT_POSTS_MAX : p->first, *y, error);
@@ -146,10 +178,11 @@ static bool finish(mt_lowering *l, const product *p, const candidate *c, const m
 static bool emit(mt_lowering *l, const product *p, candidate *c, const mt_place *a, const mt_md *src, const mt_place *b,
                  const mt_md *weights, const mt_place *y, const mt_md *dst, GError **error)
 {
-    const mt_place *bias = p->bias ? mt_lower_vector(l, p->c, error) : NULL;
+    bool            own_bias = p->bias && !p->bytes.is;
+    const mt_place *bias = own_bias ? mt_lower_vector(l, p->c, error) : NULL;
     mt_primitive   *primitive;
 
-    if (p->bias && bias == NULL) {
+    if (own_bias && bias == NULL) {
         dnnl_primitive_desc_destroy(c->pd);
         return false;
     }
@@ -160,17 +193,19 @@ static bool emit(mt_lowering *l, const product *p, candidate *c, const mt_place 
     mt_primitive_reads(primitive, DNNL_ARG_WEIGHTS, b, weights);
     if (bias != NULL)
         mt_primitive_reads(primitive, DNNL_ARG_BIAS, bias, mt_lower_typed_md(l, MT_F32, 2, (int64_t[]){1, p->n}, NULL));
+    if (p->bytes.is)
+        mt_quantised_bind(&p->bytes, l, primitive, 2);
     mt_posts_bind(&c->posts, primitive);
     mt_primitive_writes(primitive, DNNL_ARG_DST, y, dst);
     return finish(l, p, c, y, error);
 }
 
-static mt_lowered lower_rows(mt_lowering *l, const product *p, GError **error)
+static mt_lowered lower_rows(mt_lowering *l, product *p, GError **error)
 {
     mt_view         view, result;
     int64_t         count, stride;
     const mt_place *a = place_rows(l, p, &view, &count, &stride, error);
-    mt_dtype        type = mt_lower_result_type(l, p->node);
+    mt_dtype        type = p->bytes.is ? mt_quantised_result(&p->bytes, l, p->node) : mt_lower_result_type(l, p->node);
     const mt_md    *src, *weights, *dst;
     candidate       c;
     mt_place        b, y;
@@ -182,8 +217,11 @@ static mt_lowered lower_rows(mt_lowering *l, const product *p, GError **error)
         return MT_NOT_HERE;
     src = mt_lower_md(l, 2, (int64_t[]){count, p->k}, (int64_t[]){stride, view.strides[view.n - 1]});
     dst = mt_lower_typed_md(l, type, 2, (int64_t[]){count, p->n}, NULL);
-    weights = p->b->constant != NULL ? mt_lower_any(l, 2, (int64_t[]){p->k, p->n}) : right_md(l, p);
-    MT_LOWER_TRY(choose(l, p, src, weights, dst, &result, a->buffer, &c, error));
+    weights = p->bytes.is ? mt_lower_typed_any(l, MT_I8, 2, (int64_t[]){p->k, p->n}) : right_md(l, p);
+    if (!p->bytes.is && p->b->constant != NULL)
+        weights = mt_lower_any(l, 2, (int64_t[]){p->k, p->n});
+    MT_LOWER_TRY(p->bytes.is ? choose_bytes(l, p, src, weights, dst, &result, a->buffer, &c, error)
+                             : choose(l, p, src, weights, dst, &result, a->buffer, &c, error));
     if (c.pd == NULL) {
         mt_posts_clear(&c.posts);
         return MT_NOT_HERE;
@@ -272,6 +310,15 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 
     if (!describe(&p, node))
         return MT_NOT_HERE;
+    if (p.bytes.is) {
+        mt_dtype   was = mt_lower_set_type(l, p.bytes.in.type);
+        mt_lowered outcome = lower_rows(l, &p, error);
+
+        mt_lower_set_type(l, was);
+        if (outcome != MT_NOT_HERE)
+            return outcome;
+        p.bytes = (mt_quantised){0};
+    }
     return p.b->rank == 2 ? lower_rows(l, &p, error) : lower_batch(l, &p, error);
 }
 

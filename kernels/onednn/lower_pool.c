@@ -28,6 +28,7 @@ static mt_lowered lower_window(mt_lowering *l, const mt_node *node, dnnl_alg_kin
         return MT_NOT_HERE;
     dst = mt_lower_keep(l, mt_md_of(pd, dnnl_query_dst_md, 0));
     y = mt_lower_new(l, dst);
+    y.quant = x->quant;
     p = mt_lower_primitive(l, node->name, pd, error);
     if (p == NULL)
         return MT_LOWER_FAILED;
@@ -99,6 +100,6 @@ const mt_lower_entry mt_lower_pool[] = {
     {"AveragePool", lower, MT_STORE_ANY},
     {"GlobalAveragePool", lower_global, MT_STORE_ANY},
     {"GlobalMaxPool", lower_global, MT_STORE_ANY},
-    {"MaxPool", lower, MT_STORE_ANY},
+    {"MaxPool", lower, MT_STORE_ORDER},
     {0},
 };

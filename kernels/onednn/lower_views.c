@@ -186,10 +186,15 @@ static mt_lowered lower_same(mt_lowering *l, const mt_node *node, GError **error
 {
     const mt_value *in = mt_node_input(node, 0), *out = mt_node_output(node, 0);
 
+    const mt_place *from;
+
     (void)error;
     if (in == NULL || out == NULL || in->dtype != out->dtype || mt_node_output(node, 1) != NULL || mt_node_input(node, 2) != NULL)
         return MT_NOT_HERE;
-    mt_lower_put(l, out, mt_lower_origin(l, in));
+    from = mt_lower_origin(l, in);
+    if (from == NULL)
+        return MT_NOT_HERE;
+    mt_lower_put(l, out, from);
     return MT_LOWERED;
 }
 

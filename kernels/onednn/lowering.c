@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const mt_lower_entry *const families[] = {
-    mt_lower_attention, mt_lower_binary, mt_lower_concat, mt_lower_conv,   mt_lower_eltwise, mt_lower_matmul,
-    mt_lower_norm,      mt_lower_pool,   mt_lower_reduce, mt_lower_resize, mt_lower_softmax, mt_lower_views,
+    mt_lower_attention, mt_lower_binary,   mt_lower_concat, mt_lower_conv,   mt_lower_eltwise, mt_lower_matmul, mt_lower_norm,
+    mt_lower_pool,      mt_lower_quantise, mt_lower_reduce, mt_lower_resize, mt_lower_softmax, mt_lower_views,
 };
 
 static void free_runtime(void *data)
@@ -153,11 +153,12 @@ static mt_dtype storage_of(mt_lowering *l, const mt_lower_entry *entry, const mt
 {
     const mt_value *in = mt_node_input(node, 0);
 
-    if (entry->storage == MT_STORE_ANY)
+    mt_dtype own =
+        entry->storage >= MT_STORE_ORDER && mt_is_f32(in) && mt_lower_origin(l, in) != NULL ? mt_lower_origin(l, in)->type : MT_F32;
+
+    if (entry->storage == MT_STORE_ANY || (entry->storage == MT_STORE_ORDER && !mt_is_quantised(own)))
         return l->compute;
-    if (entry->storage == MT_STORE_SAME && mt_is_f32(in))
-        return mt_lower_origin(l, in)->type;
-    return MT_F32;
+    return own;
 }
 
 static bool lower_node(mt_lowering *l, const mt_node *node, GError **error)

@@ -11,7 +11,7 @@ typedef struct mt_runtime {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     GPtrArray    *packed;  /* weights that are not the model's own */
-    GPtrArray    *tensors; /* aligned copies of constants */
+    GPtrArray    *tensors; /* aligned copies and dequantised constants */
 } mt_runtime;
 
 struct mt_lowering {

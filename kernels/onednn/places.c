@@ -1,6 +1,7 @@
 /* Where values lie, and the reorders that bring them where a primitive wants them. */
 #include "kernels/onednn/lower.h"
 #include "kernels/onednn/lowering_private.h"
+#include "kernels/reference/operator.h"
 #include "kernels/tensor/mapped.h"
 #include "src/base/alloc.h"
 
@@ -175,6 +176,26 @@ static const void *constant_data(mt_lowering *l, const mt_tensor *tensor)
     return aligned->data;
 }
 
+/* Floats of quantised weights that are no part of a product of bytes. */
+static const mt_place *dequantise(mt_lowering *l, const mt_value *value)
+{
+    const mt_node   *node = value->producer;
+    const mt_tensor *inputs[3] = {NULL};
+    mt_place         place = {.type = value->dtype, .strided = true};
+    mt_tensor       *tensor = mt_tensor_new(value->dtype, value->rank, value->shape, NULL);
+
+    for (guint i = 0; i < node->inputs->len && i < 3; i++)
+        inputs[i] = mt_node_input(node, (int)i) == NULL ? NULL : mt_node_input(node, (int)i)->constant;
+    if (tensor == NULL || !node->kernel->run(node, inputs, &tensor, NULL)) {
+        g_clear_pointer(&tensor, mt_tensor_unref);
+        return NULL;
+    }
+    g_ptr_array_add(l->runtime->tensors, tensor);
+    mt_view_init(&place.view, value->rank, value->shape);
+    place.buffer = mt_session_constant(l->session, tensor->data, mt_tensor_bytes(tensor));
+    return note_place(l, value, &place);
+}
+
 const mt_place *mt_lower_origin(mt_lowering *l, const mt_value *value)
 {
     GPtrArray *list = g_hash_table_lookup(l->places, value);
@@ -182,7 +203,8 @@ const mt_place *mt_lower_origin(mt_lowering *l, const mt_value *value)
 
     if (list != NULL)
         return list->pdata[0];
-    g_assert(value->constant != NULL); /* every other value has been put by its producer */
+    if (value->constant == NULL) /* every other value has been put by its producer */
+        return dequantise(l, value);
     mt_view_init(&place.view, value->rank, value->shape);
     place.buffer = mt_session_constant(l->session, constant_data(l, value->constant), mt_tensor_bytes(value->constant));
     return note_place(l, value, &place);
@@ -248,6 +270,10 @@ static const mt_place *convert(mt_lowering *l, const mt_value *value, mt_dtype t
 {
     const mt_place *from = mt_lower_origin(l, value);
 
+    if (from == NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MEMORY, "value '%s' could not be dequantised", value->name);
+        return NULL;
+    }
     if (from->type == type)
         return from;
     if (value->constant != NULL)

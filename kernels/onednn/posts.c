@@ -109,9 +109,9 @@ bool mt_posts_init(mt_posts *posts, mt_lowering *l, const mt_node *node, int fir
     float           alpha, beta;
 
     *posts = (mt_posts){.attr = mt_lower_attr()};
-    if (fused == NULL || first >= fused->n || dnnl_post_ops_create(&ops) != dnnl_success)
+    if (first >= mt_node_float_posts(node) || dnnl_post_ops_create(&ops) != dnnl_success)
         return true;
-    for (int i = first; i < fused->n && done; i++) {
+    for (int i = first; i < mt_node_float_posts(node) && done; i++) {
         const mt_post *post = &fused->posts[i];
 
         if (post->kind == MT_POST_ACTIVATION) {
@@ -150,10 +150,12 @@ bool mt_posts_apart(mt_lowering *l, const mt_node *node, int first, mt_place pla
     int             last = fused == NULL ? 0 : fused->n;
 
     mt_lower_set_type(l, place.type);
-    for (int i = first; i < last; i++) {
+    for (int i = MIN(first, mt_node_float_posts(node)); i < last; i++) {
         const mt_post *post = &fused->posts[i];
         mt_place       to;
 
+        if (post->kind == MT_POST_QUANTISE) /* the value is put as it is: who wants bytes has them made */
+            break;
         if (post->kind != MT_POST_ACTIVATION) /* takes the rest along */
             return mt_lower_arithmetic(l, node, post->kind == MT_POST_ADD ? dnnl_binary_add : dnnl_binary_mul, &place,
                                        mt_node_input(node, post->input), false, i + 1, error);

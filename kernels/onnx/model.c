@@ -11,7 +11,8 @@
 
 static void free_model(mt_model *model)
 {
-    mt_compiled_free(model->compiled);
+    mt_compiled_free(model->compiled[0]);
+    mt_compiled_free(model->compiled[1]);
     mt_graph_free(model->graph);
     g_free(model->name);
     mt_model_hash_free(model->hash);
@@ -109,12 +110,12 @@ mt_model *mt_model_ref(mt_model *model)
     return model;
 }
 
-mt_compiled *mt_model_compiled(mt_model *model, GError **error)
+mt_compiled *mt_model_compiled(mt_model *model, bool bytes, GError **error)
 {
     pthread_mutex_lock(&model->compile_lock);
-    if (model->compiled == NULL)
-        model->compiled = mt_compiled_new(model->graph, error);
-    mt_compiled *compiled = model->compiled;
+    if (model->compiled[bytes] == NULL)
+        model->compiled[bytes] = mt_compiled_new(model->graph, bytes, error);
+    mt_compiled *compiled = model->compiled[bytes];
     pthread_mutex_unlock(&model->compile_lock);
     return compiled;
 }

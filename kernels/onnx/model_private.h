@@ -22,11 +22,11 @@ struct mt_model {
     GHashTable     *metadata;
     mt_port        *inputs, *outputs; /* names are owned by the graph's values */
     int             n_inputs, n_outputs;
-    mt_compiled    *compiled;     /* what oneDNN sessions share; made by the first of them, under `compile_lock` */
+    mt_compiled    *compiled[2];  /* what oneDNN sessions share, in int8 the second; made by the first of them, under `compile_lock` */
     pthread_mutex_t compile_lock; /* pthread's: ThreadSanitizer knows it */
 };
 
-/* What sessions on oneDNN share of `model`; lives as long as the model. */
-mt_compiled *mt_model_compiled(mt_model *model, GError **error);
+/* What sessions on oneDNN share of `model`, those in int8 (`bytes`) apart; lives as long as the model. */
+mt_compiled *mt_model_compiled(mt_model *model, bool bytes, GError **error);
 
 #endif

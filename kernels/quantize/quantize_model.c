@@ -125,7 +125,7 @@ static bool keep_by_name(job *j, GError **error)
 static bool prepare(job *j, GError **error)
 {
     j->graph = mt_graph_clone(j->model->graph);
-    if (!mt_passes_of_model(j->graph, error))
+    if (!mt_passes_of_model(j->graph, false, error))
         return false;
     restore_output_names(j);
     j->plan = mt_quantize_plan_new(j->graph);

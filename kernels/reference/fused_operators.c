@@ -1,7 +1,9 @@
 /* Operators that ONNX lacks; the graph passes make them.
  *   mt.Activation  attributes function, alpha, beta (kernels/graph/activation.h)
  *   mt.Attention   inputs q (.., L, D), kt (.., D, S), v (.., S, E), mask broadcast to (.., L, S) or none; attribute scale:
- *                  softmax(scale q kt + mask) v */
+ *                  softmax(scale q kt + mask) v
+ *   mt.Requantize  attributes scale, zero, unsigned: a float32 as it comes back from bytes, (clamp(round(x / scale) + zero) - zero)
+ *                  * scale */
 #include "kernels/graph/activation.h"
 #include "kernels/reference/families.h"
 #include "src/base/alloc.h"
@@ -38,6 +40,21 @@ static bool run_activation(const mt_node *node, const mt_tensor *const *inputs, 
             v = mt_activation_apply(&f[k], v);
         y[i] = (float)v;
     }
+    return true;
+}
+
+/* Half to even, as QuantizeLinear rounds. */
+static bool run_requantize(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)
+{
+    bool         whole = mt_node_int(node, "unsigned", 1) != 0;
+    double       zero = (double)mt_node_int(node, "zero", 0), low = whole ? 0 : -128, high = whole ? 255 : 127;
+    float        scale = (float)mt_node_float(node, "scale", 1);
+    const float *x = inputs[0]->data;
+    float       *y = outputs[0]->data;
+
+    (void)error;
+    for (int64_t i = 0; i < mt_tensor_count(outputs[0]); i++)
+        y[i] = (float)(CLAMP(nearbyint(x[i] / scale) + zero, low, high) - zero) * scale;
     return true;
 }
 
@@ -120,5 +137,6 @@ static bool run_attention(const mt_node *node, const mt_tensor *const *inputs, m
 const mt_operator mt_family_fused[] = {
     {"mt.Activation", 0, 0, infer_activation, run_activation},
     {"mt.Attention", 0, 0, infer_attention, run_attention},
+    {"mt.Requantize", 0, 0, infer_activation, run_requantize},
     {NULL, 0, 0, NULL, NULL},
 };

@@ -63,7 +63,7 @@ static void *work(void *data)
 
 static size_t packed_bytes(mt_encoder *encoder)
 {
-    return mt_compiled_packed_bytes(mt_model_compiled(mt_encoder_model(encoder), NULL));
+    return mt_compiled_packed_bytes(mt_model_compiled(mt_encoder_model(encoder), false, NULL));
 }
 
 /* `lone` is the same model, loaded a second time: its sessions are made one after the other. */
