@@ -268,13 +268,29 @@ def timm_forward(pool):
     return (lambda m, x: m(x)) if pool == "none" else (lambda m, x: m.forward_features(x))
 
 
+def gate_arguments():
+    return {"mlp_layer": importlib.import_module("timm.layers").SwiGLUPacked, "act_layer": importlib.import_module("torch").nn.SiLU}
+
+
+def create_pretrained(timm, name, model_args):
+    """From the hub the weights cannot be looked at first: when they do not fit, a packed gate is the usual reason."""
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0, **model_args)
+    except RuntimeError as plain:
+        try:
+            return timm.create_model(name, pretrained=True, num_classes=0, **{**gate_arguments(), **model_args})
+        except (RuntimeError, TypeError):
+            raise Refusal(f"load {name} through timm: {plain}\nIts model card may name arguments: give --model-args JSON")
+
+
 def timm_network(name, pool, model_args, weights=None):
     os.environ.setdefault("TIMM_FUSED_ATTN", "0")  # attention as plain products: every exporter knows them
     timm = needs("timm", f"{name}, a timm model,")
-    extra = dict(model_args)
-    if weights is not None and packed_gate(weights):
-        extra.update(mlp_layer=importlib.import_module("timm.layers").SwiGLUPacked, act_layer=importlib.import_module("torch").nn.SiLU)
-    network = timm.create_model(name, pretrained=weights is None, num_classes=0, **extra)
+    if weights is None:
+        network = create_pretrained(timm, name, model_args)
+    else:
+        gate = gate_arguments() if packed_gate(weights) else {}
+        network = timm.create_model(name, pretrained=False, num_classes=0, **{**gate, **model_args})
     if weights is not None:
         weights = {k: v for k, v in weights.items() if not k.startswith("head.")}
         try:
@@ -530,10 +546,10 @@ def parse(argv):
 
 def main(argv=None):
     args = parse(argv)
-    if args.list:
-        list_known()
-        return 0
     try:
+        if args.list:
+            list_known()
+            return 0
         importlib.import_module("torch")
         importlib.import_module("onnx")
         export(args)

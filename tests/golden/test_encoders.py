@@ -348,6 +348,8 @@ def test_timm(folder):
 
     def create_model(name, pretrained, **more):
         asked.append((name, pretrained, more))
+        if name.endswith("gated") and "mlp_layer" not in more or name.endswith("broken"):
+            raise RuntimeError("size mismatch for blocks.0.mlp.fc2.weight")
         return Model()
 
     fake_module("timm", create_model=create_model, layers=fake_module("timm.layers", SwiGLUPacked="packed"))
@@ -357,6 +359,10 @@ def test_timm(folder):
         more = ("--model-args", '{"init_values": 1e-5}')
         exported("hf-hub:lab/vit", "--mpp", 0.5, "--pool", "cls", *more, "-o", os.path.join(folder, "b.onnx"))
         expect(os.path.join(folder, "b.onnx"), network, 32)
+        exported("hf-hub:lab/gated", "--mpp", 0.5, "--pool", "cls", "-o", os.path.join(folder, "d.onnx"))
+        code, _, err = export("hf-hub:lab/broken", "--mpp", 0.5, "-o", os.path.join(folder, "e.onnx"))
+        equal((code, err), (1, "export_encoder: load hf-hub:lab/broken through timm: size mismatch for blocks.0.mlp.fc2.weight\n"
+                            "Its model card may name arguments: give --model-args JSON\n"))
         torch.save(network.state_dict(), os.path.join(folder, "pytorch_model.bin"))
         with open(os.path.join(folder, "config.json"), "w") as f:
             json.dump({"architecture": "vit_tiny", "model_args": {"reg_tokens": 2}, "pretrained_cfg": Model.pretrained_cfg}, f)
@@ -364,9 +370,10 @@ def test_timm(folder):
         expect(os.path.join(folder, "c.onnx"), network, 32)
     finally:
         del sys.modules["timm"], sys.modules["timm.layers"]
-    equal([a[:2] for a in asked], [("vit_tiny", True), ("hf-hub:lab/vit", True), ("vit_tiny", False)])
+    equal([a[:2] for a in asked], [("vit_tiny", True), ("hf-hub:lab/vit", True), ("hf-hub:lab/gated", True), ("hf-hub:lab/gated", True),
+                                   ("hf-hub:lab/broken", True), ("hf-hub:lab/broken", True), ("vit_tiny", False)])
     equal(asked[1][2], {"num_classes": 0, "init_values": 1e-5})
-    equal(asked[2][2], {"num_classes": 0, "reg_tokens": 2, "mlp_layer": "packed", "act_layer": torch.nn.SiLU})
+    equal(asked[-1][2], {"num_classes": 0, "reg_tokens": 2, "mlp_layer": "packed", "act_layer": torch.nn.SiLU})
 
 
 def test_transformers(folder):
