@@ -420,6 +420,19 @@ def test_function(folder):
     equal((card["name"], card["batch"], card["mean"]), ("ours", "3", "0"))
 
 
+def test_cards_fit(folder):
+    """Every architecture has a sample card that agrees with it: size, tokens before the patches, pooling"""
+    if torch is None:
+        raise Skip(WHY)
+    for name, shape in known.ARCHITECTURES.items():
+        if name != "tiny":
+            card = exporter.find_card(name)
+            equal((name, int(card["size_px"])), (name, shape.image))
+            equal((name, card.get("prefix_tokens")), (name, None if shape.pooler else str(1 + shape.registers)))
+            equal((name, card["pool"] == "none"), (name, shape.pooler > 0))
+            equal((name, shape.image % shape.patch, shape.width % shape.heads), (name, 0, 0))
+
+
 def test_refusals(folder):
     """Every refusal says what to do"""
     tiny()
@@ -480,4 +493,4 @@ if "--full" in sys.argv:
     full(*sys.argv[sys.argv.index("--full") + 1:])
 else:
     main([test_uni2, test_virchow2, test_gigapath, test_conch, test_hoptimus, test_weight_files, test_other_names, test_external_data,
-          test_timm, test_transformers, test_function, test_refusals])
+          test_timm, test_transformers, test_function, test_cards_fit, test_refusals])
