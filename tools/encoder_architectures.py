@@ -197,6 +197,8 @@ ARCHITECTURES = {
                         source="prov-gigapath: vit_giant_patch14_dinov2 with patch_size 16"),
     "hoptimus0": replace(_GIANT, source="bioptimus/H-optimus-0: vit_giant_patch14_reg4_dinov2 at 224"),
     "hoptimus1": replace(_GIANT, source="bioptimus/H-optimus-1: vit_giant_patch14_reg4_dinov2 at 224"),
+    "h0-mini": replace(_GIANT, width=768, depth=12, heads=12, hidden=4096,
+                       source="bioptimus/H0-mini: ViT-B/14 with SwiGLUPacked, 86 M parameters"),
     "conch_v1": replace(_BASE, image=448, pooler=512, source="MahmoodLab/CONCH: conch_ViT-B-16.json, image tower"),
     "conch_v15": replace(_LARGE, image=448, pooler=768, packed_pooler=True,
                          source="MahmoodLab/conchv1_5: pytorch_model_vision.bin with positions for 448 px"),
