@@ -183,6 +183,7 @@ static bool append_posts(builder *b, int first, const mt_buffer *source, bool su
 {
     const mt_fused *fused = mt_node_fused(b->node);
     const mt_value *out = mt_node_output(b->node, 0);
+    dnnl_alg_kind_t alg;
     float           alpha, beta;
 
     for (int i = first; i < mt_node_float_posts(b->node); i++) {
@@ -191,7 +192,8 @@ static bool append_posts(builder *b, int first, const mt_buffer *source, bool su
         mt_quant        bytes = {.scale = 1};
 
         if (operand == NULL) {
-            mt_post_ops_eltwise(b->ops, mt_library_function(&post->activation, &alpha, &beta), alpha, beta);
+            alg = mt_library_function(&post->activation, &alpha, &beta);
+            mt_post_ops_eltwise(b->ops, alg, alpha, beta);
             continue;
         }
         *fits = post->kind == MT_POST_ADD && mt_same_shape(operand, out);
