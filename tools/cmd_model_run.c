@@ -105,6 +105,7 @@ static int run_run(int argc, char **argv)
     params.threads = mt_command_threads(threads);
     params.inputs = ports;
     params.n_inputs = mt_model_n_inputs(model);
+    params.values = (const mt_tensor *const *)inputs->pdata;
     g_autoptr(mt_session) session = mt_session_new(model, &params, &error);
     if (session == NULL || !run_session(session, model, (mt_tensor *const *)inputs->pdata, folder, &error))
         return mt_command_fail(&mt_command_model_run, error);

@@ -71,7 +71,10 @@ typedef struct mt_session_params {
     int            threads;   /* oneDNN threads inside run(); >= 1 */
     const mt_port *inputs;    /* n_inputs ports, in the model's order, with every dimension bound; names are ignored */
     int            n_inputs;
-    bool           profile; /* keep the time of each step for mt_session_profile */
+    /* NULL, or the inputs themselves, for a model whose shapes follow from their elements (a shape, a bound, what NonZero or
+     * NonMaxSuppression finds).  Those it depends on are fixed: run() refuses others. */
+    const mt_tensor *const *values;
+    bool                    profile; /* keep the time of each step for mt_session_profile */
 } mt_session_params;
 
 /* Bind shapes, infer all others, plan memory, pack weights.  MT_ERROR_MODEL when a shape does not fit, or when int8 is

@@ -22,6 +22,8 @@ typedef enum mt_dtype {
     MT_I8,
     MT_U8,
     MT_BOOL, /* one byte, 0 or 1 */
+    MT_U32,
+    MT_U64,
 } mt_dtype;
 
 typedef struct mt_tensor {

@@ -148,24 +148,54 @@ static bool bind_steps(mt_session *session, GError **error)
     return true;
 }
 
-static bool bind_shapes(mt_session *session, const mt_session_params *params, GError **error)
-{
-    for (int i = 0; i < params->n_inputs; i++) {
-        const mt_port  *port = &params->inputs[i];
-        const mt_value *value = session->graph->inputs->pdata[i];
+/* Which inputs are fixed by value: none, lists of integers (shapes, axes, bounds), all. */
+enum { FIX_NONE, FIX_LISTS, FIX_ALL };
 
-        if (port->dtype != value->dtype) {
-            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "bind input '%s': the model wants %s, %s was given", value->name,
-                        mt_dtype_name(value->dtype), mt_dtype_name(port->dtype));
-            return false;
-        }
-        if (!mt_graph_bind(session->graph, i, port->rank, port->shape, error))
-            return false;
+static bool is_fixed(const mt_port *port, int fix)
+{
+    return fix == FIX_ALL || (fix == FIX_LISTS && port->rank <= 1 && (port->dtype == MT_I64 || port->dtype == MT_I32));
+}
+
+static bool bind_input(mt_session *session, const mt_session_params *params, int i, int fix, GError **error)
+{
+    const mt_port  *port = &params->inputs[i];
+    const mt_value *value = session->graph->inputs->pdata[i];
+
+    if (port->dtype != value->dtype) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "bind input '%s': the model wants %s, %s was given", value->name,
+                    mt_dtype_name(value->dtype), mt_dtype_name(port->dtype));
+        return false;
     }
+    if (!is_fixed(port, fix))
+        return mt_graph_bind(session->graph, i, port->rank, port->shape, error);
+    return mt_graph_bind_value(session->graph, i, (mt_tensor *)params->values[i], error);
+}
+
+static bool bind_all(mt_session *session, const mt_session_params *params, int fix, GError **error)
+{
+    for (int i = 0; i < params->n_inputs; i++)
+        if (!bind_input(session, params, i, fix, error))
+            return false;
     if (!mt_graph_infer(session->graph, error))
         return false;
     mt_graph_sweep(session->graph);
     return true;
+}
+
+/* By shapes alone; where that leaves a shape open and values are given, by those. */
+static bool bind_shapes(mt_session *session, const mt_session_params *params, const mt_graph *graph, GError **error)
+{
+    int most = params->values != NULL ? FIX_ALL : FIX_NONE;
+
+    for (int fix = FIX_NONE; fix <= most; fix++) {
+        session->graph = mt_graph_clone(graph);
+        session->graph->fold_quantised |= params->backend == MT_BACKEND_REFERENCE;
+        if (bind_all(session, params, fix, fix == most ? error : NULL))
+            return true;
+        if (fix < most)
+            g_clear_pointer(&session->graph, mt_graph_free);
+    }
+    return false;
 }
 
 static void note_outputs(mt_session *session)
@@ -190,8 +220,6 @@ static mt_session *new_empty(mt_model *model, const mt_session_params *params, c
     mt_session *session = g_new0(mt_session, 1);
 
     session->model = mt_model_ref(model);
-    session->graph = mt_graph_clone(graph);
-    session->graph->fold_quantised |= params->backend == MT_BACKEND_REFERENCE;
     session->backend = params->backend == MT_BACKEND_AUTO ? BEST_BACKEND : params->backend;
     session->precision = params->precision;
     session->threads = threads_of(params);
@@ -231,9 +259,9 @@ static bool lower(mt_session *session, GError **error)
     return mt_reference_lower(session, error);
 }
 
-static bool prepare(mt_session *session, const mt_session_params *params, GError **error)
+static bool prepare(mt_session *session, const mt_session_params *params, const mt_graph *graph, GError **error)
 {
-    if (!bind_shapes(session, params, error))
+    if (!bind_shapes(session, params, graph, error))
         return false;
     note_outputs(session);
     make_inputs(session);
@@ -284,7 +312,7 @@ mt_session *mt_session_new(mt_model *model, const mt_session_params *params, GEr
     session->compiled = compiled;
     int saved = omp_get_max_threads();
     omp_set_num_threads(session->threads); /* oneDNN splits work for the threads it sees when a primitive is made */
-    bool ready = prepare(session, params, error);
+    bool ready = prepare(session, params, graph, error);
     omp_set_num_threads(saved);
     return ready ? g_steal_pointer(&session) : NULL;
 }
@@ -350,17 +378,30 @@ static void copy_results(const mt_session *session, void *const *outputs)
     }
 }
 
-bool mt_session_run(mt_session *session, const void *const *inputs, void *const *outputs, GError **error)
+static bool take_inputs(mt_session *session, const void *const *inputs, GError **error)
 {
-    int saved = omp_get_max_threads();
-
     for (int i = 0; i < session->n_inputs; i++) {
-        if (inputs[i] == NULL && session->inputs[i]->bytes > 0) {
-            g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "run the model: input '%s' is missing", mt_model_input(session->model, i)->name);
+        const mt_tensor *fixed = ((const mt_value *)session->graph->inputs->pdata[i])->constant;
+        size_t           bytes = session->inputs[i]->bytes;
+        const char      *why = inputs[i] == NULL && bytes > 0 ? "is missing" : NULL;
+
+        if (why == NULL && fixed != NULL && bytes > 0 && memcmp(fixed->data, inputs[i], bytes) != 0)
+            why = "is not the one that the session's shapes follow from; make a session for it";
+        if (why != NULL) {
+            g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "run the model: input '%s' %s", mt_model_input(session->model, i)->name, why);
             return false;
         }
         session->inputs[i]->data = (void *)inputs[i];
     }
+    return true;
+}
+
+bool mt_session_run(mt_session *session, const void *const *inputs, void *const *outputs, GError **error)
+{
+    int saved = omp_get_max_threads();
+
+    if (!take_inputs(session, inputs, error))
+        return false;
     omp_set_num_threads(session->threads);
     bool done = run_steps(session, error);
     omp_set_num_threads(saved);

@@ -1,6 +1,7 @@
 #include "kernels/onnx/import.h"
 
 #include "kernels/onnx/node_attributes.h"
+#include "kernels/onnx/old_broadcast.h"
 #include "kernels/onnx/tensor_proto.h"
 #include "kernels/onnx/wire.h"
 #include "kernels/reference/element.h"
@@ -213,7 +214,8 @@ static bool build_node(importer *im, const Onnx__NodeProto *proto, const char *n
         return false;
     mt_node *node = mt_graph_add_node(im->graph, proto->op_type, name, (mt_value *const *)inputs->pdata, (int)inputs->len,
                                       (int)proto->n_output, NULL, error);
-    return node != NULL && name_outputs(im, proto, node, error) && mt_node_read_attributes(node, proto, error);
+    return node != NULL && name_outputs(im, proto, node, error) && mt_node_read_attributes(node, proto, error) &&
+           mt_old_broadcast_align(im->graph, node, error);
 }
 
 static bool read_node(importer *im, const Onnx__NodeProto *proto, size_t index, GError **error)

@@ -6,7 +6,7 @@
 #include "kernels/onnx/model_private.h"
 
 /* The oldest and newest opset of the default domain that are understood. */
-#define MT_OPSET_MIN 7
+#define MT_OPSET_MIN 1
 #define MT_OPSET_MAX 21
 
 /* Fills graph, ports, opset, counts and metadata of `model` from the bytes of a file. */

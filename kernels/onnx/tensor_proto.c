@@ -152,6 +152,12 @@ static void fill_typed(mt_tensor *tensor, const Onnx__TensorProto *proto, int64_
         for (int64_t i = 0; i < count; i++)
             ((uint8_t *)tensor->data)[i] = proto->int32_data[i] != 0;
         break;
+    case MT_U32:
+        FILL(uint32_t, proto->uint64_data);
+        break;
+    case MT_U64:
+        FILL(uint64_t, proto->uint64_data);
+        break;
     case MT_DTYPE_NONE:
         break;
     }
@@ -161,10 +167,11 @@ static mt_tensor *from_typed(const Onnx__TensorProto *proto, GError **error)
 {
     int64_t  count = count_of(proto);
     mt_dtype dtype = mt_dtype_from_onnx(proto->data_type);
-    size_t   given = dtype == MT_F32   ? proto->n_float_data
-                     : dtype == MT_F64 ? proto->n_double_data
-                     : dtype == MT_I64 ? proto->n_int64_data
-                                       : proto->n_int32_data;
+    size_t   given = dtype == MT_F32                      ? proto->n_float_data
+                     : dtype == MT_F64                    ? proto->n_double_data
+                     : dtype == MT_I64                    ? proto->n_int64_data
+                     : dtype == MT_U32 || dtype == MT_U64 ? proto->n_uint64_data
+                                                          : proto->n_int32_data;
 
     if ((int64_t)given != count) {
         refuse_length((int64_t)given, count, "elements", error);

@@ -78,6 +78,15 @@ ROW(less_equal_ints, int64_t, a <= b)
 ROW(and_ints, int64_t, a != 0 && b != 0)
 ROW(or_ints, int64_t, a != 0 || b != 0)
 ROW(xor_ints, int64_t, (a != 0) != (b != 0))
+/* uint64 shares its bits with int64, but not its order. */
+ROW(div_unsigned, int64_t, b == 0 ? 0 : (int64_t)((uint64_t)a / (uint64_t)b))
+ROW(mod_unsigned, int64_t, b == 0 ? 0 : (int64_t)((uint64_t)a % (uint64_t)b))
+ROW(max_unsigned, int64_t, (int64_t)MAX((uint64_t)a, (uint64_t)b))
+ROW(min_unsigned, int64_t, (int64_t)MIN((uint64_t)a, (uint64_t)b))
+ROW(greater_unsigned, int64_t, (uint64_t)a > (uint64_t)b)
+ROW(less_unsigned, int64_t, (uint64_t)a < (uint64_t)b)
+ROW(greater_equal_unsigned, int64_t, (uint64_t)a >= (uint64_t)b)
+ROW(less_equal_unsigned, int64_t, (uint64_t)a <= (uint64_t)b)
 ROW(prelu_ints, int64_t, a < 0 ? WRAP(*) : a)
 
 enum { SAME_TYPES = 1, GIVES_BOOL = 2, ONE_WAY = 4 };
@@ -118,6 +127,27 @@ static const binary_rule *find_rule(const mt_node *node)
         if (strcmp(rules[i].name, node->op) == 0)
             return &rules[i];
     return NULL;
+}
+
+/* The rule's work on integers of the type. */
+static mt_run_ints ints_for(mt_run_ints work, mt_dtype dtype)
+{
+    static const struct {
+        mt_run_ints plain, as_unsigned;
+    } pairs[] = {{div_ints, div_unsigned},
+                 {mod_ints, mod_unsigned},
+                 {fmod_ints, mod_unsigned},
+                 {max_ints, max_unsigned},
+                 {min_ints, min_unsigned},
+                 {greater_ints, greater_unsigned},
+                 {less_ints, less_unsigned},
+                 {greater_equal_ints, greater_equal_unsigned},
+                 {less_equal_ints, less_equal_unsigned}};
+
+    for (size_t i = 0; dtype == MT_U64 && i < G_N_ELEMENTS(pairs); i++)
+        if (pairs[i].plain == work)
+            return pairs[i].as_unsigned;
+    return work;
 }
 
 /* Output 0: the broadcast shape of inputs `first` on, the type given. */
@@ -192,7 +222,7 @@ static bool run_binary(const mt_node *node, const mt_tensor *const *inputs, mt_t
     if (mt_dtype_is_float(inputs[0]->dtype) || mt_dtype_is_float(inputs[1]->dtype))
         mt_broadcast_doubles(&b, outputs[0], inputs, rule->doubles, NULL);
     else
-        mt_broadcast_ints(&b, outputs[0], inputs, ints, NULL);
+        mt_broadcast_ints(&b, outputs[0], inputs, ints_for(ints, inputs[0]->dtype), NULL);
     return true;
 }
 
@@ -233,7 +263,7 @@ static bool run_variadic(const mt_node *node, const mt_tensor *const *inputs, mt
         if (floats)
             mt_broadcast_doubles(&b, outputs[0], pair, rule->doubles, NULL);
         else
-            mt_broadcast_ints(&b, outputs[0], pair, rule->ints, NULL);
+            mt_broadcast_ints(&b, outputs[0], pair, ints_for(rule->ints, outputs[0]->dtype), NULL);
     }
     if (strcmp(node->op, "Mean") == 0) {
         const mt_tensor *one[] = {outputs[0]};
@@ -334,11 +364,11 @@ static bool run_clip(const mt_node *node, const mt_tensor *const *inputs, mt_ten
 }
 
 const mt_operator mt_family_binary[] = {
-    {"Add", 7, 21, infer_binary, run_binary},
-    {"Sub", 7, 21, infer_binary, run_binary},
-    {"Mul", 7, 21, infer_binary, run_binary},
-    {"Div", 7, 21, infer_binary, run_binary},
-    {"Pow", 7, 21, infer_binary, run_binary},
+    {"Add", 6, 21, infer_binary, run_binary},
+    {"Sub", 6, 21, infer_binary, run_binary},
+    {"Mul", 6, 21, infer_binary, run_binary},
+    {"Div", 6, 21, infer_binary, run_binary},
+    {"Pow", 6, 21, infer_binary, run_binary},
     {"Mod", 10, 21, infer_binary, run_binary},
     {"Equal", 7, 21, infer_binary, run_binary},
     {"Greater", 7, 21, infer_binary, run_binary},

@@ -29,8 +29,8 @@ static const struct {
     {"bool", MT_BOOL},
     {"float16", MT_F16},
     {"float64", MT_F64},
-    {"uint32", MT_DTYPE_NONE},
-    {"uint64", MT_DTYPE_NONE},
+    {"uint32", MT_U32},
+    {"uint64", MT_U64},
     {"complex64", MT_DTYPE_NONE},
     {"complex128", MT_DTYPE_NONE},
     {"bfloat16", MT_BF16},
@@ -143,6 +143,12 @@ void mt_load_doubles(const mt_tensor *tensor, int64_t start, int64_t stride, int
     case MT_BOOL:
         LOAD(uint8_t, *p);
         break;
+    case MT_U32:
+        LOAD(uint32_t, *p);
+        break;
+    case MT_U64:
+        LOAD(uint64_t, (double)*p);
+        break;
     case MT_DTYPE_NONE:
         break;
     }
@@ -155,6 +161,13 @@ static int64_t int_from_double(double value, int64_t low, int64_t high)
     if (value <= (double)low)
         return low;
     return value >= (double)high ? high : (int64_t)value;
+}
+
+static uint64_t unsigned_from_double(double value)
+{
+    if (!(value > 0))
+        return 0;
+    return value >= 0x1p64 ? UINT64_MAX : (uint64_t)value;
 }
 
 void mt_load_ints(const mt_tensor *tensor, int64_t start, int64_t stride, int n, int64_t *out)
@@ -178,6 +191,12 @@ void mt_load_ints(const mt_tensor *tensor, int64_t start, int64_t stride, int n,
     case MT_U8:
     case MT_BOOL:
         LOAD(uint8_t, *p);
+        break;
+    case MT_U32:
+        LOAD(uint32_t, *p);
+        break;
+    case MT_U64: /* its bits: beyond 2^63 it wraps */
+        LOAD(uint64_t, (int64_t)*p);
         break;
     default:
         for (int i = 0; i < n; i++) {
@@ -232,6 +251,12 @@ void mt_store_doubles(mt_tensor *tensor, int64_t start, int n, const double *in)
     case MT_BOOL:
         STORE(uint8_t, in[i] != 0);
         break;
+    case MT_U32:
+        STORE(uint32_t, (uint32_t)int_from_double(in[i], 0, UINT32_MAX));
+        break;
+    case MT_U64:
+        STORE(uint64_t, unsigned_from_double(in[i]));
+        break;
     case MT_DTYPE_NONE:
         break;
     }
@@ -260,6 +285,12 @@ void mt_store_ints(mt_tensor *tensor, int64_t start, int n, const int64_t *in)
         break;
     case MT_BOOL:
         STORE(uint8_t, in[i] != 0);
+        break;
+    case MT_U32:
+        STORE(uint32_t, (uint32_t)in[i]);
+        break;
+    case MT_U64:
+        STORE(uint64_t, (uint64_t)in[i]);
         break;
     default:
         for (int i = 0; i < n; i++) {

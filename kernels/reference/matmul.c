@@ -204,6 +204,6 @@ static bool run_gemm(const mt_node *node, const mt_tensor *const *inputs, mt_ten
 
 const mt_operator mt_family_matmul[] = {
     {"MatMul", 1, 21, infer_matmul, run_matmul},
-    {"Gemm", 7, 21, infer_gemm, run_gemm},
+    {"Gemm", 6, 21, infer_gemm, run_gemm},
     {NULL, 0, 0, NULL, NULL},
 };

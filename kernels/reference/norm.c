@@ -1,4 +1,5 @@
-/* Normalisations, statistics in double: batch (with stored statistics), instance, layer, group, Lp, local response. */
+/* Normalisations, statistics in double: batch (with stored statistics), instance, layer, group, Lp, local response, mean
+ * and variance over any axes. */
 #include "kernels/reference/element.h"
 #include "kernels/reference/families.h"
 #include "kernels/reference/shape_rules.h"
@@ -302,6 +303,59 @@ static bool run_lrn(const mt_node *node, const mt_tensor *const *inputs, mt_tens
     return true;
 }
 
+static bool infer_mvn(mt_node *node, GError **error)
+{
+    const mt_value *x = mt_node_input(node, 0);
+    int64_t         axes[MT_MAX_RANK];
+    int             n;
+
+    if (!mt_want_inputs(node, 1, 1, error) || !mt_want_type(node, 0, MT_TYPES_FLOAT, error))
+        return false;
+    mt_list_state state = mt_node_axes(node, NULL, -1, x->rank, axes, &n, error);
+    if (state == MT_LIST_BAD || (state == MT_LIST_ABSENT && !mt_want_rank(node, 0, 4, MT_MAX_RANK, error)))
+        return false;
+    mt_set_like_input(node);
+    return true;
+}
+
+/* Images, rows and columns by default: one mean and deviation a channel.  The deviation has a floor added, as the format's own
+ * definition of the operator has it. */
+static bool run_mvn(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)
+{
+    const mt_tensor *x = inputs[0];
+    int64_t          axes[MT_MAX_RANK] = {0, 2, 3}, kept = 1, count = mt_tensor_count(x), weight[MT_MAX_RANK] = {0};
+    int              n = 3;
+
+    if (mt_node_axes(node, NULL, -1, x->rank, axes, &n, error) == MT_LIST_ABSENT)
+        n = 3;
+    unsigned reduced = 0;
+    for (int i = 0; i < n; i++)
+        reduced |= 1u << axes[i];
+    for (int i = x->rank - 1; i >= 0; i--) {
+        weight[i] = (reduced >> i) & 1 ? 0 : kept;
+        kept *= (reduced >> i) & 1 ? 1 : x->shape[i];
+    }
+    double *sums = mt_alloc(2 * kept, sizeof *sums, error);
+    if (sums == NULL)
+        return false;
+    for (int pass = 0; pass < 3; pass++)
+        for (int64_t i = 0; i < count; i++) {
+            int64_t rest = i, at = 0;
+            double  value = mt_element_double(x, i), members = (double)(count / kept);
+
+            for (int k = x->rank - 1; k >= 0; rest /= x->shape[k], k--)
+                at += rest % x->shape[k] * weight[k];
+            double distance = pass > 0 ? value - sums[at] / members : 0;
+            sums[at] += pass == 0 ? value : 0;
+            sums[kept + at] += pass == 1 ? distance * distance : 0;
+            distance /= pass == 2 ? sqrt(sums[kept + at] / members) + 1e-9 : 1;
+            if (pass == 2)
+                mt_store_doubles(outputs[0], i, 1, &distance);
+        }
+    mt_free(sums);
+    return true;
+}
+
 const mt_operator mt_family_norm[] = {
     {"BatchNormalization", 7, 21, infer_batch_norm, run_batch_norm},
     {"InstanceNormalization", 6, 21, infer_instance_norm, run_instance_norm},
@@ -309,5 +363,6 @@ const mt_operator mt_family_norm[] = {
     {"LayerNormalization", 17, 21, infer_layer_norm, run_layer_norm},
     {"LpNormalization", 1, 21, infer_lp_norm, run_lp_norm},
     {"LRN", 1, 21, infer_lrn, run_lrn},
+    {"MeanVarianceNormalization", 9, 21, infer_mvn, run_mvn},
     {NULL, 0, 0, NULL, NULL},
 };

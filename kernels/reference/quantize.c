@@ -7,45 +7,80 @@
 #include <math.h>
 #include <string.h>
 
-/* Scale and zero point along one axis, or one for all. */
+/* Scale and zero point: one for all, one for each entry of an axis, or one for each block of `block` entries of it. */
 typedef struct {
     const mt_tensor *scale, *zero;
-    int64_t          n, inner; /* entries; elements behind the axis */
+    int64_t          inner; /* elements behind the axis */
+    int64_t          length, block, blocks;
+    bool             single;
 } quantiser;
 
-static quantiser make_quantiser(const mt_tensor *scale, const mt_tensor *zero, const mt_tensor *x, int64_t axis)
+static quantiser make_quantiser(const mt_tensor *scale, const mt_tensor *zero, const mt_tensor *x, const mt_node *node)
 {
-    quantiser q = {.scale = scale, .zero = zero, .n = mt_tensor_count(scale), .inner = 1};
+    int64_t   block = mt_node_int(node, "block_size", 0), axis = mt_node_int(node, "axis", 1);
+    quantiser q = {.scale = scale, .zero = zero, .single = mt_tensor_count(scale) == 1 && block == 0, .inner = 1, .length = 1};
 
-    if (q.n > 1)
-        q.inner = mt_product_of(x->shape, (int)(axis < 0 ? axis + x->rank : axis) + 1, x->rank);
+    if (q.single)
+        return q;
+    axis = axis < 0 ? axis + x->rank : axis;
+    q.inner = mt_product_of(x->shape, (int)axis + 1, x->rank);
+    q.length = x->shape[axis];
+    q.block = MAX(block, 1);
+    q.blocks = block > 0 ? scale->shape[axis] : q.length;
+    if (block == 0) /* the same vector whatever stands in front of and behind the axis */
+        q.blocks = 0;
     return q;
+}
+
+/* Where the scale and zero point of element i stand. */
+static int64_t entry_of(const quantiser *q, int64_t i)
+{
+    if (q->single)
+        return 0;
+    int64_t along = i / q->inner % q->length;
+    if (q->blocks == 0)
+        return along;
+    return (i / q->inner / q->length * q->blocks + along / q->block) * q->inner + i % q->inner;
 }
 
 static double scale_at(const quantiser *q, int64_t i)
 {
-    return mt_element_double(q->scale, q->n > 1 ? i / q->inner % q->n : 0);
+    return mt_element_double(q->scale, entry_of(q, i));
 }
 
 static double zero_at(const quantiser *q, int64_t i)
 {
-    return q->zero == NULL ? 0 : (double)mt_element_int(q->zero, q->n > 1 ? i / q->inner % q->n : 0);
+    return q->zero == NULL ? 0 : (double)mt_element_int(q->zero, entry_of(q, i));
+}
+
+/* Blocks: the shape of the data, but for the axis, which has one entry for `block` elements. */
+static bool fits_blocks(const mt_value *x, const mt_value *scale, int axis, int64_t block)
+{
+    bool fits = scale->rank == x->rank && block > 0;
+
+    for (int i = 0; i < x->rank && fits; i++) {
+        int64_t wanted = i == axis && x->shape[i] >= 0 ? x->shape[i] / block + (x->shape[i] % block != 0) : x->shape[i];
+        fits = wanted < 0 || scale->shape[i] < 0 || wanted == scale->shape[i];
+    }
+    return fits;
 }
 
 static bool check_scale(const mt_node *node, GError **error)
 {
     const mt_value *x = mt_node_input(node, 0), *scale = mt_node_input(node, 1), *zero = mt_node_input(node, 2);
-    int64_t         n = mt_value_count(scale), m = zero == NULL ? n : mt_value_count(zero);
+    int64_t         n = mt_value_count(scale), m = zero == NULL ? n : mt_value_count(zero), block = mt_node_int(node, "block_size", 0);
     int             axis = 0;
+    bool            single = block == 0 && (scale->rank == 0 || n == 1);
 
-    if (scale->rank == 1 && n != 1 && !mt_want_axis(node, mt_node_int(node, "axis", 1), x->rank, &axis, error))
+    if (!single && !mt_want_axis(node, mt_node_int(node, "axis", 1), x->rank, &axis, error))
         return false;
-    if (scale->rank > 1 || mt_node_int(node, "block_size", 0) != 0 || (n >= 0 && m >= 0 && n != m) ||
-        (scale->rank == 1 && n > 1 && x->shape[axis] >= 0 && n != x->shape[axis])) {
-        mt_node_error(node, error, "a scale and zero point for all, or one for each entry of the axis, are supported");
-        return false;
-    }
-    return true;
+    bool fits = block == 0 ? scale->rank <= 1 : fits_blocks(x, scale, axis, block);
+    fits = fits && (block != 0 || scale->rank == 0 || n <= 1 || x->shape[axis] < 0 || n == x->shape[axis]);
+    if (fits && (n < 0 || m < 0 || n == m))
+        return true;
+    mt_node_error(node, error,
+                  "a scale and zero point for all, one for each entry of the axis, or one for each block of it, are supported");
+    return false;
 }
 
 static bool infer_quantize(mt_node *node, GError **error)
@@ -67,7 +102,7 @@ static bool infer_quantize(mt_node *node, GError **error)
 
 static bool run_quantize(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)
 {
-    quantiser q = make_quantiser(inputs[1], node->inputs->len > 2 ? inputs[2] : NULL, inputs[0], mt_node_int(node, "axis", 1));
+    quantiser q = make_quantiser(inputs[1], node->inputs->len > 2 ? inputs[2] : NULL, inputs[0], node);
     int64_t   count = mt_tensor_count(outputs[0]);
 
     (void)error;
@@ -92,7 +127,7 @@ static bool infer_dequantize(mt_node *node, GError **error)
 
 static bool run_dequantize(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)
 {
-    quantiser q = make_quantiser(inputs[1], node->inputs->len > 2 ? inputs[2] : NULL, inputs[0], mt_node_int(node, "axis", 1));
+    quantiser q = make_quantiser(inputs[1], node->inputs->len > 2 ? inputs[2] : NULL, inputs[0], node);
     int64_t   count = mt_tensor_count(outputs[0]);
 
     (void)error;

@@ -15,8 +15,8 @@ static const struct {
     const char *descr;
     mt_dtype    dtype;
 } descriptors[] = {
-    {"<f4", MT_F32}, {"<f8", MT_F64}, {"<f2", MT_F16}, {"<i8", MT_I64}, {"<i4", MT_I32},
-    {"<i2", MT_I16}, {"<u2", MT_U16}, {"|i1", MT_I8},  {"|u1", MT_U8},  {"|b1", MT_BOOL},
+    {"<f4", MT_F32}, {"<f8", MT_F64}, {"<f2", MT_F16}, {"<i8", MT_I64},  {"<i4", MT_I32}, {"<i2", MT_I16},
+    {"<u2", MT_U16}, {"|i1", MT_I8},  {"|u1", MT_U8},  {"|b1", MT_BOOL}, {"<u4", MT_U32}, {"<u8", MT_U64},
 };
 
 static bool refuse(const char *path, const char *what, GError **error)
@@ -97,7 +97,7 @@ static bool parse_header(const char *path, const char *header, mt_dtype *dtype, 
         }
     const char *end = strpbrk(descr, ",}");
     g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
-                "read %s: arrays of type %.*s are not supported; save little-endian float, int, uint8, uint16 or bool", path,
+                "read %s: arrays of type %.*s are not supported; save little-endian float, int, uint or bool", path,
                 (int)MIN(end == NULL ? strlen(descr) : (size_t)(end - descr), 40), descr);
     return false;
 }

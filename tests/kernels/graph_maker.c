@@ -96,8 +96,12 @@ GPtrArray *maker_inputs(const mt_model *model, guint32 seed)
 static mt_session *new_session(mt_model *model, mt_backend backend, mt_precision precision, int threads, GPtrArray *inputs, GError **error)
 {
     g_autofree mt_port *ports = g_new0(mt_port, inputs->len + 1);
-    mt_session_params   params = {
-          .backend = backend, .precision = precision, .threads = threads, .inputs = ports, .n_inputs = (int)inputs->len};
+    mt_session_params   params = {.backend = backend,
+                                  .precision = precision,
+                                  .threads = threads,
+                                  .inputs = ports,
+                                  .n_inputs = (int)inputs->len,
+                                  .values = (const mt_tensor *const *)inputs->pdata};
 
     for (guint i = 0; i < inputs->len; i++) {
         const mt_tensor *t = inputs->pdata[i];

@@ -37,9 +37,8 @@ GPtrArray *mt_vectors_list(const char *folder)
     return names;
 }
 
-mt_tensor *mt_vectors_read(const char *folder, int set, const char *kind, int index)
+mt_tensor *mt_vectors_read_file(const char *path)
 {
-    g_autofree char *path = g_strdup_printf("%s/test_data_set_%d/%s_%d.pb", folder, set, kind, index);
     g_autofree char *data = NULL;
     gsize            size;
     GError          *error = NULL;
@@ -52,6 +51,13 @@ mt_tensor *mt_vectors_read(const char *folder, int set, const char *kind, int in
     onnx__tensor_proto__free_unpacked(proto, NULL);
     g_assert_no_error(error);
     return tensor;
+}
+
+mt_tensor *mt_vectors_read(const char *folder, int set, const char *kind, int index)
+{
+    g_autofree char *path = g_strdup_printf("%s/test_data_set_%d/%s_%d.pb", folder, set, kind, index);
+
+    return mt_vectors_read_file(path);
 }
 
 static bool close_enough(double a, double b, double relative, double absolute)

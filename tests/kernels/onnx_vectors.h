@@ -9,6 +9,7 @@ char *mt_vectors_folder(const char *name);
 /* The names of the folders below `folder` that hold a model.onnx, sorted; free with g_ptr_array_unref. */
 GPtrArray *mt_vectors_list(const char *folder);
 /* A TensorProto file; NULL where there is none.  A damaged one ends the test. */
+mt_tensor *mt_vectors_read_file(const char *path);
 mt_tensor *mt_vectors_read(const char *folder, int set, const char *kind, int index);
 /* True when `given` is `wanted` within absolute + relative * |wanted| (integers exact, NaN equals NaN, infinities exact);
  * else *what says where it is not. */

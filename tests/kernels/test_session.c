@@ -454,6 +454,52 @@ static void test_errors(void)
     g_assert_null(mt_session_profile(session));
 }
 
+/* Reshape by an input, and NonZero: their shapes follow from elements, which the session is given and held to. */
+static void test_values(void)
+{
+    static const mt_backend backends[] = {MT_BACKEND_REFERENCE, MT_BACKEND_AUTO};
+    maker                   m = maker_new(3, 13);
+    int64_t                 open[] = {-1}, four[] = {4};
+    mt_value               *x = mt_graph_add_input(m.graph, "x", MT_F32, 1, open);
+    mt_value               *shape = mt_graph_add_input(m.graph, "shape", MT_I64, 1, open);
+    mt_value               *y = OP(&m, "Reshape", OP(&m, "Relu", x), shape), *found = OP(&m, "NonZero", x);
+    const float             data[] = {-1, 0, 2, 3}, other[] = {0, 0, 0, 1};
+    int64_t                 wanted[] = {2, 2}, places[3];
+    float                   relu[4];
+
+    mt_graph_mark_output(m.graph, y);
+    mt_graph_mark_output(m.graph, found);
+    g_autoptr(mt_model) model = maker_model(g_steal_pointer(&m.graph));
+    maker_clear(&m);
+    g_autoptr(mt_tensor) a = mt_tensor_new_view(MT_F32, 1, four, (void *)data, NULL), b = NULL;
+    b = mt_tensor_new_view(MT_I64, 1, (int64_t[]){2}, wanted, NULL);
+    mt_port           ports[] = {{.dtype = MT_F32, .rank = 1, .shape = {4}}, {.dtype = MT_I64, .rank = 1, .shape = {2}}};
+    const mt_tensor  *values[] = {a, b};
+    mt_session_params params = {.threads = 1, .inputs = ports, .n_inputs = 2};
+
+    expect(model, &params, MT_ERROR_MODEL,
+           "node mt.Reshape.3 (Reshape, opset 13): the shape of its output depends on data; only shapes that follow from the inputs' are "
+           "supported");
+    params.values = values;
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
+        g_autoptr(GError) error = NULL;
+
+        params.backend = backends[i];
+        g_autoptr(mt_session) session = mt_session_new(model, &params, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(mt_session_output(session, 0)->rank, ==, 2);
+        g_assert_cmpint(mt_session_output(session, 1)->shape[1], ==, 3);
+        g_assert_true(mt_session_run(session, (const void *[]){data, wanted}, (void *[]){relu, places}, &error));
+        g_assert_cmpfloat(relu[0], ==, 0);
+        g_assert_cmpfloat(relu[3], ==, 3);
+        g_assert_cmpint(places[1], ==, 2);
+        g_assert_false(mt_session_run(session, (const void *[]){other, wanted}, (void *[]){relu, places}, &error));
+        g_assert_error(error, MT_ERROR, MT_ERROR_RANGE);
+        g_assert_cmpstr(error->message, ==,
+                        "run the model: input 'x' is not the one that the session's shapes follow from; make a session for it");
+    }
+}
+
 /* A team of threads, each with a session of its own over one model, gives what a lone session gives. */
 static void test_team(void)
 {
@@ -498,6 +544,7 @@ int main(int argc, char **argv)
     g_test_add_func("/session/odd-outputs", test_odd_outputs);
     g_test_add_func("/session/queries", test_queries);
     g_test_add_func("/session/errors", test_errors);
+    g_test_add_func("/session/values", test_values);
     g_test_add_func("/session/team", test_team);
     return g_test_run();
 }
