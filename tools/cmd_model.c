@@ -4,10 +4,7 @@
 #include <string.h>
 
 static const mt_command *const verbs[] = {
-    &mt_command_model_info,
-    &mt_command_model_run,
-    &mt_command_model_bench,
-    &mt_command_model_quantize,
+    &mt_command_model_info, &mt_command_model_run, &mt_command_model_bench, &mt_command_model_verify, &mt_command_model_quantize,
 };
 
 static void print_help(void)
@@ -30,12 +27,12 @@ static int run(int argc, char **argv)
     for (size_t i = 0; argc >= 2 && i < G_N_ELEMENTS(verbs); i++)
         if (strcmp(argv[1], verbs[i]->name + strlen("model ")) == 0)
             return verbs[i]->run(argc - 1, argv + 1);
-    return mt_command_usage(&mt_command_model, "info, run, bench or quantize is wanted");
+    return mt_command_usage(&mt_command_model, "info, run, bench, verify or quantize is wanted");
 }
 
 const mt_command mt_command_model = {
     .name = "model",
-    .arguments = "info|run|bench|quantize MODEL.onnx",
-    .summary = "Look into an ONNX model, run it on arrays, measure it, make it int8.",
+    .arguments = "info|run|bench|verify|quantize MODEL.onnx",
+    .summary = "Look into an ONNX model, run it on arrays, measure it, verify its precisions, make it int8.",
     .run = run,
 };

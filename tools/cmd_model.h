@@ -4,6 +4,7 @@
 
 #include "tools/command.h"
 
-extern const mt_command mt_command_model_info, mt_command_model_run, mt_command_model_bench, mt_command_model_quantize;
+extern const mt_command mt_command_model_info, mt_command_model_run, mt_command_model_bench, mt_command_model_verify,
+    mt_command_model_quantize;
 
 #endif

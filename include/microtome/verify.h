@@ -22,6 +22,9 @@ typedef struct mt_verify_figures {
     double  relative_error; /* ||a - b|| / ||b|| over all features together */
 } mt_verify_figures;
 
+/* Two encoders whose features may be compared: cards that make the same input of a tile and the same feature of the output, and
+ * features of one width.  MT_ERROR_MODEL names both files and the first difference. */
+MT_PUBLIC bool mt_verify_agree(const mt_encoder *encoder, const mt_encoder *reference, GError **error);
 /* Features of `inputs`, float32 N x D.  inputs: float32 N x planes x size x size as the graph wants them, after normalisation
  * (mt_pipeline_sample makes them of real cases).  MT_ERROR_INPUT for another shape or type. */
 MT_PUBLIC mt_tensor *mt_verify_encode(const mt_verify_side *side, const mt_tensor *inputs, int threads, GError **error);

@@ -1,8 +1,10 @@
 #include <microtome/verify.h>
 
+#include "src/encoder/card_text.h"
 #include "src/encoder/encoder_private.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The graph's input without its batch: planes, size, size. */
 static bool check_inputs(const mt_encoder *encoder, const mt_tensor *inputs, GError **error)
@@ -52,6 +54,32 @@ static bool check_features(const mt_tensor *features, const mt_tensor *reference
     g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "compare features: %s %s with %s %s: two float32 N x D of one shape are wanted",
                 mt_dtype_name(features->dtype), ours, mt_dtype_name(reference->dtype), theirs);
     return false;
+}
+
+/* What the card says of pixels and of pooling; the names of graph ports and the batch may differ. */
+static char *contract_text(const mt_encoder *encoder)
+{
+    mt_card  card = *encoder->card;
+    GString *text = g_string_new(NULL);
+
+    card.input = card.output = NULL;
+    mt_card_text_put_contract(text, &card);
+    g_string_append_printf(text, "features=%" G_GINT64_FORMAT "\n", encoder->dim);
+    return g_string_free(text, FALSE);
+}
+
+bool mt_verify_agree(const mt_encoder *encoder, const mt_encoder *reference, GError **error)
+{
+    g_autofree char *ours = contract_text(encoder), *theirs = contract_text(reference);
+    g_auto(GStrv) a = g_strsplit(ours, "\n", -1), b = g_strsplit(theirs, "\n", -1);
+
+    for (guint i = 0; a[i] != NULL && b[i] != NULL; i++)
+        if (strcmp(a[i], b[i]) != 0) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "compare %s with %s: one has %s, the other %s", encoder->path, reference->path,
+                        a[i], b[i]);
+            return false;
+        }
+    return true;
 }
 
 typedef struct row_sums {

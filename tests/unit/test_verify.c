@@ -142,12 +142,29 @@ static void test_refused_inputs(void)
     g_assert_cmpstr(error->message, ==, "sample tiles: the cases have no tile with foreground that can be read: name others");
 }
 
+static void test_agree(void)
+{
+    g_autoptr(mt_encoder) a = load_encoder("unit/data/encoder", "open", CARD);
+    g_autoptr(mt_encoder) b = load_encoder("unit/data/encoder", "open", "[encoder]\nsize_px=16\nvalue=rgb8\nmean=0\nstd=1\nbatch=2\n");
+    g_autoptr(mt_encoder) c = load_encoder("unit/data/encoder", "open", "[encoder]\nsize_px=16\nvalue=rgb8\nmean=0.5\nstd=1\n");
+    g_autofree char *path = in_test_folder("open.onnx");
+    g_autofree char *message = g_strdup_printf("compare %s with %s: one has mean=0, the other mean=0.5", path, path);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(mt_verify_agree(a, b, &error));
+    g_assert_no_error(error);
+    g_assert_false(mt_verify_agree(a, c, &error));
+    g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
+    g_assert_cmpstr(error->message, ==, message);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     make_test_folder("mt-verify-XXXXXX");
     g_test_add_func("/verify/figures", test_figures);
     g_test_add_func("/verify/zero-row", test_zero_row);
+    g_test_add_func("/verify/agree", test_agree);
     g_test_add_func("/verify/refused/features", test_refused_features);
     g_test_add_func("/verify/refused/inputs", test_refused_inputs);
     g_test_add_func("/verify/sample", test_sample);
