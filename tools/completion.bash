@@ -16,10 +16,20 @@ _microtome() {
   heatmap) options='--out --colormap --class --scale --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
-      mapfile -t COMPREPLY < <(compgen -W 'info run bench' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")
       return
     fi
-    options='--json --input --out --reference --precision --threads --batch --seconds --profile --help' ;;
+    case ${COMP_WORDS[2]} in
+    info) options='--json --check --help' ;;
+    run) options='--input --out --precision --reference --threads --help' ;;
+    bench) options='--batch --threads --precision --seconds --profile --json --help' ;;
+    verify)
+      precisions='bf16 int8 bf16,int8'
+      options='--precision --against --tiles --input --overlap --mask --mpp --slide-mpp --threads --json --help'
+      ;;
+    quantize) options='--out --input --calibrate --tiles --method --percentile --balance --keep --cosine --threads --force --help' ;;
+    esac
+    ;;
   esac
   if [ "${COMP_WORDS[COMP_CWORD-1]}" = --precision ]; then
     mapfile -t COMPREPLY < <(compgen -W "$precisions" -- "$word")

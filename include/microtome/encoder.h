@@ -60,6 +60,8 @@ MT_PUBLIC mt_model      *mt_encoder_model(const mt_encoder *encoder);
 /* Width of a feature row. */
 MT_PUBLIC int64_t mt_encoder_dim(const mt_encoder *encoder);
 
+/* The card as a key file, every key with the value in force, what was verified apart; free with g_free. */
+MT_PUBLIC char *mt_encoder_card_text(const mt_encoder *encoder);
 /* The card lists the precision as verified, and for this very model file where it names one; fp32 always is. */
 MT_PUBLIC bool mt_encoder_is_verified(const mt_encoder *encoder, mt_precision precision);
 /* What `auto` means: the fastest precision that this CPU has natively among the verified ones (int8: of a quantised model);

@@ -1,4 +1,5 @@
 #include "src/encoder/card.h"
+#include "src/encoder/card_text.h"
 #include "src/encoder/demo_resource.h"
 #include "src/encoder/encoder_private.h"
 #include "src/encoder/model_card.h"
@@ -50,6 +51,11 @@ mt_model *mt_encoder_model(const mt_encoder *encoder)
 int64_t mt_encoder_dim(const mt_encoder *encoder)
 {
     return encoder->dim;
+}
+
+char *mt_encoder_card_text(const mt_encoder *encoder)
+{
+    return mt_card_text_new(encoder->card);
 }
 
 static const mt_port *input_port(const mt_encoder *encoder)
