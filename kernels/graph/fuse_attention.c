@@ -7,13 +7,25 @@
  *   q, kt, v, mask -> mt.Attention(scale c) -> y              y = softmax(c q kt + mask) v
  *
  * The scale may be a Div, stand on q or kt instead, or be missing; so may the mask.  q (.., L, D), kt (.., D, S), v (.., S, E)
- * of one rank with equal leading dimensions. */
+ * of one rank with equal leading dimensions.  There may be several masks, and the leading dimensions of the scores may be
+ * split for one and joined again, as shifted windows do:
+ *
+ *   .. -> Add bias -> Reshape (N, windows, heads, L, S) -> Add mask -> Reshape (N windows, heads, L, S) -> Softmax -> ..
+ *
+ * q, kt and v then get the dimensions that split finest, and the masks are added up beforehand. */
 #include "kernels/graph/activation.h"
+#include "kernels/graph/insert.h"
 #include "kernels/graph/match.h"
 #include "kernels/graph/passes.h"
 
+#define MASKS_MAX 4
+#define CHAIN_MAX 8 /* nodes between the product and the softmax */
+
 typedef struct attention {
-    mt_value *q, *kt, *v, *mask;
+    mt_value *q, *kt, *v;
+    mt_value *masks[MASKS_MAX], *sums[MASKS_MAX]; /* what is added, and a value of the shape it is broadcast to */
+    int       n_masks;
+    mt_value *finest; /* the scores where they have most dimensions */
     double    scale;
 } attention;
 
@@ -52,39 +64,136 @@ static bool fits_scores(const mt_value *mask, const mt_value *scores)
     return true;
 }
 
-/* The product q kt inside `scores`, stepping over mask and scale. */
-static mt_node *find_scores(const mt_uses *uses, mt_value *scores, attention *a)
+/* Does the product lie above `value`, where a chain of scores may be followed to it? */
+static bool leads_to_product(const mt_uses *uses, const mt_value *value, int depth)
 {
-    mt_node *add = mt_made_by(scores, "Add");
-    double   number;
+    const mt_node *node = value == NULL || value->constant != NULL || depth == 0 ? NULL : value->producer;
 
-    if (mt_uses_count(uses, scores) != 1)
-        return NULL;
-    for (int i = 0; add != NULL && a->mask == NULL && i < 2; i++) {
-        double    scale = 1;
-        mt_value *side = mt_node_input(add, i), *mask = mt_node_input(add, 1 - i);
-
-        if (side == NULL || mask == NULL || mt_uses_count(uses, side) != 1 || mt_value_scalar(mask, &number))
-            continue;
-        if (!mt_same_shape(side, scores) || mt_made_by(strip_scale(uses, side, &scale), "MatMul") == NULL || !fits_scores(mask, scores))
-            continue;
-        a->mask = mask;
-        scores = side;
-    }
-    scores = strip_scale(uses, scores, &a->scale);
-    return mt_uses_count(uses, scores) == 1 ? mt_made_by(scores, "MatMul") : NULL;
+    if (node == NULL || mt_uses_count(uses, value) != 1)
+        return false;
+    if (mt_is(node, "MatMul"))
+        return true;
+    if (!mt_is(node, "Add") && !mt_is(node, "Mul") && !mt_is(node, "Div") && !mt_is(node, "Reshape"))
+        return false;
+    return leads_to_product(uses, mt_node_input(node, 0), depth - 1) || leads_to_product(uses, mt_node_input(node, 1), depth - 1);
 }
 
-static bool have_equal_batches(const attention *a)
+/* One step up over `scores` = side + mask; NULL when that is not what it is. */
+static mt_value *step_over_mask(const mt_uses *uses, mt_value *scores, attention *a)
+{
+    mt_node *add = scores->producer;
+
+    for (int i = 0; i < 2 && a->n_masks < MASKS_MAX && a->scale == 1; i++) {
+        mt_value *side = mt_node_input(add, i), *mask = mt_node_input(add, 1 - i);
+
+        if (!mt_same_shape(side, scores) || !leads_to_product(uses, side, CHAIN_MAX) || !fits_scores(mask, scores) ||
+            leads_to_product(uses, mask, CHAIN_MAX))
+            continue;
+        a->masks[a->n_masks] = mask;
+        a->sums[a->n_masks++] = scores;
+        return side;
+    }
+    return NULL;
+}
+
+static bool keeps_matrices(const mt_value *from, const mt_value *to)
+{
+    return from != NULL && from->rank >= 2 && to->rank >= 2 && from->shape[from->rank - 1] == to->shape[to->rank - 1] &&
+           from->shape[from->rank - 2] == to->shape[to->rank - 2];
+}
+
+/* The product q kt that `scores` are made of, stepping over masks, scales and reshapes that nobody else looks into. */
+static mt_node *find_scores(const mt_uses *uses, mt_value *scores, attention *a)
+{
+    a->finest = scores;
+    for (int i = 0; i < CHAIN_MAX && scores != NULL && scores->constant == NULL && mt_uses_count(uses, scores) == 1; i++) {
+        mt_value *up;
+
+        if (scores->rank > a->finest->rank)
+            a->finest = scores;
+        if (mt_is(scores->producer, "MatMul"))
+            return scores->producer;
+        if (mt_is(scores->producer, "Add"))
+            up = step_over_mask(uses, scores, a);
+        else if (mt_is(scores->producer, "Reshape"))
+            up = keeps_matrices(mt_node_input(scores->producer, 0), scores) ? mt_node_input(scores->producer, 0) : NULL;
+        else
+            up = strip_scale(uses, scores, &a->scale);
+        scores = up == scores ? NULL : up;
+    }
+    return NULL;
+}
+
+static bool is_stack_of(const mt_value *value, const mt_value *scores)
+{
+    if (value->rank != scores->rank || value->rank < 3 || value->dtype != MT_F32)
+        return false;
+    return memcmp(value->shape, scores->shape, (size_t)(value->rank - 2) * sizeof *value->shape) == 0;
+}
+
+static bool have_equal_batches(const attention *a, const mt_value *softmax)
 {
     int rank = a->q->rank;
 
-    if (rank < 3 || a->kt->rank != rank || a->v->rank != rank)
-        return false;
     for (int i = 0; i < rank - 2; i++)
-        if (a->q->shape[i] != a->kt->shape[i] || a->q->shape[i] != a->v->shape[i])
+        if (a->kt->rank != rank || a->q->shape[i] != a->kt->shape[i])
             return false;
-    return a->q->dtype == MT_F32 && a->kt->dtype == MT_F32 && a->v->dtype == MT_F32;
+    return a->kt->rank == rank && rank >= 3 && a->q->dtype == MT_F32 && a->kt->dtype == MT_F32 && is_stack_of(a->v, softmax);
+}
+
+/* The leading dimensions `coarse` of a mask for scores of shape `whole`, whose dimensions are products of neighbours among the
+ * leading ones of `finest`: the mask's shape over those.  False when they are not. */
+static bool refine_mask(const mt_value *mask, const mt_value *whole, const mt_value *finest, int64_t *shape)
+{
+    int at = 0, leading = finest->rank - 2;
+
+    for (int i = 0; i < whole->rank - 2; i++) {
+        int     own = i - (whole->rank - mask->rank);
+        bool    repeated = own < 0 || mask->shape[own] == 1;
+        int64_t left = whole->shape[i];
+
+        for (bool first = true; at < leading && (first || left > 1 || (i == whole->rank - 3)); first = false, at++) {
+            if (left % finest->shape[at] != 0)
+                return false;
+            left /= finest->shape[at];
+            shape[at] = repeated ? 1 : finest->shape[at];
+        }
+        if (left != 1)
+            return false;
+    }
+    for (int i = 1; i <= 2; i++)
+        shape[finest->rank - i] = i <= mask->rank ? mask->shape[mask->rank - i] : 1;
+    return at == leading;
+}
+
+/* All masks as one; *sum is left alone when there are none. */
+static bool add_masks(const mt_inserter *at, const attention *a, mt_value **sum, GError **error)
+{
+    for (int i = 0; i < a->n_masks; i++) {
+        int64_t   shape[MT_MAX_RANK];
+        mt_value *mask = a->masks[i];
+
+        if (a->sums[i]->rank != a->finest->rank) {
+            refine_mask(mask, a->sums[i], a->finest, shape);
+            mask = mt_insert_reshape(at, mask, a->finest->rank, shape, error);
+        }
+        *sum = mask == NULL || *sum == NULL ? mask : mt_insert_binary(at, "Add", mask, *sum, error);
+        if (*sum == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool can_refine(const attention *a)
+{
+    int64_t shape[MT_MAX_RANK];
+
+    if (a->finest->rank > MT_MAX_RANK)
+        return false;
+    for (int i = 0; i < a->n_masks; i++)
+        if (a->sums[i]->rank != a->finest->rank && !refine_mask(a->masks[i], a->sums[i], a->finest, shape))
+            return false;
+    return true;
 }
 
 static bool match(const mt_uses *uses, const mt_node *last, attention *a)
@@ -95,30 +204,47 @@ static bool match(const mt_uses *uses, const mt_node *last, attention *a)
     if (softmax == NULL || !is_over_last(softmax) || mt_uses_count(uses, mt_node_output(softmax, 0)) != 1)
         return false;
     product = find_scores(uses, mt_node_input(softmax, 0), a);
-    if (product == NULL)
+    if (product == NULL || !can_refine(a))
         return false;
     a->q = strip_scale(uses, mt_node_input(product, 0), &a->scale);
     a->kt = strip_scale(uses, mt_node_input(product, 1), &a->scale);
     a->v = mt_node_input(last, 1);
-    return have_equal_batches(a);
+    return have_equal_batches(a, mt_node_output(softmax, 0));
+}
+
+/* `value` with the leading dimensions of the finest scores. */
+static mt_value *refined(const mt_inserter *at, const attention *a, mt_value *value, GError **error)
+{
+    int     rank = a->finest->rank;
+    int64_t shape[MT_MAX_RANK];
+
+    memcpy(shape, a->finest->shape, sizeof shape);
+    shape[rank - 2] = value->shape[value->rank - 2];
+    shape[rank - 1] = value->shape[value->rank - 1];
+    return mt_insert_reshape(at, value, rank, shape, error);
 }
 
 static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *last, GError **error)
 {
-    attention a;
-    mt_node  *node;
+    mt_inserter at = {graph, uses, last};
+    mt_value   *out = mt_node_output(last, 0), *operands[4] = {NULL}, *y;
+    attention   a;
+    mt_node    *node;
 
     if (!match(uses, last, &a))
         return false;
-    node = mt_graph_add_node(graph, "mt.Attention", last->name, (mt_value *[]){a.q, a.kt, a.v, a.mask}, a.mask == NULL ? 3 : 4, 1, last,
-                             error);
+    if ((operands[0] = refined(&at, &a, a.q, error)) == NULL || (operands[1] = refined(&at, &a, a.kt, error)) == NULL ||
+        (operands[2] = refined(&at, &a, a.v, error)) == NULL || !add_masks(&at, &a, &operands[3], error))
+        return false;
+    node = mt_insert_node(&at, "mt.Attention", operands, operands[3] == NULL ? 3 : 4, error);
     if (node == NULL)
         return false;
     mt_node_set_float(node, "scale", a.scale);
-    mt_copy_type(mt_node_output(node, 0), mt_node_output(last, 0));
-    mt_uses_add_node(uses, node);
-    mt_uses_forget(uses, last);
-    mt_uses_replace(uses, mt_node_output(last, 0), mt_node_output(node, 0));
+    y = mt_insert_finish(&at, node, error);
+    y = y == NULL ? NULL : mt_insert_reshape(&at, y, out->rank, out->shape, error);
+    if (y == NULL)
+        return false;
+    mt_insert_replace(&at, out, y);
     return true;
 }
 

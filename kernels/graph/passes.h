@@ -14,6 +14,7 @@ int mt_pass_fold_batch_norm(mt_graph *graph, GError **error);
 int mt_pass_read_quantised(mt_graph *graph, GError **error);
 
 /* Passes over a bound graph. */
+int mt_pass_expand_einsum(mt_graph *graph, GError **error);
 int mt_pass_fuse_gelu(mt_graph *graph, GError **error);
 int mt_pass_fuse_gate(mt_graph *graph, GError **error);
 int mt_pass_fuse_layer_norm(mt_graph *graph, GError **error);

@@ -3,57 +3,10 @@
 #include "kernels/graph/activation.h"
 #include "kernels/graph/fused.h"
 #include "kernels/graph/passes.h"
-#include "tests/kernels/graph_maker.h"
+#include "tests/kernels/pass_checks.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef int (*pass)(mt_graph *graph, GError **error);
-
-static int count_op(const mt_graph *graph, const char *op)
-{
-    int n = 0;
-
-    for (guint i = 0; i < graph->nodes->len; i++)
-        n += strcmp(((const mt_node *)graph->nodes->pdata[i])->op, op) == 0;
-    return n;
-}
-
-static mt_node *find_op(const mt_graph *graph, const char *op)
-{
-    for (guint i = 0; i < graph->nodes->len; i++)
-        if (strcmp(((const mt_node *)graph->nodes->pdata[i])->op, op) == 0)
-            return graph->nodes->pdata[i];
-    return NULL;
-}
-
-/* Runs the passes over a clone and returns it; each must rewrite as often as told. */
-static mt_graph *rewrite(maker *m, mt_value *out, int n, const pass *passes, const int *times)
-{
-    g_autoptr(GError) error = NULL;
-    mt_graph *graph;
-
-    if (m->graph->outputs->len == 0)
-        mt_graph_mark_output(m->graph, out);
-    g_assert_true(mt_graph_infer(m->graph, &error));
-    graph = mt_graph_clone(m->graph);
-    mt_graph_sweep(graph);
-    for (int i = 0; i < n; i++)
-        g_assert_cmpint(passes[i](graph, &error), ==, times[i]);
-    g_assert_no_error(error);
-    return graph;
-}
-
-#define REWRITE(m, out, p, times) rewrite(m, out, 1, (pass[]){p}, (int[]){times})
-
-/* The graph of `m` means the same on both backends; uses it up. */
-static void check_meaning(maker *m, const char *what)
-{
-    mt_value *out = m->graph->outputs->pdata[0];
-
-    g_ptr_array_set_size(m->graph->outputs, 0);
-    CHECK(m, what, out);
-}
 
 static mt_value *conv(maker *m, mt_value *x, int64_t in, int64_t out, bool bias)
 {
@@ -100,7 +53,7 @@ static void test_simplify(void)
     y = OP(&m, "Relu", y);
     graph = REWRITE(&m, y, mt_pass_simplify, 4);
     g_assert_cmpint(graph->nodes->len, ==, 1);
-    check_meaning(&m, "simplify");
+    pass_check_meaning(&m, "simplify");
 
     m = maker_new(1, 13);
     kept = REWRITE(&m, OP(&m, "Identity", maker_input(&m, DIMS(2))), mt_pass_simplify, 0); /* an output needs a producer */
@@ -122,8 +75,8 @@ static void test_widen_half(void)
     graph = REWRITE(&m, OP(&m, "Relu", y), mt_pass_widen_half, 3);
     g_assert_cmpint(((mt_value *)graph->inputs->pdata[0])->dtype, ==, MT_F16);
     g_assert_true(mt_graph_infer(graph, NULL));
-    g_assert_cmpint(mt_node_output(find_op(graph, "Add"), 0)->dtype, ==, MT_F32);
-    g_assert_cmpint(mt_node_output(find_op(graph, "Relu"), 0)->dtype, ==, MT_F32);
+    g_assert_cmpint(mt_node_output(pass_find(graph, "Add"), 0)->dtype, ==, MT_F32);
+    g_assert_cmpint(mt_node_output(pass_find(graph, "Relu"), 0)->dtype, ==, MT_F32);
     g_assert_cmpint(((mt_value *)graph->outputs->pdata[0])->dtype, ==, MT_F16);
     maker_clear(&m);
 
@@ -144,10 +97,10 @@ static void test_fold_pad(void)
                maker_constant(&m, 1, 0, DIMS(4, k == 1 ? 4 : 3, 3, 3)));
         maker_ints(y, "pads", 4, (int64_t[]){1, 0, 0, 0});
         graph = REWRITE(&m, y, mt_pass_fold_pad, k == 0);
-        g_assert_cmpint(count_op(graph, "Pad"), ==, k != 0);
+        g_assert_cmpint(pass_count(graph, "Pad"), ==, k != 0);
         if (k == 0)
-            g_assert_cmpint(mt_node_attr(find_op(graph, "Conv"), "pads")->ints[0], ==, 2);
-        check_meaning(&m, "pad");
+            g_assert_cmpint(mt_node_attr(pass_find(graph, "Conv"), "pads")->ints[0], ==, 2);
+        pass_check_meaning(&m, "pad");
     }
 }
 
@@ -168,8 +121,8 @@ static void test_fold_batch_norm(void)
         if (k == 4) /* no convolution before */
             z = norm(&m, x, 6);
         graph = REWRITE(&m, z, mt_pass_fold_batch_norm, k < 3);
-        g_assert_cmpint(count_op(graph, "BatchNormalization"), ==, k >= 3);
-        check_meaning(&m, "batch norm");
+        g_assert_cmpint(pass_count(graph, "BatchNormalization"), ==, k >= 3);
+        pass_check_meaning(&m, "batch norm");
     }
 }
 
@@ -220,10 +173,10 @@ static void test_gelu(void)
                                                                  : gelu(&m, x, k - 5, 0.25);
         g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gelu, k < 5);
 
-        g_assert_cmpint(count_op(graph, "mt.Activation"), ==, k < 5);
+        g_assert_cmpint(pass_count(graph, "mt.Activation"), ==, k < 5);
         if (k < 5)
             g_assert_cmpint(graph->nodes->len, ==, 1);
-        check_meaning(&m, "gelu");
+        pass_check_meaning(&m, "gelu");
     }
 }
 
@@ -259,10 +212,10 @@ static void test_gate(void)
         mt_value *y = gate(&m, OP(&m, "Mul", maker_input(&m, DIMS(3, 40)), maker_number(&m, 5)), k);
         g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gate, k < 5);
 
-        g_assert_cmpint(count_op(graph, "mt.Activation"), ==, k < 5);
+        g_assert_cmpint(pass_count(graph, "mt.Activation"), ==, k < 5);
         if (k < 5)
             g_assert_cmpint(graph->nodes->len, ==, 2);
-        check_meaning(&m, "gate");
+        pass_check_meaning(&m, "gate");
     }
 }
 
@@ -287,12 +240,12 @@ static void test_layer_norm(void)
         mt_value *x = maker_input(&m, DIMS(2, 12, 12));
         g_autoptr(mt_graph) graph = REWRITE(&m, layer_norm(&m, x, k), mt_pass_fuse_layer_norm, k < 3);
 
-        g_assert_cmpint(count_op(graph, "LayerNormalization"), ==, k < 3);
+        g_assert_cmpint(pass_count(graph, "LayerNormalization"), ==, k < 3);
         if (k < 3) {
             g_assert_cmpint(graph->nodes->len, ==, k == 2 ? 2 : 1);
-            g_assert_cmpfloat(fabs(mt_node_float(find_op(graph, "LayerNormalization"), "epsilon", 0) - 1e-6), <, 1e-12);
+            g_assert_cmpfloat(fabs(mt_node_float(pass_find(graph, "LayerNormalization"), "epsilon", 0) - 1e-6), <, 1e-12);
         }
-        check_meaning(&m, "layer norm");
+        pass_check_meaning(&m, "layer norm");
     }
 }
 
@@ -322,12 +275,12 @@ static void test_attention(void)
         if (k == 4)
             mt_node_set_int(maker_node(y), "axis", 3);
         graph = REWRITE(&m, y, mt_pass_fuse_attention, k < 3);
-        g_assert_cmpint(count_op(graph, "mt.Attention"), ==, k < 3);
+        g_assert_cmpint(pass_count(graph, "mt.Attention"), ==, k < 3);
         if (k < 3) {
             g_assert_cmpint(graph->nodes->len, ==, 1);
             g_assert_cmpfloat(mt_node_float(graph->nodes->pdata[0], "scale", 0), ==, k == 2 ? 1 : 0.5);
         }
-        check_meaning(&m, "attention");
+        pass_check_meaning(&m, "attention");
     }
 }
 
@@ -345,13 +298,13 @@ static void test_activation(void)
     g_assert_cmpint(fused->n, ==, 3); /* relu, linear, clip */
     g_assert_cmpint(fused->posts[0].activation.function, ==, MT_FN_RELU);
     g_assert_cmpint(fused->posts[2].activation.function, ==, MT_FN_CLIP);
-    check_meaning(&m, "activation");
+    pass_check_meaning(&m, "activation");
 
     m = maker_new(9, 14);
     y = conv(&m, maker_input(&m, DIMS(2, 4, 5, 5)), 4, 6, true);
     y = OP(&m, "Mul", y, OP(&m, "Tanh", y)); /* the convolution is read twice */
     shared = REWRITE(&m, y, mt_pass_fuse_activation, 0);
-    check_meaning(&m, "no activation");
+    pass_check_meaning(&m, "no activation");
 }
 
 static void test_bias(void)
@@ -371,8 +324,8 @@ static void test_bias(void)
             b = maker_constant(&m, 1, 0, DIMS(5, 1, 1));
         }
         graph = REWRITE(&m, OP(&m, "Add", b, y), mt_pass_fuse_bias, k < 3);
-        g_assert_cmpint(count_op(graph, "Add"), ==, k >= 3);
-        check_meaning(&m, "bias");
+        g_assert_cmpint(pass_count(graph, "Add"), ==, k >= 3);
+        pass_check_meaning(&m, "bias");
     }
 }
 
@@ -391,11 +344,11 @@ static void test_residual(void)
         if (k == 4) /* no product */
             y = OP(&m, "Exp", x);
         z = OP(&m, "Relu", OP(&m, "Add", r, y));
-        graph = rewrite(&m, z, 2, (pass[]){mt_pass_fuse_activation, mt_pass_fuse_residual}, (int[]){1, k < 2});
-        g_assert_cmpint(count_op(graph, "Add"), ==, k >= 2);
+        graph = pass_rewrite(&m, z, 2, (pass_fn[]){mt_pass_fuse_activation, mt_pass_fuse_residual}, (int[]){1, k < 2});
+        g_assert_cmpint(pass_count(graph, "Add"), ==, k >= 2);
         if (k < 2) /* the sum's own function came along, and the node stands behind the producer of the other branch */
             g_assert_cmpint(mt_node_fused(graph->nodes->pdata[graph->nodes->len - 1])->n, ==, 2);
-        check_meaning(&m, "residual");
+        pass_check_meaning(&m, "residual");
     }
 }
 
