@@ -1,118 +1,172 @@
-/* Layer normalisation over the last dimension as exporters before opset 17 write it out:
+/* A normalisation that exporters write out becomes one node:
  *
  *   x -> ReduceMean -> Sub d = x - mean -> Div -> Mul scale -> Add shift -> y
  *                       \-> Pow 2 (or d d) -> ReduceMean -> Add epsilon -> Sqrt -/ (divisor)
  *
- *   x -> LayerNormalization(scale, shift; axis -1, epsilon) -> y
+ *   over the last dimensions     x -> LayerNormalization(scale, shift; axis, epsilon) -> y
+ *   over the channels            x -> Transpose -> LayerNormalization -> Transpose -> y        (views, as a rule)
+ *   over the pixels              x -> mt.GroupNorm(scale, shift; one group a channel) -> y
  *
- * Some exports compute d twice; the shift may be missing. */
-#include "kernels/graph/activation.h"
-#include "kernels/graph/match.h"
+ * The quotient may be a product with the reciprocal root, d may be computed twice, scale and shift, or the shift, be missing. */
+#include "kernels/graph/insert.h"
+#include "kernels/graph/norm_pattern.h"
 #include "kernels/graph/passes.h"
 
-/* The value whose mean over the last dimension, kept, `value` is. */
-static mt_value *mean_of(const mt_value *value)
-{
-    const mt_node *mean = mt_made_by(value, "ReduceMean");
-    const mt_attr *attr = mean == NULL ? NULL : mt_node_attr(mean, "axes");
-    mt_value      *x = mean == NULL ? NULL : mt_node_input(mean, 0), *axes = mean == NULL ? NULL : mt_node_input(mean, 1);
-    int64_t        axis;
+typedef enum norm_kind { NORM_NONE, NORM_LAST, NORM_CHANNELS, NORM_PIXELS } norm_kind;
 
-    if (x == NULL || mt_node_int(mean, "keepdims", 1) != 1)
-        return NULL;
-    if (attr != NULL && attr->type == MT_ATTR_INTS && attr->n == 1)
-        axis = attr->ints[0];
-    else if (axes != NULL && axes->constant != NULL && axes->dtype == MT_I64 && mt_tensor_count(axes->constant) == 1)
-        axis = *(const int64_t *)axes->constant->data;
-    else
-        return NULL;
-    return axis == -1 || axis == x->rank - 1 ? x : NULL;
-}
+typedef struct layer_norm {
+    norm_kind kind;
+    unsigned  axes, along; /* that the mean is over; that scale and shift lie along */
+    double    epsilon;
+    mt_value *x, *scale, *shift, *end;
+} layer_norm;
 
 /* x, when `value` = x - mean(x). */
-static mt_value *centred(const mt_value *value)
+static mt_value *centred(const mt_value *value, unsigned axes)
 {
     const mt_node *sub = mt_made_by(value, "Sub");
     mt_value      *x = sub == NULL ? NULL : mt_node_input(sub, 0);
+    unsigned       own;
 
-    return x != NULL && mean_of(mt_node_input(sub, 1)) == x ? x : NULL;
+    return x != NULL && mt_mean_of(mt_node_input(sub, 1), &own) == x && own == axes ? x : NULL;
 }
 
-/* x, when `value` = (x - mean(x))^2. */
-static mt_value *centred_square(const mt_value *value)
+/* x, when `node` = (x - mean(x)) / sqrt(variance(x) + epsilon); the two differences may be different nodes. */
+static mt_value *normalised(const mt_node *node, unsigned *axes, double *epsilon)
 {
-    const mt_node *pow = mt_made_by(value, "Pow"), *mul = mt_made_by(value, "Mul");
+    mt_value *d = mt_rms_normalised(node, axes, epsilon), *x;
 
-    if (pow != NULL)
-        return mt_is_number(mt_node_input(pow, 1), 2) ? centred(mt_node_input(pow, 0)) : NULL;
-    return mul != NULL && mt_node_input(mul, 0) == mt_node_input(mul, 1) ? centred(mt_node_input(mul, 0)) : NULL;
-}
-
-/* x, when `div` = (x - mean(x)) / sqrt(variance(x) + epsilon). */
-static mt_value *normalised(const mt_node *div, double *epsilon)
-{
-    mt_value      *x = centred(mt_node_input(div, 0));
-    const mt_node *root = mt_made_by(mt_node_input(div, 1), "Sqrt");
-    const mt_node *sum = root == NULL ? NULL : mt_made_by(mt_node_input(root, 0), "Add");
-
-    for (int i = 0; x != NULL && sum != NULL && i < 2; i++)
-        if (mt_value_scalar(mt_node_input(sum, i), epsilon) && centred_square(mean_of(mt_node_input(sum, 1 - i))) == x)
-            return x;
-    return NULL;
-}
-
-/* A vector over the last dimension. */
-static bool is_row(const mt_value *value, const mt_value *x)
-{
-    int64_t width = x->shape[x->rank - 1];
-
-    return mt_is_vector(value, width) && (value->rank == 0 || value->shape[value->rank - 1] == width);
-}
-
-static mt_value *as_vector(mt_graph *graph, mt_value *value)
-{
-    mt_tensor *t = value->constant;
-    int64_t    count = mt_tensor_count(t);
-
-    if (t->rank == 1)
-        return value;
-    g_autoptr(mt_tensor) flat = mt_tensor_new(MT_F32, 1, &count, NULL);
-    if (flat == NULL)
+    if (d != NULL)
+        return centred(d, *axes);
+    if (!mt_is(node, "Div") || mt_made_by(mt_node_input(node, 0), "Sub") == NULL)
         return NULL;
-    memcpy(flat->data, t->data, mt_tensor_bytes(t));
-    return mt_graph_add_constant(graph, NULL, flat);
+    d = mt_rms_divisor(node, axes, epsilon);
+    x = d == NULL ? NULL : centred(d, *axes);
+    return x != NULL && centred(mt_node_input(node, 0), *axes) == x ? x : NULL;
 }
 
-static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *div, GError **error)
+static norm_kind kind_of(unsigned axes, int rank)
 {
-    double    epsilon = 0;
-    mt_value *x = normalised(div, &epsilon), *inputs[3] = {x, NULL, NULL};
-    mt_node  *mul = mt_followed_by(uses, div, "Mul"), *add, *end, *node;
+    unsigned all = (1u << rank) - 1, pixels = all & ~3u;
 
-    if (x == NULL || x->rank < 1 || x->dtype != MT_F32 || mul == NULL)
-        return false;
-    inputs[1] = mt_other_input(mul, mt_node_output(div, 0));
-    if (!is_row(inputs[1], x) || (inputs[1] = as_vector(graph, inputs[1])) == NULL)
-        return false;
+    for (int first = 0; first < rank; first++)
+        if (axes == (all & ~((1u << first) - 1)) && !(axes == pixels && rank > 3)) /* of images, the scale is one a channel */
+            return NORM_LAST;
+    if (rank < 3)
+        return NORM_NONE;
+    return axes == 2u ? NORM_CHANNELS : axes == pixels ? NORM_PIXELS : NORM_NONE;
+}
+
+/* Scale and shift, as far as they follow. */
+static void find_affine(const mt_uses *uses, mt_node *node, layer_norm *n)
+{
+    mt_node *mul = mt_followed_by(uses, node, "Mul"), *add;
+
+    n->end = mt_node_output(node, 0);
+    n->scale = mt_operand_along(mul, n->end, n->along);
+    if (n->scale == NULL)
+        return;
+    n->end = mt_node_output(mul, 0);
     add = mt_followed_by(uses, mul, "Add");
-    inputs[2] = add == NULL ? NULL : mt_other_input(add, mt_node_output(mul, 0));
-    if (!is_row(inputs[2], x) || (inputs[2] = as_vector(graph, inputs[2])) == NULL)
-        inputs[2] = NULL;
-    end = inputs[2] == NULL ? mul : add;
-    if (!mt_same_shape(x, mt_node_output(end, 0)))
+    n->shift = mt_operand_along(add, n->end, n->along);
+    if (n->shift != NULL)
+        n->end = mt_node_output(add, 0);
+}
+
+static bool match(const mt_uses *uses, mt_node *node, layer_norm *n)
+{
+    *n = (layer_norm){0};
+    n->x = normalised(node, &n->axes, &n->epsilon);
+    if (n->x == NULL || n->x->dtype != MT_F32 || !mt_same_shape(n->x, mt_node_output(node, 0)))
         return false;
-    node = mt_graph_add_node(graph, "LayerNormalization", end->name, inputs, inputs[2] == NULL ? 2 : 3, 1, end, error);
+    n->kind = kind_of(n->axes, n->x->rank);
+    n->along = n->kind == NORM_PIXELS ? 2u : n->axes;
+    find_affine(uses, node, n);
+    if (!mt_same_shape(n->x, n->end)) /* a scale that broadcasts further */
+        n->end = NULL;
+    return n->kind != NORM_NONE && n->end != NULL;
+}
+
+static mt_value *add_group_norm(const mt_inserter *at, const layer_norm *n, mt_value *const *inputs, int count, GError **error)
+{
+    mt_node *node = mt_insert_node(at, "mt.GroupNorm", inputs, count, error);
+
     if (node == NULL)
+        return NULL;
+    mt_node_set_int(node, "groups", n->x->shape[1]);
+    mt_node_set_float(node, "epsilon", n->epsilon);
+    return mt_insert_finish(at, node, error);
+}
+
+static mt_value *add_layer_norm(const mt_inserter *at, const layer_norm *n, mt_value *const *inputs, int count, GError **error)
+{
+    mt_node *node = mt_insert_node(at, "LayerNormalization", inputs, count, error);
+    int      first = n->kind == NORM_CHANNELS ? n->x->rank - 1 : g_bit_nth_lsf(n->axes, -1);
+
+    if (node == NULL)
+        return NULL;
+    mt_node_set_int(node, "axis", first - n->x->rank);
+    mt_node_set_float(node, "epsilon", n->epsilon);
+    return mt_insert_finish(at, node, error);
+}
+
+static void channels_last(int rank, int64_t *there, int64_t *back)
+{
+    for (int i = 0; i < rank; i++) {
+        there[i] = i == 0 ? 0 : i == rank - 1 ? 1 : i + 1;
+        back[i] = i == 0 ? 0 : i == 1 ? rank - 1 : i - 1;
+    }
+}
+
+static mt_value *add_channel_norm(const mt_inserter *at, const layer_norm *n, mt_value **inputs, int count, GError **error)
+{
+    int64_t   there[MT_MAX_RANK], back[MT_MAX_RANK];
+    mt_value *y;
+
+    channels_last(n->x->rank, there, back);
+    inputs[0] = mt_insert_transpose(at, n->x, there, error);
+    y = inputs[0] == NULL ? NULL : add_layer_norm(at, n, inputs, count, error);
+    return y == NULL ? NULL : mt_insert_transpose(at, y, back, error);
+}
+
+static int64_t count_along(const layer_norm *n)
+{
+    int64_t count = 1;
+
+    for (int i = 0; i < n->x->rank; i++)
+        count *= n->along >> i & 1 ? n->x->shape[i] : 1;
+    return count;
+}
+
+static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *node, GError **error)
+{
+    layer_norm  n;
+    mt_inserter at = {graph, uses, node};
+    mt_value   *inputs[3] = {NULL}, *y;
+    int         count;
+
+    if (!match(uses, node, &n))
         return false;
-    mt_node_set_int(node, "axis", -1);
-    mt_node_set_float(node, "epsilon", epsilon);
-    mt_copy_type(mt_node_output(node, 0), x);
-    mt_uses_add_node(uses, node);
-    mt_uses_replace(uses, mt_node_output(end, 0), mt_node_output(node, 0));
+    at.before = n.end->producer;
+    inputs[0] = n.x;
+    inputs[1] = n.scale == NULL ? mt_constant_vector(graph, count_along(&n), 1, error) : mt_as_vector(graph, n.scale, error);
+    inputs[2] = n.shift == NULL ? NULL : mt_as_vector(graph, n.shift, error);
+    if (inputs[1] == NULL || (n.shift != NULL && inputs[2] == NULL))
+        return false;
+    count = n.shift == NULL ? 2 : 3;
+    y = n.kind == NORM_PIXELS     ? add_group_norm(&at, &n, inputs, count, error)
+        : n.kind == NORM_CHANNELS ? add_channel_norm(&at, &n, inputs, count, error)
+                                  : add_layer_norm(&at, &n, inputs, count, error);
+    if (y == NULL)
+        return false;
+    mt_insert_replace(&at, n.end, y);
     return true;
 }
 
 int mt_pass_fuse_layer_norm(mt_graph *graph, GError **error)
 {
-    return mt_rewrite_each(graph, "Div", rewrite, error);
+    int quotients = mt_rewrite_each(graph, "Div", rewrite, error), products;
+
+    products = quotients < 0 ? -1 : mt_rewrite_each(graph, "Mul", rewrite, error);
+    return products < 0 ? -1 : quotients + products;
 }

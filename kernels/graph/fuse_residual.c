@@ -3,15 +3,15 @@
  *   x -> Conv -> Add -> y                      x -> Conv {+ r} -> y
  *   r ----------/                              r ----/
  *
- * for Conv, MatMul and Gemm whose result nobody else reads.  The node moves to where the Add stood, behind the producer of r.
+ * for Conv, MatMul and Gemm whose result nobody else reads; so does, for MatMul and Gemm, the Mul of a gated unit.  The node moves to where the Add stood, behind the producer of r.
  * Of two branches the later one takes the sum. */
 #include "kernels/graph/fused.h"
 #include "kernels/graph/match.h"
 #include "kernels/graph/passes.h"
 
-static bool is_product(const mt_node *node)
+static bool is_product(const mt_node *node, bool conv)
 {
-    return mt_is(node, "Conv") || mt_is(node, "MatMul") || mt_is(node, "Gemm");
+    return (conv && mt_is(node, "Conv")) || mt_is(node, "MatMul") || mt_is(node, "Gemm");
 }
 
 static guint index_of(const mt_graph *graph, mt_node *node)
@@ -51,7 +51,8 @@ static mt_node *branch_of(const mt_graph *graph, const mt_uses *uses, const mt_n
         mt_value *value = mt_node_input(add, i), *other = mt_node_input(add, 1 - i);
         mt_node  *node = value == NULL ? NULL : value->producer;
 
-        if (node == NULL || other == NULL || other->constant != NULL || !is_product(node) || mt_uses_only(uses, value) != add)
+        if (node == NULL || other == NULL || other->constant != NULL || !is_product(node, mt_is(add, "Add")) ||
+            mt_uses_only(uses, value) != add)
             continue;
         if (value->dtype != MT_F32 || !mt_same_shape(value, other) || !mt_node_can_fuse(node, own == NULL ? 1 : 1 + own->n))
             continue;
@@ -70,12 +71,13 @@ int mt_pass_fuse_residual(mt_graph *graph, GError **error)
     (void)error;
     for (guint i = 0; i < nodes->len; i++) {
         mt_node        *add = nodes->pdata[i];
-        mt_node        *node = mt_is(add, "Add") && has_only_functions(mt_node_fused(add)) ? branch_of(graph, uses, add) : NULL;
+        bool            sum = mt_is(add, "Add");
+        mt_node        *node = (sum || mt_is(add, "Mul")) && has_only_functions(mt_node_fused(add)) ? branch_of(graph, uses, add) : NULL;
         const mt_fused *own = mt_node_fused(add);
 
         if (node == NULL)
             continue;
-        mt_node_fuse_operand(node, MT_POST_ADD, mt_other_input(add, mt_node_output(node, 0)), uses);
+        mt_node_fuse_operand(node, sum ? MT_POST_ADD : MT_POST_MUL, mt_other_input(add, mt_node_output(node, 0)), uses);
         for (int k = 0; own != NULL && k < own->n; k++)
             mt_node_fuse_activation(node, &own->posts[k].activation);
         mt_node_absorb(node, add, uses);

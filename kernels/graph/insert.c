@@ -2,6 +2,7 @@
 
 #include "kernels/graph/match.h"
 #include "kernels/reference/operator.h"
+#include "kernels/tensor/mapped.h"
 
 #include <string.h>
 
@@ -28,16 +29,18 @@ static bool is_foldable(const mt_node *node)
 /* The result as a constant; the node is gone. */
 static mt_value *fold(const mt_inserter *at, mt_node *node, GError **error)
 {
-    const mt_value  *out = mt_node_output(node, 0);
-    const mt_tensor *inputs[MT_MAX_RANK];
-    mt_tensor       *result = mt_tensor_new(out->dtype, out->rank, out->shape, error);
-    mt_value        *value = NULL;
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
+    const mt_value *out = mt_node_output(node, 0);
+    g_autoptr(mt_tensor) result = mt_tensor_new(out->dtype, out->rank, out->shape, error);
+    mt_value *value = NULL;
 
-    for (guint i = 0; i < node->inputs->len; i++)
-        inputs[i] = ((mt_value *)node->inputs->pdata[i])->constant;
-    if (result != NULL && node->kernel->run(node, inputs, &result, error))
+    for (guint i = 0; result != NULL && i < node->inputs->len; i++) {
+        g_ptr_array_add(inputs, mt_tensor_aligned(((mt_value *)node->inputs->pdata[i])->constant, error));
+        if (inputs->pdata[i] == NULL)
+            return NULL;
+    }
+    if (result != NULL && node->kernel->run(node, (const mt_tensor *const *)inputs->pdata, &result, error))
         value = mt_graph_add_constant(at->graph, NULL, result);
-    g_clear_pointer(&result, mt_tensor_unref);
     mt_graph_remove_node(at->graph, node);
     return value;
 }
@@ -46,7 +49,7 @@ mt_value *mt_insert_finish(const mt_inserter *at, mt_node *node, GError **error)
 {
     if (node == NULL || !node->kernel->infer(node, error))
         return NULL;
-    if (node->inputs->len <= MT_MAX_RANK && is_foldable(node))
+    if (is_foldable(node))
         return fold(at, node, error);
     mt_uses_add_node(at->uses, node);
     return mt_node_output(node, 0);

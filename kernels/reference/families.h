@@ -16,6 +16,7 @@ extern const mt_operator mt_family_det[];
 extern const mt_operator mt_family_einsum[];
 extern const mt_operator mt_family_fill[];
 extern const mt_operator mt_family_fused[];
+extern const mt_operator mt_family_fused_norm[];
 extern const mt_operator mt_family_gather[];
 extern const mt_operator mt_family_grid_sample[];
 extern const mt_operator mt_family_join[];

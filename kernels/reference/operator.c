@@ -19,6 +19,7 @@ static const mt_operator *const families[] = {
     mt_family_einsum,
     mt_family_fill,
     mt_family_fused,
+    mt_family_fused_norm,
     mt_family_gather,
     mt_family_grid_sample,
     mt_family_join,
