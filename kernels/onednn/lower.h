@@ -99,6 +99,9 @@ const mt_md *mt_lower_keep(mt_lowering *l, mt_md *md);
 bool mt_same_layout(const mt_md *a, const mt_md *b);
 /* A constant, lying as `from` says, in the type and layout `to`; packed once per model. */
 bool mt_lower_packed(mt_lowering *l, const mt_tensor *tensor, const mt_md *from, const mt_md *to, mt_place *place, GError **error);
+/* The part of it that begins with element `first`. */
+bool mt_lower_packed_part(mt_lowering *l, const mt_tensor *tensor, int64_t first, const mt_md *from, const mt_md *to, mt_place *place,
+                          GError **error);
 /* Nobody reads the memory of `place` after the node being lowered, and it may be written. */
 bool mt_lower_dies(mt_lowering *l, const mt_place *place);
 
@@ -158,6 +161,8 @@ bool mt_lower_function(mt_lowering *l, const char *name, const mt_activation *ac
 bool mt_lower_arithmetic(mt_lowering *l, const mt_node *node, dnnl_alg_kind_t alg, const mt_place *a, const mt_value *b, bool swapped,
                          int first, GError **error);
 bool mt_is_f32(const mt_value *value);
+/* A transposed convolution whose windows do not overlap (lower_patches.c). */
+mt_lowered mt_lower_patches(mt_lowering *l, const mt_node *node, const mt_spatial *s, GError **error);
 /* Kernel, strides, dilations and pads of a convolution or pooling node whose kernel has `n` dimensions. */
 bool mt_spatial_of(const mt_node *node, int n, const int64_t *kernel, mt_spatial *s);
 

@@ -227,6 +227,12 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 
     if (!describe(&c, node))
         return MT_NOT_HERE;
+    if (c.transposed) {
+        mt_lowered outcome = mt_lower_patches(l, node, &c.spatial, error);
+
+        if (outcome != MT_NOT_HERE)
+            return outcome;
+    }
     if (c.bytes.is) {
         mt_dtype was = mt_lower_set_type(l, c.bytes.in.type);
 

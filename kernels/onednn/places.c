@@ -461,6 +461,7 @@ typedef struct packing {
     const mt_md *from, *to;
 
     const mt_tensor *tensor;
+    int64_t          first; /* element */
 } packing;
 
 static bool pack(void *memory, void *data, GError **error)
@@ -475,7 +476,7 @@ static bool pack(void *memory, void *data, GError **error)
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "oneDNN has no reorder for these weights");
         return false;
     }
-    return mt_execute_now(p->l, pd, p->from, source->data, p->to, memory, error);
+    return mt_execute_now(p->l, pd, p->from, (char *)source->data + (size_t)p->first * mt_dtype_size(source->dtype), p->to, memory, error);
 }
 
 /* Weights that were made for this session's shapes are packed for it alone. */
@@ -491,12 +492,18 @@ static const void *pack_own(mt_lowering *l, packing *p, GError **error)
 
 bool mt_lower_packed(mt_lowering *l, const mt_tensor *tensor, const mt_md *from, const mt_md *to, mt_place *place, GError **error)
 {
-    packing     p = {.l = l, .from = from, .to = to, .tensor = tensor};
-    const void *data = tensor->data;
+    return mt_lower_packed_part(l, tensor, 0, from, to, place, error);
+}
+
+bool mt_lower_packed_part(mt_lowering *l, const mt_tensor *tensor, int64_t first, const mt_md *from, const mt_md *to, mt_place *place,
+                          GError **error)
+{
+    packing     p = {.l = l, .from = from, .to = to, .tensor = tensor, .first = first};
+    const void *data = (const char *)tensor->data + (size_t)first * mt_dtype_size(tensor->dtype);
 
     describe(place, l, to);
     if (!mt_same_layout(from, to) || !mt_tensor_is_aligned(tensor)) {
-        g_autofree char *a = mt_md_key(from), *b = mt_md_key(to), *key = g_strconcat(a, " ", b, NULL);
+        g_autofree char *a = mt_md_key(from), *b = mt_md_key(to), *key = g_strdup_printf("%s %s %" G_GINT64_FORMAT, a, b, first);
 
         if (mt_compiled_owns(l->session->compiled, tensor))
             data = mt_compiled_pack(l->session->compiled, tensor, key, mt_md_bytes(to), pack, &p, error);

@@ -61,6 +61,22 @@ static void test_transposed(void)
     }
 }
 
+/* Kernel and stride alike: products. */
+static void test_patches(void)
+{
+    for (guint32 seed = 0; seed < 8; seed++) {
+        maker     m = maker_new(160 + seed, 14);
+        int       n = 2 + (int)seed % 2, in = pick(&m, 1, 20), out = pick(&m, 1, 20);
+        int64_t   k[3] = {pick(&m, 1, 3), pick(&m, 1, 3), 2}, x_shape[5] = {2, in, pick(&m, 2, 5), pick(&m, 2, 5), pick(&m, 2, 5)};
+        mt_value *x = OP(&m, "Relu", maker_input(&m, n + 2, x_shape));
+        mt_value *w = maker_constant(&m, 0.5, 0, n + 2, (int64_t[]){in, out, k[0], k[1], k[2]});
+        mt_value *y = seed < 4 ? OP(&m, "ConvTranspose", x, w) : OP(&m, "ConvTranspose", x, w, maker_constant(&m, 1, 0, DIMS(out)));
+
+        maker_ints(y, "strides", n, k);
+        CHECK(&m, "patches", seed % 4 < 2 ? OP(&m, "Add", OP(&m, "Sigmoid", y), y) : OP(&m, "LeakyRelu", y));
+    }
+}
+
 static void test_pools(void)
 {
     static const char *const ops[] = {"MaxPool", "AveragePool"};
@@ -527,6 +543,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/session/convolutions", test_convolutions);
     g_test_add_func("/session/transposed", test_transposed);
+    g_test_add_func("/session/patches", test_patches);
     g_test_add_func("/session/pools", test_pools);
     g_test_add_func("/session/products", test_products);
     g_test_add_func("/session/gemm", test_gemm);
