@@ -1,15 +1,19 @@
 #include "tools/cmd_model.h"
 
+#include <microtome/pipeline.h>
 #include <microtome/quantize.h>
+
+#include "src/base/publish.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     char   **inputs, **keep, **cases;
-    char    *out, *method, *balance;
-    double   percentile, cosine;
+    char    *out, *method, *balance, *slide_mpp;
+    double   percentile, cosine, mpp_x, mpp_y;
     int      tiles, threads;
     gboolean force;
 } options;
@@ -118,22 +122,120 @@ static void print_report(const mt_quantize_report *report, const char *path)
     }
 }
 
-static int quantize(const options *o, const mt_quantize_params *params, const char *path)
+static void on_progress(void *user, const char *stage, int64_t done, int64_t total)
 {
-    g_autoptr(GError) error = NULL;
+    (void)user;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%s, sample %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT, stage, done + 1, total);
+}
+
+static void end_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+/* Tiles of real cases as the encoder gets them. */
+static bool read_tiles(const options *o, mt_encoder *encoder, GPtrArray *samples, GError **error)
+{
+    g_autoptr(mt_recipe) recipe = mt_recipe_new();
+    guint              n = g_strv_length(o->cases);
+    g_autofree mt_job *jobs = g_new0(mt_job, n);
+
+    for (guint i = 0; i < n; i++)
+        jobs[i] = (mt_job){.path = o->cases[i],
+                           .id = o->cases[i],
+                           .mpp_x = o->mpp_x,
+                           .mpp_y = o->mpp_y,
+                           .mpp_source = o->slide_mpp != NULL ? "option" : NULL};
+    g_autoptr(mt_tensor) tiles = mt_pipeline_sample(encoder, recipe, jobs, (int)n, o->tiles, error);
+    if (tiles == NULL)
+        return false;
+    add_items(samples, tiles, mt_model_input(mt_encoder_model(encoder), 0));
+    return true;
+}
+
+static char *card_path(const char *model_path)
+{
+    g_autofree char *stem =
+        g_str_has_suffix(model_path, ".onnx") ? g_strndup(model_path, strlen(model_path) - strlen(".onnx")) : g_strdup(model_path);
+
+    return g_strconcat(stem, ".card", NULL);
+}
+
+/* The card comes first: a model that can be seen has its contract. */
+static bool write_card(const options *o, const mt_card *card, GError **error)
+{
+    g_autofree char *path = card_path(o->out), *name = g_strconcat(card->name, "-int8", NULL), *text = mt_card_to_text(card, name);
+
+    return mt_publish_text(path, text, o->force, error);
+}
+
+static bool run_job(const options *o, mt_quantize_params *params, mt_model *model, mt_encoder *encoder, GError **error)
+{
     g_autoptr(mt_quantize_report) report = NULL;
-    g_autoptr(mt_model) model = mt_model_load(path, &error);
     g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
 
-    if (model == NULL)
-        return mt_command_fail(&mt_command_model_quantize, error);
-    if (o->inputs != NULL && !read_arrays(model, o->inputs, samples, &error))
-        return mt_command_fail(&mt_command_model_quantize, error);
-    int n = (int)samples->len / MAX(mt_model_n_inputs(model), 1);
-    if (!mt_model_quantize(model, params, (mt_tensor *const *)samples->pdata, n, o->out, &report, &error))
-        return mt_command_fail(&mt_command_model_quantize, error);
+    if (o->inputs != NULL && !read_arrays(model, o->inputs, samples, error))
+        return false;
+    if (o->cases != NULL && !read_tiles(o, encoder, samples, error))
+        return false;
+    if (encoder != NULL && mt_encoder_card(encoder)->output != NULL)
+        params->output = mt_model_find_output(model, mt_encoder_card(encoder)->output);
+    int  n = (int)samples->len / MAX(mt_model_n_inputs(model), 1);
+    bool done = mt_model_quantize(model, params, (mt_tensor *const *)samples->pdata, n, o->out, &report, error);
+    end_progress();
+    if (!done || (encoder != NULL && !write_card(o, mt_encoder_card(encoder), error)))
+        return false;
     print_report(report, o->out);
+    return true;
+}
+
+/* An encoder where there is a card; with arrays alone, any model. */
+static int quantize(const options *o, mt_quantize_params *params, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_encoder) encoder = NULL;
+    g_autoptr(mt_model) model = NULL;
+    g_autofree char *card = card_path(path);
+
+    if (o->cases != NULL || g_file_test(card, G_FILE_TEST_EXISTS)) {
+        encoder = mt_encoder_load(path, &error);
+        model = encoder == NULL ? NULL : mt_model_ref(mt_encoder_model(encoder));
+    } else
+        model = mt_model_load(path, &error);
+    if (model == NULL || !run_job(o, params, model, encoder, &error))
+        return mt_command_fail(&mt_command_model_quantize, error);
     return 0;
+}
+
+/* CASEs behind the model belong to --calibrate. */
+static void take_cases(options *o, int argc, char **argv)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+    for (char **name = o->cases; name != NULL && *name != NULL; name++)
+        g_ptr_array_add(all, *name);
+    for (int i = 2; i < argc; i++)
+        g_ptr_array_add(all, g_strdup(argv[i]));
+    g_ptr_array_add(all, NULL);
+    g_free(o->cases);
+    o->cases = (char **)g_ptr_array_steal(all, NULL);
+}
+
+static bool check(const options *o, int argc)
+{
+    const mt_command *self = &mt_command_model_quantize;
+
+    if (argc < 2 || o->out == NULL || (argc > 2 && o->cases == NULL))
+        mt_command_usage(self, "name one model and give -o OUT.onnx");
+    else if (o->inputs == NULL && o->cases == NULL)
+        mt_command_usage(self, "give --calibrate CASE or --input x.npy: the ranges of activations come from real data");
+    else if (o->tiles < 1 || o->tiles > 4096)
+        mt_command_usage(self, "--tiles %d: 1 to 4096 is wanted", o->tiles);
+    else
+        return true;
+    return false;
 }
 
 static int run_quantize(int argc, char **argv)
@@ -142,6 +244,9 @@ static int run_quantize(int argc, char **argv)
     mt_quantize_params params = {0};
     GOptionEntry       entries[] = {
               {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "the model that is written", "OUT.onnx"},
+              {"calibrate", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o.cases, "a case whose tiles show the ranges; more may follow", "CASE"},
+              {"tiles", 0, 0, G_OPTION_ARG_INT, &o.tiles, "tiles, spread over the cases (default 64)", "N"},
+              {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &o.slide_mpp, "the cases' own µm per pixel, where their files lack it", "X[,Y]"},
               {"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.inputs, "samples as a .npy file; repeat for more", "[NAME=]x.npy"},
               {"method", 0, 0, G_OPTION_ARG_STRING, &o.method, "ranges of activations: mse, percentile or minmax (default mse)", "M"},
               {"percentile", 0, 0, G_OPTION_ARG_DOUBLE, &o.percentile, "of --method percentile (default 99.99)", "P"},
@@ -161,18 +266,25 @@ static int run_quantize(int argc, char **argv)
     params.keep = (const char *const *)o.keep;
     params.threads = mt_command_threads(o.threads);
     params.replace = o.force;
-    if (argc != 2 || o.out == NULL)
-        mt_command_usage(&mt_command_model_quantize, "name one model and give -o OUT.onnx");
+    params.progress = on_progress;
+    if (!check(&o, argc))
+        ;
+    else if (o.slide_mpp != NULL && !mt_command_mpp(&mt_command_model_quantize, o.slide_mpp, &o.mpp_x, &o.mpp_y))
+        ;
     else if (!parse_method(o.method, &params.method))
         mt_command_usage(&mt_command_model_quantize, "--method %s: mse, percentile or minmax is wanted", o.method);
     else if (!parse_balance(o.balance, &params.balance))
         mt_command_usage(&mt_command_model_quantize, "--balance %s: auto, off or a number from 0 to 1 is wanted", o.balance);
-    else
+    else {
+        if (o.cases != NULL)
+            take_cases(&o, argc, argv);
         status = quantize(&o, &params, argv[1]);
+    }
     g_strfreev(o.inputs);
     g_strfreev(o.keep);
     g_strfreev(o.cases);
     g_free(o.out);
+    g_free(o.slide_mpp);
     g_free(o.method);
     g_free(o.balance);
     return status;

@@ -57,6 +57,8 @@ MT_PUBLIC mt_encoder    *mt_encoder_ref(mt_encoder *encoder);
 MT_PUBLIC void           mt_encoder_unref(mt_encoder *encoder);
 MT_PUBLIC const mt_card *mt_encoder_card(const mt_encoder *encoder);
 MT_PUBLIC mt_model      *mt_encoder_model(const mt_encoder *encoder);
+/* A card's text under another name, every key written out but `verified`: that is measured for each model.  Free with g_free. */
+MT_PUBLIC char *mt_card_to_text(const mt_card *card, const char *name);
 /* Width of a feature row. */
 MT_PUBLIC int64_t mt_encoder_dim(const mt_encoder *encoder);
 

@@ -51,7 +51,7 @@ static bool see_extremes(void *user, int sample, int i, const mt_tensor *tensor,
         return keep_output(w->run, sample, (guint)i - w->n, tensor, error);
     if (mt_observed_extremes(mt_calibration_run_seen(w->run, value), tensor->data, mt_tensor_count(tensor)))
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "value '%s' is not finite for calibration sample %d", value->name, sample);
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "value '%s' is not finite for a calibration sample", value->name);
     return false;
 }
 

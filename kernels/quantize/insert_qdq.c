@@ -124,6 +124,18 @@ static mt_value *widen_constant(inserter *in, const char *stem, mt_tensor *integ
     return wide;
 }
 
+/* The name that a constant's integers are called by; a pass's own constants have none worth it. */
+static char *stem_of(const mt_layer *layer, int input)
+{
+    const mt_value *value = mt_node_input(layer->node, input);
+
+    if (value == NULL)
+        return NULL;
+    if (!g_str_has_prefix(value->name, "mt.value."))
+        return g_strdup(value->name);
+    return g_strconcat(layer->node->name, input == 1 ? "_weight" : "_bias", NULL);
+}
+
 /* A bias that integers can stand for: one number for each output channel. */
 static const mt_tensor *bias_of(const mt_layer *layer)
 {
@@ -137,17 +149,18 @@ static const mt_tensor *bias_of(const mt_layer *layer)
 static bool round_weights(inserter *in, const mt_layer *layer, mt_node *node, GError **error)
 {
     const mt_affine *range = g_hash_table_lookup(in->insert->ranges, mt_node_input(layer->node, 0));
-    const mt_value  *weights = mt_node_input(layer->node, 1), *bias = mt_node_input(layer->node, 2);
+    const mt_tensor *weights = mt_node_input(layer->node, 1)->constant;
+    g_autofree char *weights_stem = stem_of(layer, 1), *bias_stem = stem_of(layer, 2);
     mt_int_weights   made;
 
-    if (!mt_int_weights_init(&made, weights->constant, layer->axis, bias_of(layer), range->scale, error))
+    if (!mt_int_weights_init(&made, weights, layer->axis, bias_of(layer), range->scale, error))
         return false;
-    mt_value *wide = widen_constant(in, weights->name, made.weights, made.scale, layer->axis, node, error);
+    mt_value *wide = widen_constant(in, weights_stem, made.weights, made.scale, layer->axis, node, error);
     bool      done = wide != NULL;
     if (done)
         node->inputs->pdata[1] = wide;
     if (done && made.bias != NULL) {
-        wide = widen_constant(in, bias->name, made.bias, made.bias_scale, 0, node, error);
+        wide = widen_constant(in, bias_stem, made.bias, made.bias_scale, 0, node, error);
         done = wide != NULL;
         if (done)
             node->inputs->pdata[2] = wide;

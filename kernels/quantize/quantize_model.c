@@ -2,15 +2,20 @@
 #include "kernels/graph/passes.h"
 #include "kernels/onnx/model_private.h"
 #include "kernels/onnx/write_model.h"
-#include "kernels/quantize/calibration_run.h"
-#include "kernels/quantize/insert_qdq.h"
+#include "kernels/quantize/balance_channels.h"
+#include "kernels/quantize/layer_noise.h"
 
 #include <math.h>
+
+/* Samples that a search looks at; the last word is all of them. */
+#define SEARCH_SAMPLES 16
+#define NOISE_SAMPLES 4
 
 typedef struct {
     mt_model                 *model;
     const mt_quantize_params *params;
-    mt_samples                samples;
+    mt_samples                samples; /* in an order in which the first few are spread over all */
+    mt_tensor               **spread;
     mt_graph                 *graph; /* what is quantised: passes of the model done */
     mt_quantize_plan         *plan;
     mt_calibration_run        run;
@@ -21,6 +26,7 @@ typedef struct {
 
 static void clear_job(job *j)
 {
+    g_clear_pointer(&j->spread, g_free);
     g_clear_pointer(&j->ranges, g_hash_table_unref);
     g_clear_pointer(&j->run.seen, g_hash_table_unref);
     g_clear_pointer(&j->run.outputs, g_ptr_array_unref);
@@ -122,8 +128,27 @@ static bool keep_by_name(job *j, GError **error)
     return true;
 }
 
+/* The first SEARCH_SAMPLES evenly from all, then the others in their order. */
+static void spread_samples(job *j)
+{
+    int    n = j->samples.n, first = MIN(n, SEARCH_SAMPLES), at = 0;
+    size_t one = sizeof(mt_tensor *) * (size_t)j->samples.n_inputs;
+
+    j->spread = g_new0(mt_tensor *, (gsize)n * (gsize)j->samples.n_inputs + 1);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0, next = 0; i < n; i++) {
+            bool chosen = next < first && i == (2 * next + 1) * n / (2 * first);
+
+            next += chosen;
+            if (chosen == (pass == 0))
+                memcpy(j->spread + (ptrdiff_t)at++ * j->samples.n_inputs, j->samples.tensors + (ptrdiff_t)i * j->samples.n_inputs, one);
+        }
+    j->samples.tensors = j->spread;
+}
+
 static bool prepare(job *j, GError **error)
 {
+    spread_samples(j);
     j->graph = mt_graph_clone(j->model->graph);
     if (!mt_passes_of_model(j->graph, false, error))
         return false;
@@ -164,21 +189,110 @@ static void choose_ranges(job *j)
 
 static bool observe(job *j, GError **error)
 {
-    if (!mt_calibration_run_extremes(&j->run, j->plan->values, NULL, error))
+    bool wanted = j->params->balance != MT_BALANCE_OFF;
+    g_autoptr(mt_balance) balance = wanted ? mt_balance_new(j->plan) : NULL;
+
+    if (!mt_calibration_run_extremes(&j->run, j->plan->values, wanted ? mt_balance_values(balance) : NULL, error))
+        return false;
+    j->n_balanced = wanted ? mt_balance_apply(balance, &j->run, j->params->balance, error) : 0;
+    if (j->n_balanced < 0)
         return false;
     return j->params->method == MT_RANGE_MINMAX || mt_calibration_run_histograms(&j->run, j->plan->values, error);
 }
 
-/* The cosine of the model as the plan stands. */
-static bool measure(job *j, GError **error)
+/* The cosine of the model as the plan stands, over the first n samples. */
+static bool measure(job *j, int n, GError **error)
 {
-    mt_insert_qdq insert = {.plan = j->plan, .ranges = j->ranges, .widened = true};
+    mt_insert_qdq      insert = {.plan = j->plan, .ranges = j->ranges, .widened = true};
+    mt_samples         few = j->samples;
+    mt_calibration_run run = j->run;
 
+    few.n = MIN(few.n, n);
+    run.samples = &few;
     choose_ranges(j);
     mt_graph *rounded = mt_insert_qdq_run(&insert, error);
-    bool      done = rounded != NULL && mt_calibration_run_compare(&j->run, rounded, &j->cosine, error);
+    bool      done = rounded != NULL && mt_calibration_run_compare(&run, rounded, &j->cosine, error);
     g_clear_pointer(&rounded, mt_graph_free);
     return done;
+}
+
+static bool measure_noise(job *j, GError **error)
+{
+    mt_insert_qdq insert = {.plan = j->plan, .ranges = j->ranges, .widened = true};
+    mt_samples    few = j->samples;
+
+    few.n = MIN(few.n, NOISE_SAMPLES);
+    return mt_layer_noise_measure(&insert, &few, error);
+}
+
+static void keep_noisiest(job *j, const GArray *order, guint n)
+{
+    for (guint i = 0; i < order->len; i++)
+        mt_quantize_plan_layer(j->plan, g_array_index(order, guint, i))->keep = i < n ? MT_KEEP_BY_MEASURE : MT_KEEP_NOT;
+    mt_quantize_plan_update(j->plan);
+}
+
+/* How many of the noisiest layers are kept float is doubled until the cosine is reached, then halved back to the fewest. */
+static bool search_fewest(job *j, const GArray *order, guint *fewest, GError **error)
+{
+    guint low = *fewest, high = low + 1; /* low is too few */
+
+    for (;; low = high, high = MIN(2 * high, order->len)) {
+        keep_noisiest(j, order, high);
+        if (high == order->len)
+            break;
+        if (!measure(j, SEARCH_SAMPLES, error))
+            return false;
+        if (j->cosine >= j->params->min_cosine)
+            break;
+    }
+    while (high - low > 1) {
+        guint middle = low + (high - low) / 2;
+
+        keep_noisiest(j, order, middle);
+        if (!measure(j, SEARCH_SAMPLES, error))
+            return false;
+        if (j->cosine >= j->params->min_cosine)
+            high = middle;
+        else
+            low = middle;
+    }
+    *fewest = high;
+    keep_noisiest(j, order, high);
+    return true;
+}
+
+static bool refuse_all_float(const job *j, double cosine, GError **error)
+{
+    g_set_error(
+        error, MT_ERROR, MT_ERROR_MODEL,
+        "with every layer in int8 the smallest cosine is %.6f, and no layer can be in int8 for %g: ask for less with --cosine, or keep "
+        "the model float",
+        cosine, j->params->min_cosine);
+    return false;
+}
+
+/* The last word of a search over a few samples is spoken by all: one more layer is kept until they agree. */
+static bool reach_cosine(job *j, GError **error)
+{
+    if (!measure(j, j->samples.n, error))
+        return false;
+    if (j->cosine >= j->params->min_cosine)
+        return true;
+    double first = j->cosine;
+    if (!measure_noise(j, error))
+        return false;
+    g_autoptr(GArray) order = mt_layer_noise_order(j->plan);
+    guint kept = 0;
+    while (j->cosine < j->params->min_cosine) {
+        if (!search_fewest(j, order, &kept, error))
+            return false;
+        if (kept >= order->len)
+            return refuse_all_float(j, first, error);
+        if (!measure(j, j->samples.n, error))
+            return false;
+    }
+    return true;
 }
 
 static bool write_result(job *j, const char *target, GError **error)
@@ -235,7 +349,7 @@ static bool run_job(job *j, const char *target, GError **error)
     j->ranges = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (!observe(j, error))
         return false;
-    if (j->params->min_cosine > 0 && !measure(j, error))
+    if (j->params->min_cosine > 0 && !reach_cosine(j, error))
         return false;
     return write_result(j, target, error);
 }

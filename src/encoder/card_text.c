@@ -59,3 +59,11 @@ char *mt_card_text_new(const mt_card *card)
         mt_card_text_put(text, "demonstration", "true");
     return g_string_free(text, FALSE);
 }
+
+char *mt_card_to_text(const mt_card *card, const char *name)
+{
+    mt_card renamed = *card;
+
+    renamed.name = (char *)name;
+    return mt_card_text_new(&renamed);
+}
