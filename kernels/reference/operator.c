@@ -54,6 +54,15 @@ const mt_operator *mt_operator_find(const char *name)
     return NULL;
 }
 
+const mt_operator *mt_operator_at(size_t i)
+{
+    for (size_t k = 0; k < G_N_ELEMENTS(families); k++)
+        for (const mt_operator *op = families[k]; op->name != NULL; op++)
+            if (i-- == 0)
+                return op;
+    return NULL;
+}
+
 void mt_node_error(const mt_node *node, GError **error, const char *format, ...)
 {
     va_list list;

@@ -21,6 +21,9 @@ struct mt_operator {
 /* NULL when unknown. */
 const mt_operator *mt_operator_find(const char *name);
 
+/* Entry i of the table, in no order; NULL past the last one. */
+const mt_operator *mt_operator_at(size_t i);
+
 /* For infer functions: "node X (Conv, opset 14): ..." */
 void mt_node_error(const mt_node *node, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

@@ -1,7 +1,53 @@
-/* ONNX models: wire format, import, shape inference, constant folding, every graph pass. */
+/* ONNX models: wire format, import, shape inference, constant folding, every graph pass, and a session of both backends that
+ * runs once, fed with zeros, where it is small. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include <microtome/model.h>
+
+#define OPEN_DIMENSION 2
+#define INPUT_ELEMENTS_MAX (1 << 16)
+#define SESSION_BYTES_MAX ((size_t)16 << 20)
+#define FLOP_MAX 1e8
+
+/* Ports with every dimension bound; 0 where the model wants more than a fuzzer should feed it. */
+static bool bind_ports(const mt_model *model, mt_port *ports)
+{
+    for (int i = 0; i < mt_model_n_inputs(model); i++) {
+        int64_t count = 1;
+
+        ports[i] = *mt_model_input(model, i);
+        ports[i].rank = MAX(ports[i].rank, 0);
+        for (int k = 0; k < ports[i].rank; k++) {
+            ports[i].shape[k] = ports[i].shape[k] < 0 ? OPEN_DIMENSION : ports[i].shape[k];
+            if (ports[i].shape[k] > INPUT_ELEMENTS_MAX || (count *= MAX(ports[i].shape[k], 1)) > INPUT_ELEMENTS_MAX)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void run_once(mt_session *session, int n_outputs, GPtrArray *tensors)
+{
+    g_autofree const void **inputs = g_new0(const void *, tensors->len + 1);
+    g_autofree void       **outputs = g_new0(void *, n_outputs + 1); /* none is wanted */
+
+    for (guint i = 0; i < tensors->len; i++)
+        inputs[i] = ((const mt_tensor *)tensors->pdata[i])->data;
+    mt_session_run(session, inputs, outputs, NULL);
+}
+
+static void try_backend(mt_model *model, mt_backend backend, const mt_port *ports, GPtrArray *tensors)
+{
+    mt_session_params params = {.backend = backend,
+                                .threads = 1,
+                                .inputs = ports,
+                                .n_inputs = (int)tensors->len,
+                                .values = (const mt_tensor *const *)tensors->pdata};
+    g_autoptr(mt_session) session = mt_session_new(model, &params, NULL);
+
+    if (session != NULL && mt_session_bytes(session) <= SESSION_BYTES_MAX && mt_session_flop(session) <= FLOP_MAX)
+        run_once(session, mt_model_n_outputs(model), tensors);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -10,8 +56,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (model == NULL)
         return 0;
+    int                            n = mt_model_n_inputs(model);
     G_GNUC_UNUSED g_autofree char *operators = mt_model_operators(model);
-    for (int i = 0; i < mt_model_n_inputs(model); i++)
+    g_autofree mt_port            *ports = g_new0(mt_port, n + 1);
+    g_autoptr(GPtrArray) tensors = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
+    for (int i = 0; i < n; i++)
         g_assert(mt_model_input(model, i)->rank <= MT_MAX_RANK);
+    if (!bind_ports(model, ports))
+        return 0;
+    for (int i = 0; i < n; i++) {
+        mt_tensor *tensor = mt_tensor_new(ports[i].dtype, ports[i].rank, ports[i].shape, NULL);
+        if (tensor == NULL)
+            return 0;
+        g_ptr_array_add(tensors, tensor);
+    }
+    try_backend(model, MT_BACKEND_REFERENCE, ports, tensors);
+    try_backend(model, MT_BACKEND_AUTO, ports, tensors);
     return 0;
 }

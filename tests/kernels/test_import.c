@@ -7,6 +7,7 @@
 
 #include <microtome/error.h>
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -233,6 +234,35 @@ static void test_external_links(void)
     g_rmdir(folder);
 }
 
+/* A file of weights beyond 4 GiB, with nothing but holes between the elements that are looked at. */
+static void test_external_giant(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("import-XXXXXX", NULL), *path = g_build_filename(folder, "m.onnx", NULL);
+    g_autofree char *weights = g_build_filename(folder, "giant.bin", NULL);
+    const float      four[] = {1, 2, 3, 4}, last = 7;
+    int              fd = open(weights, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool             made = fd >= 0 && pwrite(fd, four, sizeof four, (INT64_C(4) << 30) + 64) == sizeof four &&
+                pwrite(fd, &last, sizeof last, INT64_C(4096) + INT64_C(2400000000) - 4) == sizeof last;
+
+    close(fd);
+    copy_file("external_giant.onnx", path);
+    if (made) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(mt_model) model = mt_model_load(path, &error);
+
+        g_assert_no_error(error);
+        g_assert_cmpint(mt_model_n_parameters(model), ==, INT64_C(600000000) + 4 + 4);
+        const mt_value *w = mt_node_input(model->graph->nodes->pdata[0], 1), *y = model->graph->outputs->pdata[1];
+        g_assert_cmpmem(w->constant->data, sizeof four, four, sizeof four);
+        g_assert_cmpfloat(*(const float *)y->constant->data, ==, 7);
+    } else {
+        g_test_skip("the file system has no sparse file of 4 GiB");
+    }
+    g_unlink(weights);
+    g_unlink(path);
+    g_rmdir(folder);
+}
+
 static void try_bytes(const uint8_t *data, gsize size)
 {
     g_autoptr(GBytes) bytes = g_bytes_new(data, size);
@@ -302,6 +332,7 @@ int main(int argc, char **argv)
     g_test_add_func("/import/not-a-file", test_not_a_file);
     g_test_add_func("/import/from-memory", test_from_memory);
     g_test_add_func("/import/external-links", test_external_links);
+    g_test_add_func("/import/external-giant", test_external_giant);
     g_test_add_func("/import/damaged", test_damaged);
     g_test_add_func("/import/refused-memory", test_refused_memory);
     return g_test_run();

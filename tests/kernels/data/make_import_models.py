@@ -119,6 +119,23 @@ write("refuse_shapes.onnx", model([helper.make_node("Conv", ["x", "w"], ["y"], n
                                   initializers=[helper.make_tensor("w", TensorProto.FLOAT, [2, 4, 1, 1], [0] * 8)]))
 write("refuse_subgraph.onnx", nested(1))
 write("refuse_deep.onnx", nested(17))
+
+
+def external_giant():
+  """A tensor of 2.4 GB, and behind it, past 4 GiB, a small one: offsets and lengths need 64 bits."""
+  m = external("giant.bin", (4 << 30) + 64, 16)
+  giant = TensorProto(name="giant", data_type=TensorProto.FLOAT, dims=[2, 300000000], data_location=TensorProto.EXTERNAL)
+  for key, value in [("location", "giant.bin"), ("offset", "4096"), ("length", "2400000000")]:
+    giant.external_data.add(key=key, value=value)
+  m.graph.initializer.append(giant)
+  for name, values in [("first", [1, 299999999]), ("end", [2, 300000000])]:
+    m.graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [2], values))
+  m.graph.node.append(helper.make_node("Slice", ["giant", "first", "end"], ["last"]))
+  m.graph.output.append(helper.make_tensor_value_info("last", TensorProto.FLOAT, [1, 1]))
+  return m
+
+
+write("external_giant.onnx", external_giant())
 write("external_ok.onnx", external("import_weights.bin", 16, 16))
 write("external_missing.onnx", external("nowhere.bin"))
 write("external_parent.onnx", external("../import_weights.bin"))
