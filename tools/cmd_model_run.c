@@ -1,5 +1,5 @@
 #include "tools/cmd_model.h"
-#include "tools/model_bench.h"
+#include "tools/model_report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static bool run_session(mt_session *session, mt_model *model, mt_tensor *const *
 
 static int run_run(int argc, char **argv)
 {
-    gboolean reference = FALSE;
+    gboolean reference = FALSE, verbose = FALSE;
     g_auto(GStrv) specs = NULL;
     g_autofree char  *folder = NULL;
     int               threads = 0;
@@ -85,6 +85,7 @@ static int run_run(int argc, char **argv)
                               {"reference", 0, 0, G_OPTION_ARG_NONE, &reference, "run the plain loops that define right", NULL},
                               {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, bf16 or int8 (default fp32)", "P"},
                               {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "threads (default: the CPUs)", "N"},
+                              {"verbose", 0, 0, G_OPTION_ARG_NONE, &verbose, "what runs each node, and why nothing faster does", NULL},
                               {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&mt_command_model_run, entries, &argc, &argv))
@@ -107,46 +108,10 @@ static int run_run(int argc, char **argv)
     params.n_inputs = mt_model_n_inputs(model);
     params.values = (const mt_tensor *const *)inputs->pdata;
     g_autoptr(mt_session) session = mt_session_new(model, &params, &error);
+    if (session != NULL && verbose)
+        mt_print_choices(session, stderr);
     if (session == NULL || !run_session(session, model, (mt_tensor *const *)inputs->pdata, folder, &error))
         return mt_command_fail(&mt_command_model_run, error);
-    return 0;
-}
-
-static int run_bench(int argc, char **argv)
-{
-    mt_model_bench   bench = {.batch = 16, .seconds = 10};
-    gboolean         json = FALSE, profile = FALSE;
-    g_autofree char *precision = NULL;
-    g_autoptr(GError) error = NULL;
-    GOptionEntry entries[] = {{"batch", 0, 0, G_OPTION_ARG_INT, &bench.batch, "items per batch (default 16)", "N"},
-                              {"threads", 0, 0, G_OPTION_ARG_INT, &bench.threads, "threads, one batch each (default: the CPUs)", "N"},
-                              {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, bf16 or int8 (default fp32)", "P"},
-                              {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &bench.seconds, "how long to measure (default 10)", "S"},
-                              {"profile", 0, 0, G_OPTION_ARG_NONE, &profile, "time of each step", NULL},
-                              {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
-                              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
-
-    if (!mt_command_parse(&mt_command_model_bench, entries, &argc, &argv))
-        return 64;
-    if (argc != 2 || bench.batch < 1 || !(bench.seconds > 0))
-        return mt_command_usage(&mt_command_model_bench, "name one model; --batch and --seconds are positive");
-    if (!mt_command_precision(&mt_command_model_bench, precision, &bench.precision))
-        return 64;
-    bench.threads = mt_command_threads(bench.threads);
-    bench.profile = profile;
-    g_autoptr(mt_model) model = mt_model_load(argv[1], &error);
-    if (model == NULL || !mt_model_bench_run(&bench, model, &error))
-        return mt_command_fail(&mt_command_model_bench, error);
-    if (json)
-        printf("{\"items_per_second\": %.4f, \"gflops\": %.3f, \"peak_rss_mb\": %.1f, \"batch\": %d, \"threads\": %d, \"seconds\": %.3f, "
-               "\"items\": %" G_GINT64_FORMAT "}\n",
-               bench.items_per_second, bench.gflops, bench.peak_rss_mb, bench.batch, bench.threads, bench.measured_s, bench.items);
-    else
-        printf("%.2f items/s, %.1f GFLOP/s, peak %.0f MB (batch %d, %d threads, %.1f s)\n", bench.items_per_second, bench.gflops,
-               bench.peak_rss_mb, bench.batch, bench.threads, bench.measured_s);
-    if (bench.table != NULL)
-        fputs(bench.table, json ? stderr : stdout);
-    g_free(bench.table);
     return 0;
 }
 
@@ -155,10 +120,4 @@ const mt_command mt_command_model_run = {
     .arguments = "MODEL.onnx",
     .summary = "Run a model on arrays: --input NAME=x.npy ... -o DIR.",
     .run = run_run,
-};
-const mt_command mt_command_model_bench = {
-    .name = "model bench",
-    .arguments = "MODEL.onnx",
-    .summary = "Items per second with the team of run: one batch per thread.",
-    .run = run_bench,
 };

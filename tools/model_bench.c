@@ -9,7 +9,15 @@ typedef struct lane {
     mt_session *session;
     void      **inputs, **outputs;
     int64_t     runs;
+    GPtrArray  *warm; /* steps before the measurement */
 } lane;
+
+/* What the threads of one measurement share. */
+typedef struct team {
+    mt_model                *model;
+    const mt_session_params *params;
+    gint64                   began_us, deadline_us;
+} team;
 
 /* Open dimensions: the first is the batch, the others keep 224 for pixels of images and 1 elsewhere. */
 static void bind_ports(const mt_model *model, int batch, mt_port *ports)
@@ -42,23 +50,52 @@ static void fill(const mt_port *port, void *data)
     }
 }
 
-static bool open_lane(lane *l, mt_model *model, const mt_session_params *params, GError **error)
+static void free_step(gpointer data)
 {
-    l->session = mt_session_new(model, params, error);
-    if (l->session == NULL)
-        return false;
-    l->inputs = g_new0(void *, params->n_inputs);
-    l->outputs = g_new0(void *, mt_model_n_outputs(model));
-    for (int i = 0; i < params->n_inputs; i++) {
-        l->inputs[i] = mt_alloc(port_bytes(&params->inputs[i]), 1, error);
+    mt_step_info *step = data;
+
+    g_free((char *)step->node);
+    g_free((char *)step->op);
+    g_free((char *)step->implementation);
+    g_free((char *)step->reason);
+    g_free(step);
+}
+
+GPtrArray *mt_list_steps(const mt_session *session)
+{
+    GPtrArray   *list = g_ptr_array_new_with_free_func(free_step);
+    mt_step_info info;
+
+    for (int i = 0; mt_session_step_info(session, i, &info); i++) {
+        mt_step_info *copy = g_memdup2(&info, sizeof info);
+
+        copy->node = g_strdup(info.node);
+        copy->op = g_strdup(info.op);
+        copy->implementation = g_strdup(info.implementation);
+        copy->reason = g_strdup(info.reason);
+        g_ptr_array_add(list, copy);
+    }
+    return list;
+}
+
+/* Arrays and a run to warm up. */
+static bool prepare_lane(lane *l, const team *t, GError **error)
+{
+    l->inputs = g_new0(void *, t->params->n_inputs);
+    l->outputs = g_new0(void *, mt_model_n_outputs(t->model));
+    for (int i = 0; i < t->params->n_inputs; i++) {
+        l->inputs[i] = mt_alloc(port_bytes(&t->params->inputs[i]), 1, error);
         if (l->inputs[i] == NULL)
             return false;
-        fill(&params->inputs[i], l->inputs[i]);
+        fill(&t->params->inputs[i], l->inputs[i]);
     }
-    for (int i = 0; i < mt_model_n_outputs(model); i++)
+    for (int i = 0; i < mt_model_n_outputs(t->model); i++)
         if ((l->outputs[i] = mt_alloc(port_bytes(mt_session_output(l->session, i)), 1, error)) == NULL)
             return false;
-    return mt_session_run(l->session, (const void *const *)l->inputs, l->outputs, error); /* warm */
+    if (!mt_session_run(l->session, (const void *const *)l->inputs, l->outputs, error))
+        return false;
+    l->warm = mt_list_steps(l->session);
+    return true;
 }
 
 static void close_lane(lane *l, const mt_model *model)
@@ -69,6 +106,7 @@ static void close_lane(lane *l, const mt_model *model)
         mt_free(l->outputs[i]);
     g_free(l->inputs);
     g_free(l->outputs);
+    g_clear_pointer(&l->warm, g_ptr_array_unref);
     g_clear_pointer(&l->session, mt_session_free);
 }
 
@@ -82,66 +120,125 @@ static double peak_rss_mb(void)
     return g_ascii_strtod(line + strlen("VmHWM:"), NULL) * 1024 / 1e6;
 }
 
-/* One thread's share: its own session, as many runs as fit. */
-static void work(lane *l, mt_model *model, const mt_session_params *params, gint64 *deadline_us, double seconds, GError **error)
+static double seconds_since(gint64 begin_us)
 {
-    bool ok = open_lane(l, model, params, error);
+    return (double)(g_get_monotonic_time() - begin_us) / 1e6;
+}
+
+/* One thread's share: its own session, as many runs as fit. */
+static void work(lane *l, team *t, mt_model_bench *bench, GError **error)
+{
+    l->session = mt_session_new(t->model, t->params, error);
+    bool ok = l->session != NULL;
 
 #pragma omp barrier
 #pragma omp single
-    *deadline_us = g_get_monotonic_time() + (gint64)(seconds * 1e6);
-    while (ok && (g_get_monotonic_time() < *deadline_us || l->runs == 0)) {
+    {
+        bench->sessions_s = seconds_since(t->began_us) - bench->import_s;
+        mt_model_sha256(t->model); /* waits: the measurement is not to share the CPU with it */
+        bench->load_s = seconds_since(t->began_us);
+    }
+    ok = ok && prepare_lane(l, t, error);
+#pragma omp barrier
+#pragma omp single
+    t->deadline_us = g_get_monotonic_time() + (gint64)(bench->seconds * 1e6);
+    while (ok && (g_get_monotonic_time() < t->deadline_us || l->runs == 0)) {
         ok = mt_session_run(l->session, (const void *const *)l->inputs, l->outputs, error);
         l->runs++;
     }
+}
+
+/* All lanes run the same steps. */
+static GPtrArray *sum_steps(const lane *lanes, int n)
+{
+    GPtrArray *sum = mt_list_steps(lanes[0].session);
+
+    for (guint i = 0; i < sum->len; i++) {
+        mt_step_info *step = sum->pdata[i], other;
+
+        step->seconds = 0;
+        for (int k = 0; k < n; k++)
+            if (mt_session_step_info(lanes[k].session, (int)i, &other))
+                step->seconds += other.seconds - ((const mt_step_info *)lanes[k].warm->pdata[i])->seconds;
+    }
+    return sum;
 }
 
 static void sum_up(mt_model_bench *bench, const lane *lanes, gint64 start_us, int64_t batch)
 {
     double flop = 0;
 
-    bench->measured_s = (double)(g_get_monotonic_time() - start_us) / 1e6;
+    bench->measured_s = seconds_since(start_us);
     for (int i = 0; i < bench->threads; i++) {
-        bench->items += lanes[i].runs * batch;
+        bench->runs += lanes[i].runs;
         flop += (double)lanes[i].runs * mt_session_flop(lanes[i].session);
     }
+    bench->items = bench->runs * batch;
     bench->items_per_second = (double)bench->items / bench->measured_s;
     bench->gflops = flop / bench->measured_s / 1e9;
     bench->peak_rss_mb = peak_rss_mb();
-    bench->table = bench->profile ? mt_session_profile(lanes[0].session) : NULL;
+    bench->steps = sum_steps(lanes, bench->threads);
 }
 
-bool mt_model_bench_run(mt_model_bench *bench, mt_model *model, GError **error)
+static bool first_error(GError **errors, int n, GError **error)
 {
-    int                 n = bench->threads;
-    g_autofree mt_port *ports = g_new0(mt_port, mt_model_n_inputs(model));
+    bool ok = true;
+
+    for (int i = 0; i < n; i++) {
+        if (errors[i] == NULL)
+            continue;
+        if (ok)
+            g_propagate_error(error, errors[i]);
+        else
+            g_error_free(errors[i]);
+        ok = false;
+    }
+    return ok;
+}
+
+static bool measure(mt_model_bench *bench, team *t, int64_t batch, GError **error)
+{
+    int                 n = bench->threads, next = 0;
     g_autofree lane    *lanes = g_new0(lane, n);
     g_autofree GError **errors = g_new0(GError *, n);
-    gint64              deadline_us = 0;
-    bool                ok = true;
 
-    bind_ports(model, bench->batch, ports);
-    mt_session_params params = {
-        .precision = bench->precision, .threads = 1, .inputs = ports, .n_inputs = mt_model_n_inputs(model), .profile = bench->profile};
-    int next = 0;
 #pragma omp parallel num_threads(n)
     {
         int i;
 #pragma omp atomic capture
         i = next++;
-        work(&lanes[i], model, &params, &deadline_us, bench->seconds, &errors[i]);
+        work(&lanes[i], t, bench, &errors[i]);
     }
-    for (int i = 0; i < n; i++)
-        if (errors[i] != NULL) {
-            ok = false;
-            if (error != NULL && *error == NULL)
-                g_propagate_error(error, errors[i]);
-            else
-                g_error_free(errors[i]);
-        }
+    bool ok = first_error(errors, n, error);
     if (ok)
-        sum_up(bench, lanes, deadline_us - (gint64)(bench->seconds * 1e6), ports[0].rank > 0 ? ports[0].shape[0] : 1);
+        sum_up(bench, lanes, t->deadline_us - (gint64)(bench->seconds * 1e6), batch);
     for (int i = 0; i < n; i++)
-        close_lane(&lanes[i], model);
+        close_lane(&lanes[i], t->model);
     return ok;
+}
+
+#define PEAK_S 0.3
+
+bool mt_model_bench_run(mt_model_bench *bench, const char *path, GError **error)
+{
+    gint64 began_us = g_get_monotonic_time();
+    g_autoptr(mt_model) model = mt_model_load(path, error);
+
+    if (model == NULL)
+        return false;
+    bench->import_s = seconds_since(began_us);
+    g_autofree mt_port *ports = g_new0(mt_port, mt_model_n_inputs(model));
+    bind_ports(model, bench->batch, ports);
+    mt_session_params params = {
+        .precision = bench->precision, .threads = 1, .inputs = ports, .n_inputs = mt_model_n_inputs(model), .profile = bench->profile};
+    team t = {.model = model, .params = &params, .began_us = began_us};
+    if (!measure(bench, &t, ports[0].rank > 0 ? ports[0].shape[0] : 1, error))
+        return false;
+    bench->peak_gflops = mt_engine_peak_gflops(bench->precision, bench->threads, PEAK_S);
+    return true;
+}
+
+void mt_model_bench_clear(mt_model_bench *bench)
+{
+    g_clear_pointer(&bench->steps, g_ptr_array_unref);
 }

@@ -8,13 +8,20 @@ typedef struct mt_model_bench {
     int          batch, threads;
     mt_precision precision;
     double       seconds;
-    bool         profile;
+    bool         profile; /* times in `steps` */
     /* answers */
-    double  items_per_second, gflops, peak_rss_mb, measured_s;
-    int64_t items;
-    char   *table; /* with profile; free with g_free */
+    double     items_per_second, gflops, peak_rss_mb, measured_s;
+    double     peak_gflops; /* of the primitives, all threads; 0: not known */
+    double     import_s;    /* the file's graph read and checked */
+    double     sessions_s;  /* compiled, weights packed, one session a thread */
+    double     load_s;      /* both, and the hash known */
+    int64_t    items, runs; /* of all threads */
+    GPtrArray *steps;       /* mt_step_info, times summed over threads and runs */
 } mt_model_bench;
 
-bool mt_model_bench_run(mt_model_bench *bench, mt_model *model, GError **error);
+bool mt_model_bench_run(mt_model_bench *bench, const char *path, GError **error);
+void mt_model_bench_clear(mt_model_bench *bench);
+/* The steps of a session as a list of mt_step_info that outlives it; free with g_ptr_array_unref. */
+GPtrArray *mt_list_steps(const mt_session *session);
 
 #endif
