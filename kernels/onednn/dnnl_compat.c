@@ -42,6 +42,15 @@ mt_md *mt_md_of(const_dnnl_primitive_desc_t pd, dnnl_query_t what, int index)
     return found == NULL || mt_md_bytes(&md) == 0 ? NULL : mt_md_copy(&md);
 }
 
+void mt_attr_deterministic(dnnl_primitive_attr_t attr)
+{
+#if MT_DNNL_HAS_DETERMINISTIC
+    dnnl_primitive_attr_set_deterministic(attr, 1);
+#else
+    (void)attr;
+#endif
+}
+
 void mt_post_ops_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, const mt_md *operand)
 {
 #if DNNL_VERSION_MAJOR >= 3

@@ -31,6 +31,9 @@ char *mt_md_key(const mt_md *md);
 
 dnnl_memory_t mt_memory_new(const mt_md *md, dnnl_engine_t engine, void *data);
 
+/* Equal bits whatever the threads: newer versions split some sums among them unless told not to. */
+void mt_attr_deterministic(dnnl_primitive_attr_t attr);
+
 /* Post-ops. */
 void mt_post_ops_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, float alpha, float beta);
 void mt_post_ops_sum(dnnl_post_ops_t ops);

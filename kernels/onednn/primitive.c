@@ -143,8 +143,10 @@ dnnl_primitive_attr_t mt_lower_attr(void)
 {
     dnnl_primitive_attr_t attr = NULL;
 
-    if (dnnl_primitive_attr_create(&attr) == dnnl_success)
-        dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (dnnl_primitive_attr_create(&attr) != dnnl_success)
+        return NULL;
+    dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    mt_attr_deterministic(attr);
     return attr;
 }
 
