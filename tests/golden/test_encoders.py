@@ -145,20 +145,20 @@ def check_architecture(folder, name, width, tokens, depth=2):
         exported("random", "--architecture", name, *(["--depth", depth] if depth else []), "--seed", 5, "-o", model)
     print(f"# {name}: exported in {time.time() - began:.0f} s")
     card = exporter.read_card(exporter.stem(model) + ".card")
-    px = int(card["tile_px"])
-    picture(image, 2 * px, px)
+    px, tiles = int(card["tile_px"]), 2 if depth else 1
+    picture(image, tiles * px, px)
     vector = check_vector(model, os.path.join(folder, "vector"))
     coords, features = engine_features(model, image, card["mpp"], os.path.join(folder, "out"))
-    equal(features.shape, (2, width))
+    equal(features.shape, (tiles, width))
     network = known.fill_random(known.build(name, depth), 5)
     with fast_products(), torch.no_grad():
         if tokens:
             equal(network.pos_embed.shape[1] + (0 if network.shape.prefix_positions else 1 + network.shape.registers), tokens)
         wanted = torch_features(network, image, coords, card)
     cosine, error = difference(features, wanted)
-    between = difference(wanted[:1], wanted[1:])[0]
-    print(f"# {name}: least cosine {cosine:.9f}, relative error {error:.2e}; check vector {vector[0]:.9f}, {vector[1]:.2e}; "
-          f"cosine of the two tiles {between:.4f}")
+    between = difference(wanted[:1], wanted[-1:])[0] if tiles > 1 else 0
+    print(f"# {name}: least cosine {cosine:.9f}, relative error {error:.2e}; check vector {vector[0]:.9f}, {vector[1]:.2e}"
+          + (f"; cosine of the two tiles {between:.4f}" if tiles > 1 else ""))
     assert cosine >= 0.99999 and error <= 1e-4, (cosine, error)
     assert vector[0] >= 0.99999 and vector[1] <= 1e-4, vector
     assert between < 0.999, between  # else the tiles could be mixed up unseen
@@ -224,6 +224,8 @@ def expect(model, network, width):
     assert error < 1e-6, error
     cosine, error = check_vector(model, stem + "-run")
     assert cosine >= 0.99999 and error <= 1e-4, (cosine, error)
+    answer = microtome("model", "info", "--check", model)
+    assert answer.code in (0, 64), answer  # 64: a program without that option
     return card
 
 
