@@ -1,6 +1,6 @@
 #include "tools/cmd_model.h"
 
-#include <microtome/pipeline.h>
+#include <microtome/batch.h>
 #include <microtome/quantize.h>
 
 #include "src/base/publish.h"
@@ -13,7 +13,7 @@
 typedef struct {
     char   **inputs, **keep, **cases;
     char    *out, *method, *balance, *slide_mpp;
-    double   percentile, cosine, mpp_x, mpp_y;
+    double   percentile, cosine, mpp, mpp_x, mpp_y;
     int      tiles, threads;
     gboolean force;
 } options;
@@ -103,23 +103,27 @@ static bool parse_balance(const char *text, double *balance)
     return end != text && *end == '\0' && *balance >= 0 && *balance <= 1;
 }
 
-static void print_report(const mt_quantize_report *report, const char *path)
+static void print_report(const options *o, const mt_quantize_report *report)
 {
-    printf("%s\n  layers     %d of %d in int8\n", path, report->n_quantized, report->n_layers);
+    int gates = 0;
+
+    printf("%s\n  layers     %d of %d in int8\n", o->out, report->n_quantized, report->n_layers);
     if (report->n_balanced > 0)
         printf("  balanced   %d layer norms\n", report->n_balanced);
     if (!isnan(report->cosine))
         printf("  cosine     %.6f (smallest over the calibration samples)\n", report->cosine);
     for (int i = 0; i < report->n_layers; i++) {
         const mt_quantized_layer *layer = &report->layers[i];
+        bool                      named = o->keep != NULL && g_strv_contains((const char *const *)o->keep, layer->node);
 
-        if (layer->quantized)
-            continue;
-        printf("  float      %s %s", layer->op, layer->node);
-        if (!isnan(layer->snr_db))
-            printf(" (%.1f dB in int8)", layer->snr_db);
-        putchar('\n');
+        gates += !layer->quantized && !layer->by_measure && !named;
+        if (layer->by_measure)
+            printf("  float      %s %s (%.1f dB in int8)\n", layer->op, layer->node, layer->snr_db);
+        else if (!layer->quantized && named)
+            printf("  float      %s %s (--keep)\n", layer->op, layer->node);
     }
+    if (gates > 0)
+        printf("  float      %d convolutions over one pixel\n", gates);
 }
 
 static void on_progress(void *user, const char *stage, int64_t done, int64_t total)
@@ -139,16 +143,17 @@ static void end_progress(void)
 static bool read_tiles(const options *o, mt_encoder *encoder, GPtrArray *samples, GError **error)
 {
     g_autoptr(mt_recipe) recipe = mt_recipe_new();
-    guint              n = g_strv_length(o->cases);
-    g_autofree mt_job *jobs = g_new0(mt_job, n);
+    g_autoptr(GPtrArray) named = mt_batch_cases((const char *const *)o->cases, o->mpp_x, o->mpp_y, error);
 
-    for (guint i = 0; i < n; i++)
-        jobs[i] = (mt_job){.path = o->cases[i],
-                           .id = o->cases[i],
-                           .mpp_x = o->mpp_x,
-                           .mpp_y = o->mpp_y,
-                           .mpp_source = o->slide_mpp != NULL ? "option" : NULL};
-    g_autoptr(mt_tensor) tiles = mt_pipeline_sample(encoder, recipe, jobs, (int)n, o->tiles, error);
+    if (named == NULL)
+        return false;
+    recipe->mpp = isnan(o->mpp) ? recipe->mpp : o->mpp;
+    g_autofree mt_job *jobs = g_new0(mt_job, named->len + 1);
+    for (guint i = 0; i < named->len; i++) {
+        const mt_batch_case *c = named->pdata[i];
+        jobs[i] = (mt_job){.path = c->path, .id = c->id, .mpp_x = c->mpp_x, .mpp_y = c->mpp_y, .mpp_source = c->mpp_source};
+    }
+    g_autoptr(mt_tensor) tiles = mt_pipeline_sample(encoder, recipe, jobs, (int)named->len, o->tiles, error);
     if (tiles == NULL)
         return false;
     add_items(samples, tiles, mt_model_input(mt_encoder_model(encoder), 0));
@@ -187,7 +192,7 @@ static bool run_job(const options *o, mt_quantize_params *params, mt_model *mode
     end_progress();
     if (!done || (encoder != NULL && !write_card(o, mt_encoder_card(encoder), error)))
         return false;
-    print_report(report, o->out);
+    print_report(o, report);
     return true;
 }
 
@@ -231,8 +236,8 @@ static bool check(const options *o, int argc)
         mt_command_usage(self, "name one model and give -o OUT.onnx");
     else if (o->inputs == NULL && o->cases == NULL)
         mt_command_usage(self, "give --calibrate CASE or --input x.npy: the ranges of activations come from real data");
-    else if (o->tiles < 1 || o->tiles > 4096)
-        mt_command_usage(self, "--tiles %d: 1 to 4096 is wanted", o->tiles);
+    else if (o->tiles < 1 || o->tiles > 4096 || (!isnan(o->mpp) && !(o->mpp >= 0 && o->mpp <= 1000)))
+        mt_command_usage(self, "--tiles is 1 to 4096, --mpp 0 to 1000");
     else
         return true;
     return false;
@@ -240,12 +245,13 @@ static bool check(const options *o, int argc)
 
 static int run_quantize(int argc, char **argv)
 {
-    options            o = {.tiles = 64, .cosine = 0.99};
+    options            o = {.tiles = 64, .cosine = 0.99, .mpp = NAN};
     mt_quantize_params params = {0};
     GOptionEntry       entries[] = {
               {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "the model that is written", "OUT.onnx"},
               {"calibrate", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o.cases, "a case whose tiles show the ranges; more may follow", "CASE"},
               {"tiles", 0, 0, G_OPTION_ARG_INT, &o.tiles, "tiles, spread over the cases (default 64)", "N"},
+              {"mpp", 0, 0, G_OPTION_ARG_DOUBLE, &o.mpp, "wanted µm per pixel, where the card names none; 0: level 0 as it is", "F"},
               {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &o.slide_mpp, "the cases' own µm per pixel, where their files lack it", "X[,Y]"},
               {"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.inputs, "samples as a .npy file; repeat for more", "[NAME=]x.npy"},
               {"method", 0, 0, G_OPTION_ARG_STRING, &o.method, "ranges of activations: mse, percentile or minmax (default mse)", "M"},
@@ -294,5 +300,8 @@ const mt_command mt_command_model_quantize = {
     .name = "model quantize",
     .arguments = "MODEL.onnx",
     .summary = "Write a model of 8-bit weights and activations: --calibrate CASE -o OUT.onnx.",
+    .help = "OUT.onnx is standard ONNX with QuantizeLinear and DequantizeLinear nodes; OUT.card is the model's card under NAME-int8.\n"
+            "Then hold it against the float model, which lets `run` use it:\n"
+            "  microtome model verify OUT.onnx CASE... --against MODEL.onnx",
     .run = run_quantize,
 };

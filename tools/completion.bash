@@ -27,7 +27,7 @@ _microtome() {
       precisions='bf16 int8 bf16,int8'
       options='--precision --against --tiles --input --overlap --mask --mpp --slide-mpp --threads --json --help'
       ;;
-    quantize) options='--out --input --calibrate --tiles --method --percentile --balance --keep --cosine --threads --force --help' ;;
+    quantize) options='--out --input --calibrate --tiles --mpp --slide-mpp --method --percentile --balance --keep --cosine --threads --force --help' ;;
     esac
     ;;
   esac
