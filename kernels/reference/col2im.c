@@ -61,22 +61,19 @@ static bool infer_col2im(mt_node *node, GError **error)
 /* Row t of one channel's columns added to its plane. */
 static void add_row(const mt_window *w, const mt_tensor *x, int64_t start, int64_t t, double *plane)
 {
-    int64_t k[] = {t / (w->kernel[1] * w->kernel[2]), t / w->kernel[2] % w->kernel[1], t % w->kernel[2]}, o[3], at = start;
+    int64_t k[] = {t / (w->kernel[1] * w->kernel[2]), t / w->kernel[2] % w->kernel[1], t % w->kernel[2]}, places[MT_RUN];
+    int64_t count = mt_product_of(w->out, 0, 3);
+    double  row[MT_RUN];
 
-    for (o[0] = 0; o[0] < w->out[0]; o[0]++)
-        for (o[1] = 0; o[1] < w->out[1]; o[1]++)
-            for (o[2] = 0; o[2] < w->out[2]; o[2]++, at++) {
-                int64_t place = 0;
-                bool    inside = true;
+    for (int64_t first = 0; first < count; first += MT_RUN) {
+        int n = (int)MIN(MT_RUN, count - first);
 
-                for (int i = 0; i < 3; i++) {
-                    int64_t position = o[i] * w->stride[i] - w->pad[i] + k[i] * w->dilation[i];
-                    inside = inside && position >= 0 && position < w->in[i];
-                    place = place * w->in[i] + position;
-                }
-                if (inside)
-                    plane[place] += mt_element_double(x, at);
-            }
+        mt_window_places(w, true, k, first, n, places);
+        mt_load_doubles(x, start + first, 1, n, row);
+        for (int i = 0; i < n; i++)
+            if (places[i] >= 0)
+                plane[places[i]] += row[i];
+    }
 }
 
 static bool run_col2im(const mt_node *node, const mt_tensor *const *inputs, mt_tensor *const *outputs, GError **error)

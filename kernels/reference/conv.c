@@ -39,34 +39,23 @@ static bool infer_conv(mt_node *node, GError **error)
     return true;
 }
 
-/* The input positions that kernel position (kz, ky, kx) sees for outputs [first, first + n), 0 in the pads. */
-static void unroll_row(const mt_window *w, const float *plane, const int64_t *k, int64_t first, int n, float *row)
-{
-    int64_t x = first % w->out[2], y = first / w->out[2] % w->out[1], z = first / (w->out[2] * w->out[1]);
-
-    for (int done = 0; done < n; x = 0, y = y + 1 == w->out[1] ? z++, 0 : y + 1) {
-        int64_t      iz = z * w->stride[0] - w->pad[0] + k[0] * w->dilation[0], iy = y * w->stride[1] - w->pad[1] + k[1] * w->dilation[1];
-        int64_t      width = MIN(n - done, w->out[2] - x), shift = k[2] * w->dilation[2] - w->pad[2];
-        bool         inside = iz >= 0 && iz < w->in[0] && iy >= 0 && iy < w->in[1];
-        const float *line = inside ? plane + (iz * w->in[1] + iy) * w->in[2] : NULL;
-
-        for (int64_t i = 0; i < width; i++) {
-            int64_t ix = (x + i) * w->stride[2] + shift;
-            row[done + i] = inside && ix >= 0 && ix < w->in[2] ? line[ix] : 0;
-        }
-        done += (int)width;
-    }
-}
-
+/* One row for each channel and kernel position: what it sees of the input for outputs [first, first + n), 0 in the pads. */
 static void unroll(const mt_window *w, const float *planes, int64_t channels, int64_t first, int n, float *columns)
 {
-    int64_t plane = w->in[0] * w->in[1] * w->in[2], k[3];
+    int64_t plane = mt_product_of(w->in, 0, 3), taps = mt_product_of(w->kernel, 0, 3), places[MT_PRODUCT_COLUMNS];
 
-    for (int64_t c = 0; c < channels; c++, planes += plane)
-        for (k[0] = 0; k[0] < w->kernel[0]; k[0]++)
-            for (k[1] = 0; k[1] < w->kernel[1]; k[1]++)
-                for (k[2] = 0; k[2] < w->kernel[2]; k[2]++, columns += MT_PRODUCT_COLUMNS)
-                    unroll_row(w, planes, k, first, n, columns);
+    for (int64_t t = 0; t < taps; t++) {
+        int64_t k[] = {t / (w->kernel[1] * w->kernel[2]), t / w->kernel[2] % w->kernel[1], t % w->kernel[2]};
+
+        mt_window_places(w, true, k, first, n, places);
+        for (int64_t c = 0; c < channels; c++) {
+            float       *row = columns + (c * taps + t) * MT_PRODUCT_COLUMNS;
+            const float *source = planes + c * plane;
+
+            for (int i = 0; i < n; i++)
+                row[i] = places[i] >= 0 ? source[places[i]] : 0;
+        }
+    }
 }
 
 typedef struct {

@@ -44,24 +44,12 @@ typedef struct {
     double   *sums;
 } transpose_plan;
 
-/* The shares of input positions [first, first + n) through kernel position (kz, ky, kx) added to one output plane. */
-static void add_shares(const mt_window *w, const double *shares, const int64_t *k, int64_t first, int n, double *plane)
-{
-    for (int i = 0; i < n; i++) {
-        int64_t at = first + i, x = at % w->in[2], y = at / w->in[2] % w->in[1], z = at / (w->in[2] * w->in[1]);
-        int64_t oz = z * w->stride[0] - w->pad[0] + k[0] * w->dilation[0], oy = y * w->stride[1] - w->pad[1] + k[1] * w->dilation[1];
-        int64_t ox = x * w->stride[2] - w->pad[2] + k[2] * w->dilation[2];
-
-        if (oz >= 0 && oz < w->out[0] && oy >= 0 && oy < w->out[1] && ox >= 0 && ox < w->out[2])
-            plane[(oz * w->out[1] + oy) * w->out[2] + ox] += shares[i];
-    }
-}
-
-/* Row r of the product is output channel r / kernel at kernel position r % kernel. */
+/* Row r of the product is output channel r / kernel at kernel position r % kernel: the shares of input positions
+ * [first, first + n), added where they fall. */
 static void spread_tile(const transpose_plan *p, const float *weights, const float *x, int64_t first, int n)
 {
     const mt_window *w = &p->window;
-    int64_t          rows = p->out_channels * p->kernel;
+    int64_t          rows = p->out_channels * p->kernel, places[MT_PRODUCT_COLUMNS];
 
     for (int64_t r = 0; r < rows; r += MT_PRODUCT_ROWS) {
         int height = (int)MIN(MT_PRODUCT_ROWS, rows - r);
@@ -70,8 +58,12 @@ static void spread_tile(const transpose_plan *p, const float *weights, const flo
         for (int i = 0; i < height; i++) {
             int64_t place = (r + i) % p->kernel;
             int64_t k[] = {place / (w->kernel[1] * w->kernel[2]), place / w->kernel[2] % w->kernel[1], place % w->kernel[2]};
+            double *plane = p->planes + (r + i) / p->kernel * p->out_plane;
 
-            add_shares(w, p->sums + i * MT_PRODUCT_COLUMNS, k, first, n, p->planes + (r + i) / p->kernel * p->out_plane);
+            mt_window_places(w, false, k, first, n, places);
+            for (int j = 0; j < n; j++)
+                if (places[j] >= 0)
+                    plane[places[j]] += p->sums[i * MT_PRODUCT_COLUMNS + j];
         }
     }
 }

@@ -167,3 +167,21 @@ void mt_window_widen(mt_window *w)
         w->pad[0] = w->pad_end[0] = 0;
     }
 }
+
+void mt_window_places(const mt_window *w, bool from_output, const int64_t *k, int64_t first, int n, int64_t *places)
+{
+    const int64_t *from = from_output ? w->out : w->in, *to = from_output ? w->in : w->out;
+    int64_t        x = first % from[2], y = first / from[2] % from[1], z = first / (from[2] * from[1]);
+
+    for (int done = 0; done < n; x = 0, y = y + 1 == from[1] ? z++, 0 : y + 1) {
+        int64_t tz = z * w->stride[0] - w->pad[0] + k[0] * w->dilation[0], ty = y * w->stride[1] - w->pad[1] + k[1] * w->dilation[1];
+        int64_t width = MIN(n - done, from[2] - x), shift = k[2] * w->dilation[2] - w->pad[2], line = (tz * to[1] + ty) * to[2];
+        bool    inside = tz >= 0 && tz < to[0] && ty >= 0 && ty < to[1];
+
+        for (int64_t i = 0; i < width; i++) {
+            int64_t tx = (x + i) * w->stride[2] + shift;
+            places[done + i] = inside && tx >= 0 && tx < to[2] ? line + tx : -1;
+        }
+        done += (int)width;
+    }
+}

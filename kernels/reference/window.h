@@ -23,4 +23,8 @@ bool mt_window_read_transposed(const mt_node *node, int dims, const int64_t *in,
 /* Fills missing dimensions in front with 1, so that loops can always be three deep. */
 void mt_window_widen(mt_window *window);
 
+/* The places that position k of the kernel joins, of a window widened to three dimensions: for elements [first, first + n) of the
+ * output their places in the input (from_output), or the other way round for what works in the opposite direction; -1 outside. */
+void mt_window_places(const mt_window *window, bool from_output, const int64_t *k, int64_t first, int n, int64_t *places);
+
 #endif
