@@ -141,8 +141,9 @@ static bool read_axes(const mt_node *node, int rank, const int64_t *shape, resiz
     int     map[MT_MAX_RANK], n = rank, n_scales, n_sizes, n_roi, at_roi, at_scales, at_sizes;
 
     input_places(node, &at_roi, &at_scales, &at_sizes);
-    *open = !known_floats(node, at_scales, scales, &n_scales) | !known_floats(node, at_sizes, sizes, &n_sizes) |
-            !known_floats(node, at_roi, roi, &n_roi);
+    bool scales_known = known_floats(node, at_scales, scales, &n_scales), sizes_known = known_floats(node, at_sizes, sizes, &n_sizes);
+    bool roi_known = known_floats(node, at_roi, roi, &n_roi);
+    *open = !scales_known || !sizes_known || !roi_known;
     mt_list_state state = node->opset < 18 ? MT_LIST_ABSENT : mt_node_axes(node, NULL, -1, rank, list, &n, error);
     if (state == MT_LIST_BAD)
         return false;
