@@ -1,6 +1,7 @@
 #include <microtome/recipe.h>
 
 #include "src/base/key_file.h"
+#include "src/pipeline/resolved.h"
 
 #include <microtome/model.h>
 
@@ -14,7 +15,7 @@ static const mt_key KEYS[] = {
     {"head", "model"},     {"labels", "names"},     {"labels", "positive"}, {"thresholds", "*"},   {NULL, NULL},
 };
 
-static const char *const AXES[] = {"axial", "coronal", "sagittal"};
+const char *const mt_plane_axes[] = {[MT_AXIS_AXIAL] = "axial", [MT_AXIS_CORONAL] = "coronal", [MT_AXIS_SAGITTAL] = "sagittal", NULL};
 
 mt_recipe *mt_recipe_new(void)
 {
@@ -51,8 +52,8 @@ static bool read_axis(GKeyFile *file, const char *path, mt_plane_axis *axis, GEr
         return false;
     if (text == NULL)
         return true;
-    for (int i = 0; i < (int)G_N_ELEMENTS(AXES); i++)
-        if (strcmp(text, AXES[i]) == 0) {
+    for (int i = 0; mt_plane_axes[i] != NULL; i++)
+        if (strcmp(text, mt_plane_axes[i]) == 0) {
             *axis = (mt_plane_axis)i;
             return true;
         }

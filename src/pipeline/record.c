@@ -2,6 +2,7 @@
 #include "src/pipeline/case_run.h"
 
 #include "src/pipeline/grid_store.h"
+#include "src/pipeline/resolved.h"
 #include "src/result/headline.h"
 #include "src/store/provenance.h"
 #include "src/store/schema.h"
@@ -23,16 +24,15 @@ static bool record_rings(mt_case_run *run, GError **error)
 
 static bool record_geometry(mt_case_run *run, GError **error)
 {
-    static const char *const axes[] = {"axial", "coronal", "sagittal"};
-    const mt_level          *level = mt_case_level(run->tiles.c, 0);
-    double                   affine[16];
-    int64_t                  bounds[4];
-    bool                     volume = mt_case_get_kind(run->tiles.c) == MT_CASE_VOLUME;
+    const mt_level *level = mt_case_level(run->tiles.c, 0);
+    double          affine[16];
+    int64_t         bounds[4];
+    bool            volume = mt_case_get_kind(run->tiles.c) == MT_CASE_VOLUME;
 
     mt_case_bounds(run->tiles.c, bounds);
     mt_geometry geometry = {.affine = mt_case_affine(run->tiles.c, affine) ? affine : NULL,
                             .size = {level->width, level->height, mt_case_planes(run->tiles.c)},
-                            .axis = volume ? axes[run->p->recipe->plane_axis] : NULL,
+                            .axis = volume ? mt_plane_axes[run->p->recipe->plane_axis] : NULL,
                             .bounds = mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE ? bounds : NULL};
     return mt_schema_write_geometry(run->store, &geometry, error);
 }

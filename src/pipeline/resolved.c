@@ -48,11 +48,10 @@ static void put_head(GString *text, const mt_head *head, const mt_head_card *car
 char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, const mt_encoder *encoder, int batch, const mt_head *head,
                        const mt_head_card *head_card)
 {
-    static const char *const axes[] = {"axial", "coronal", "sagittal"};
-    GString                 *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
+    GString *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
 
     mt_card_text_put(text, "modality", recipe->modality);
-    mt_card_text_put(text, "plane_axis", axes[recipe->plane_axis]);
+    mt_card_text_put(text, "plane_axis", mt_plane_axes[recipe->plane_axis]);
     mt_card_text_put(text, "backend", recipe->backend);
     g_string_append(text, "\n[mask]\n");
     mt_card_text_put(text, "method", recipe->mask_method != NULL ? recipe->mask_method : "by kind");

@@ -7,6 +7,9 @@
 
 #include <microtome/head.h>
 
+/* [input] plane_axis: the words of mt_plane_axis, ended by NULL. */
+extern const char *const mt_plane_axes[];
+
 /* head NULL: features only.  head_card: with the recipe's overrides applied.  Free with g_free. */
 char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, const mt_encoder *encoder, int batch, const mt_head *head,
                        const mt_head_card *head_card);

@@ -134,6 +134,14 @@ def test_check(folder):
     contains(answer.err, "--check x.npy: X.input.npy is wanted, with the features in X.output.npy beside it")
 
 
+def test_input(folder):
+    """verify --input: arrays in place of cases"""
+    model = encoder(folder)
+    stem = check_vectors(folder, model)
+    told = json.loads(microtome("model", "verify", "--json", "--input", stem + ".input.npy", model).out)
+    equal([(r["precision"], r["tiles"]) for r in told["results"]], [("bf16", 2)])
+
+
 def test_info(folder):
     """info: work, contract in plain words, precisions; a model without a card is no encoder"""
     model = encoder(folder)
@@ -155,4 +163,4 @@ def test_info(folder):
     contains(answer.err, f"microtome model info: load {model}: no contract: ")
 
 
-main([test_written, test_other_model, test_refused, test_check, test_info])
+main([test_written, test_other_model, test_refused, test_check, test_input, test_info])

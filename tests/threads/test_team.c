@@ -93,12 +93,25 @@ static bool watch(void *user, int64_t done, int64_t total)
     return false;
 }
 
-static bool run_team(const scene *s, collected *into, mt_backend backend, int batch, int threads, GError **error)
+/* How features are computed, and how close to the plain loops they come. */
+typedef struct way {
+    mt_backend   backend;
+    mt_precision precision;
+    double       epsilon;
+} way;
+
+static const way        ways[] = {{MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 1e-5},
+                                  {MT_BACKEND_AUTO, MT_PRECISION_FP32, 1e-5},
+                                  {MT_BACKEND_AUTO, MT_PRECISION_BF16, 2e-2}};
+static const way *const plain = &ways[0];
+
+static bool run_team(const scene *s, collected *into, const way *w, int batch, int threads, GError **error)
 {
     mt_team_params params = {.c = s->c,
                              .grid = s->grid,
                              .encoder = s->encoder,
-                             .backend = backend,
+                             .backend = w->backend,
+                             .precision = w->precision,
                              .batch = batch,
                              .threads = threads,
                              .progress = watch,
@@ -129,12 +142,12 @@ static scene noise_scene(const char *name, int width, int height)
 }
 
 /* One tile after the other, without a team: what row i has to be. */
-static float *encode_by_hand(const scene *s, mt_backend backend)
+static float *encode_by_hand(const scene *s, const way *w)
 {
     int64_t n = mt_grid_count(s->grid), dim = mt_encoder_dim(s->encoder);
     float  *features = g_new0(float, n *dim);
     g_autoptr(mt_tile_reader) reader = mt_tile_reader_new(s->c, s->grid, MT_FILTER_BILINEAR, NULL);
-    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(s->encoder, backend, MT_PRECISION_FP32, 1, 1, NULL);
+    g_autoptr(mt_encoder_session) session = mt_encoder_session_new(s->encoder, w->backend, w->precision, 1, 1, NULL);
 
     for (int64_t i = 0; i < n; i++) {
         mt_tile_pixels pixels;
@@ -145,30 +158,31 @@ static float *encode_by_hand(const scene *s, mt_backend backend)
     return features;
 }
 
-static void assert_close(const float *got, const float *want, int64_t n)
+static void assert_close(const float *got, const float *want, int64_t n, double epsilon)
 {
     for (int64_t i = 0; i < n; i++)
-        g_assert_cmpfloat_with_epsilon(got[i], want[i], 1e-5 * (1 + fabs((double)want[i])));
+        g_assert_cmpfloat_with_epsilon(got[i], want[i], epsilon * (1 + fabs((double)want[i])));
 }
-
-static const mt_backend backends[] = {MT_BACKEND_REFERENCE, MT_BACKEND_AUTO};
 
 static void check_threads(const scene *s)
 {
-    for (int b = 0; b < 2; b++) {
-        g_autofree float *by_hand = encode_by_hand(s, backends[b]);
+    g_autofree float *by_plain_loops = encode_by_hand(s, plain);
+
+    for (size_t b = 0; b < G_N_ELEMENTS(ways); b++) {
+        g_autofree float *by_hand = encode_by_hand(s, &ways[b]);
         g_auto(collected) alone = collected_for(s);
         static const int counts[] = {2, 3, 8};
         size_t           bytes = (size_t)(alone.n * alone.dim) * sizeof *alone.features;
         g_autoptr(GError) error = NULL;
 
-        g_assert_true(run_team(s, &alone, backends[b], BATCH, 1, &error));
+        g_assert_true(run_team(s, &alone, &ways[b], BATCH, 1, &error));
         g_assert_no_error(error);
         g_assert_cmpint(alone.rows, ==, alone.n);
-        assert_close(alone.features, by_hand, alone.n * alone.dim);
+        assert_close(alone.features, by_hand, alone.n * alone.dim, ways[b].epsilon);
+        assert_close(alone.features, by_plain_loops, alone.n * alone.dim, ways[b].epsilon);
         for (int k = 0; k < 3; k++) {
             g_auto(collected) together = collected_for(s);
-            g_assert_true(run_team(s, &together, backends[b], BATCH, counts[k], &error));
+            g_assert_true(run_team(s, &together, &ways[b], BATCH, counts[k], &error));
             g_assert_no_error(error);
             g_assert_cmpint(together.rows, ==, together.n);
             g_assert_cmpint(together.disorder, ==, 0);
@@ -212,7 +226,7 @@ static void test_invalid_tiles(void)
         g_auto(collected) into = collected_for(&s);
         g_autoptr(GError) error = NULL;
 
-        g_assert_true(run_team(&s, &into, MT_BACKEND_REFERENCE, BATCH, threads[k], &error));
+        g_assert_true(run_team(&s, &into, plain, BATCH, threads[k], &error));
         g_assert_no_error(error);
         g_assert_cmpint(into.n, ==, 88);
         g_assert_cmpint(into.disorder, ==, 0);
@@ -233,7 +247,7 @@ static void test_failing_sink(void)
         g_autoptr(GError) error = NULL;
 
         into.fail_from = 20 + run;
-        g_assert_false(run_team(&s, &into, MT_BACKEND_REFERENCE, 1, 1 + run % 8, &error));
+        g_assert_false(run_team(&s, &into, plain, 1, 1 + run % 8, &error));
         g_assert_error(error, MT_ERROR, MT_ERROR_IO);
         g_autofree char *text = g_strdup_printf("append tiles from %d: no room", 20 + run);
         g_assert_cmpstr(error->message, ==, text);
@@ -252,7 +266,7 @@ static void test_stopped(void)
         g_autoptr(GError) error = NULL;
 
         into.stop_from = 20 + run;
-        g_assert_false(run_team(&s, &into, MT_BACKEND_REFERENCE, 1, 1 + run % 8, &error));
+        g_assert_false(run_team(&s, &into, plain, 1, 1 + run % 8, &error));
         g_assert_error(error, MT_ERROR, MT_ERROR_STOPPED);
         g_autofree char *text = g_strdup_printf("stopped after %d of %d tiles: run again to resume", 20 + run, (int)into.n);
         g_assert_cmpstr(error->message, ==, text);
@@ -277,7 +291,7 @@ static void test_failing_session(void)
         g_auto(collected) into = collected_for(&s);
         g_autoptr(GError) error = NULL;
 
-        g_assert_false(run_team(&s, &into, MT_BACKEND_REFERENCE, BATCH, threads, &error));
+        g_assert_false(run_team(&s, &into, plain, BATCH, threads, &error));
         g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
         g_assert_nonnull(strstr(error->message, "of slot 3 is not a finite number"));
         g_assert_cmpint(into.rows, <=, black / BATCH * BATCH);
@@ -298,7 +312,7 @@ static void test_memory(void)
             g_autoptr(GError) error = NULL;
 
             mt_alloc_fail_at(k);
-            ended = run_team(&s, &into, MT_BACKEND_REFERENCE, BATCH, threads, &error);
+            ended = run_team(&s, &into, plain, BATCH, threads, &error);
             mt_alloc_fail_at(0);
             g_assert_cmpint(into.disorder, ==, 0);
             if (ended)
