@@ -89,6 +89,7 @@ static float *make_numbers(mt_quantised *q, mt_lowering *l, GError **error)
 
         if (q->folds_zero)
             b -= scale * q->in.zero * (double)sum_of(q, c);
+        b += q->shift;
         numbers[c] = (float)(bias_is_scaled ? b / scale : b / q->unit);
         numbers[q->channels + c] = (float)(scale / q->unit);
     }
@@ -163,18 +164,14 @@ static bool append_sum(builder *b, const mt_value *operand, const mt_quant *byte
         b->posts->sum = place;
         return true;
     }
-    if (sum && mt_is_quantised(place->type)) { /* the next attempt takes the operand's unit */
-        *fits = false;
+    if (mt_is_quantised(place->type) && (sum || b->q->unit != bytes->scale || (bytes->zero != 0 && b->q->shift == 0))) {
+        *fits = false; /* the next attempt takes the operand's unit; a linear function before the sum comes out wrong in 2.6 */
         return true;
     }
-    if (mt_is_quantised(place->type))
-        append_linear(b->ops, b->q->unit / bytes->scale, -(float)bytes->zero);
     b->posts->args[b->posts->n] = DNNL_ARG_ATTR_MULTIPLE_POST_OP(dnnl_post_ops_len(b->ops)) | DNNL_ARG_SRC_1;
     b->posts->places[b->posts->n] = place;
     b->posts->mds[b->posts->n++] = b->dst;
     mt_post_ops_binary(b->ops, dnnl_binary_add, b->dst);
-    if (mt_is_quantised(place->type))
-        append_linear(b->ops, bytes->scale / b->q->unit, 0);
     return true;
 }
 
@@ -219,6 +216,18 @@ static float choose_unit(const mt_quantised *q, const mt_node *node, int first, 
     return sum || !(operand.scale > 0) ? q->out.scale : operand.scale;
 }
 
+/* The zero point of an operand that is added first of all. */
+static float choose_shift(const mt_quantised *q, const mt_node *node, int first)
+{
+    mt_quant operand;
+
+    if (!q->to_bytes || first >= mt_node_float_posts(node) || mt_node_fused(node)->posts[first].kind != MT_POST_ADD)
+        return 0;
+    if (!mt_value_quant(operand_of(node, &mt_node_fused(node)->posts[first]), &operand) || operand.type != q->out.type)
+        return 0;
+    return -operand.scale * (float)operand.zero;
+}
+
 bool mt_quantised_posts(mt_posts *posts, mt_quantised *q, mt_lowering *l, const mt_node *node, int first, const mt_md *dst,
                         const mt_view *view, const mt_buffer *source, bool sum, bool *fits, GError **error)
 {
@@ -229,6 +238,7 @@ bool mt_quantised_posts(mt_posts *posts, mt_quantised *q, mt_lowering *l, const 
     *fits = true;
     *posts = (mt_posts){.attr = mt_lower_attr()};
     q->unit = choose_unit(q, node, first, sum);
+    q->shift = sum ? 0 : choose_shift(q, node, first);
     numbers = make_numbers(q, l, error);
     if (numbers == NULL || dnnl_post_ops_create(&b.ops) != dnnl_success)
         return false;

@@ -19,6 +19,7 @@ typedef struct mt_quantised {
     bool             folds_zero; /* the zero point of the source is part of the bias */
     bool             grouped;
     float            unit;    /* the posts see results divided by this */
+    float            shift;   /* what the bias takes over from the zero point of an operand */
     mt_place         numbers; /* the bias as the primitive wants it, then the scales */
 } mt_quantised;
 
