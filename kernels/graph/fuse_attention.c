@@ -12,7 +12,7 @@
  *
  *   .. -> Add bias -> Reshape (N, windows, heads, L, S) -> Add mask -> Reshape (N windows, heads, L, S) -> Softmax -> ..
  *
- * q, kt and v then get the dimensions that split finest, and the masks are added up beforehand. */
+ * A scale that differs between heads goes to q.  With windows, q, kt and v get the dimensions that split finest, and the masks are added up beforehand. */
 #include "kernels/graph/activation.h"
 #include "kernels/graph/insert.h"
 #include "kernels/graph/match.h"
@@ -26,6 +26,7 @@ typedef struct attention {
     mt_value *masks[MASKS_MAX], *sums[MASKS_MAX]; /* what is added, and a value of the shape it is broadcast to */
     int       n_masks;
     mt_value *finest; /* the scores where they have most dimensions */
+    mt_value *vector; /* a scale of each matrix; NULL */
     double    scale;
 } attention;
 
@@ -96,6 +97,22 @@ static mt_value *step_over_mask(const mt_uses *uses, mt_value *scores, attention
     return NULL;
 }
 
+/* One step up over `scores` = product x a number of each matrix. */
+static mt_value *step_over_vector(mt_value *scores, attention *a)
+{
+    for (int i = 0; mt_is(scores->producer, "Mul") && i < 2; i++) {
+        mt_value *side = mt_node_input(scores->producer, i), *vector = mt_node_input(scores->producer, 1 - i);
+
+        if (mt_made_by(side, "MatMul") == NULL || !mt_same_shape(side, scores) || vector == NULL || vector->dtype != MT_F32)
+            continue;
+        if (vector->rank < 2 || vector->shape[vector->rank - 1] != 1 || vector->shape[vector->rank - 2] != 1)
+            continue;
+        a->vector = vector;
+        return side;
+    }
+    return scores;
+}
+
 static bool keeps_matrices(const mt_value *from, const mt_value *to)
 {
     return from != NULL && from->rank >= 2 && to->rank >= 2 && from->shape[from->rank - 1] == to->shape[to->rank - 1] &&
@@ -119,6 +136,8 @@ static mt_node *find_scores(const mt_uses *uses, mt_value *scores, attention *a)
             up = keeps_matrices(mt_node_input(scores->producer, 0), scores) ? mt_node_input(scores->producer, 0) : NULL;
         else
             up = strip_scale(uses, scores, &a->scale);
+        if (up == scores)
+            up = step_over_vector(scores, a);
         scores = up == scores ? NULL : up;
     }
     return NULL;
@@ -141,8 +160,8 @@ static bool have_equal_batches(const attention *a, const mt_value *softmax)
     return a->kt->rank == rank && rank >= 3 && a->q->dtype == MT_F32 && a->kt->dtype == MT_F32 && is_stack_of(a->v, softmax);
 }
 
-/* The leading dimensions `coarse` of a mask for scores of shape `whole`, whose dimensions are products of neighbours among the
- * leading ones of `finest`: the mask's shape over those.  False when they are not. */
+/* The shape of a mask for scores of shape `whole`, whose dimensions are products of neighbours among the leading ones of `finest`,
+ * over those.  False when they are not. */
 static bool refine_mask(const mt_value *mask, const mt_value *whole, const mt_value *finest, int64_t *shape)
 {
     int at = 0, leading = finest->rank - 2;
@@ -224,6 +243,26 @@ static mt_value *refined(const mt_inserter *at, const attention *a, mt_value *va
     return mt_insert_reshape(at, value, rank, shape, error);
 }
 
+/* Numbers that q or kt is multiplied with before reshapes and transposes cut it into heads go into the scale too. */
+static void unscale_below_views(mt_uses *uses, const mt_value *value, double *scale)
+{
+    for (int i = 0; i < CHAIN_MAX && value->constant == NULL && mt_uses_count(uses, value) == 1; i++) {
+        mt_node  *view = value->producer;
+        mt_value *in = mt_is(view, "Transpose") || mt_is(view, "Reshape") ? mt_node_input(view, 0) : NULL, *bare;
+
+        if (in == NULL || in->constant != NULL)
+            return;
+        bare = strip_scale(uses, in, scale);
+        if (bare != in) {
+            mt_uses_forget(uses, view);
+            view->inputs->pdata[0] = bare;
+            mt_uses_add_node(uses, view);
+            return;
+        }
+        value = in;
+    }
+}
+
 static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *last, GError **error)
 {
     mt_inserter at = {graph, uses, last};
@@ -232,6 +271,10 @@ static bool rewrite(mt_graph *graph, mt_uses *uses, mt_node *last, GError **erro
     mt_node    *node;
 
     if (!match(uses, last, &a))
+        return false;
+    unscale_below_views(uses, a.q, &a.scale);
+    unscale_below_views(uses, a.kt, &a.scale);
+    if (a.vector != NULL && (a.q = mt_insert_binary(&at, "Mul", a.q, a.vector, error)) == NULL)
         return false;
     if ((operands[0] = refined(&at, &a, a.q, error)) == NULL || (operands[1] = refined(&at, &a, a.kt, error)) == NULL ||
         (operands[2] = refined(&at, &a, a.v, error)) == NULL || !add_masks(&at, &a, &operands[3], error))

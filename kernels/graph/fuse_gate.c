@@ -6,7 +6,7 @@
  * gate of x                            f
  *   Sigmoid(x), Sigmoid(x c)           swish (SiLU), alpha c
  *   HardSigmoid(x; 1/6, 1/2)           hardswish
- *   Tanh(Softplus(x))                  mish
+ *   Tanh(Softplus(x))                  mish; also Tanh(Log(1 + Exp(x)))
  *   Clip(x + 3; 0, 6)                  hardswish, when a division by 6 follows or stands within the gate */
 #include "kernels/graph/activation.h"
 #include "kernels/graph/match.h"
@@ -55,10 +55,27 @@ static mt_value *sixfold(const mt_value *value)
     return mul != NULL && mt_is_number(mt_node_input(mul, 0), 1.0 / 6) ? mt_node_input(mul, 1) : NULL;
 }
 
+/* value = log(1 + e^g), as Softplus or written out: g */
+static mt_value *softplus_argument(const mt_value *value)
+{
+    mt_node *softplus = mt_made_by(value, "Softplus"), *log = mt_made_by(value, "Log");
+    mt_node *sum = log == NULL ? NULL : mt_made_by(mt_node_input(log, 0), "Add");
+
+    if (softplus != NULL)
+        return mt_node_input(softplus, 0);
+    for (int i = 0; sum != NULL && i < 2; i++) {
+        mt_node *exp = mt_is_number(mt_node_input(sum, i), 1) ? mt_made_by(mt_node_input(sum, 1 - i), "Exp") : NULL;
+
+        if (exp != NULL)
+            return mt_node_input(exp, 0);
+    }
+    return NULL;
+}
+
 static bool is_gate(const mt_value *value, const mt_value *x, mt_activation *f)
 {
     mt_node      *sigmoid = mt_made_by(value, "Sigmoid"), *tanh = mt_made_by(value, "Tanh"), *hard = mt_made_by(value, "HardSigmoid");
-    mt_node      *softplus = tanh == NULL ? NULL : mt_made_by(mt_node_input(tanh, 0), "Softplus");
+    mt_value     *softplus = tanh == NULL ? NULL : softplus_argument(mt_node_input(tanh, 0));
     mt_activation h[MT_ACTIVATIONS_MAX];
     int           input;
 
@@ -67,7 +84,7 @@ static bool is_gate(const mt_value *value, const mt_value *x, mt_activation *f)
         return is_multiple(mt_node_input(sigmoid, 0), x, &f->alpha);
     f->function = MT_FN_MISH;
     if (softplus != NULL)
-        return mt_node_input(softplus, 0) == x;
+        return softplus == x;
     f->function = MT_FN_HARDSWISH;
     if (hard != NULL && mt_node_input(hard, 0) == x)
         return mt_node_activations(hard, h, &input) == 2 && near(h[0].alpha, 1.0 / 6) && near(h[0].beta, 0.5);

@@ -4,7 +4,7 @@
  *    \-> Div sqrt 2 -> Erf -> Add 1 -/
  *
  * with the halving before, between or after the products, and Mul by 1/sqrt 2 for Div.  The tanh form has
- * tanh(sqrt(2/pi) (x + 0.044715 x^3)) in place of erf. */
+ * tanh(sqrt(2/pi) (x + 0.044715 x^3)) in place of erf, its products in any order, x perhaps in front of the sum. */
 #include "kernels/graph/activation.h"
 #include "kernels/graph/match.h"
 #include "kernels/graph/passes.h"
@@ -30,29 +30,92 @@ static mt_value *scaled_by(const mt_value *value, double c)
     return NULL;
 }
 
-static bool is_cube(const mt_value *value, const mt_value *x)
-{
-    mt_node *pow = mt_made_by(value, "Pow"), *mul = mt_made_by(value, "Mul");
+/* A product of a number, a power of x and perhaps one other value. */
+typedef struct factors {
+    double    number;
+    int       power;
+    mt_value *other;
+} factors;
 
-    if (pow != NULL)
-        return mt_node_input(pow, 0) == x && mt_is_number(mt_node_input(pow, 1), 3);
-    if (mul == NULL || (mt_node_input(mul, 0) != x && mt_node_input(mul, 1) != x))
+/* Multiplies `value` into `f`; false when it is no such product. */
+static bool factorise(mt_value *value, const mt_value *x, int depth, factors *f)
+{
+    mt_node *mul = mt_made_by(value, "Mul"), *div = mt_made_by(value, "Div"), *pow = mt_made_by(value, "Pow");
+    double   c;
+
+    if (value == x) {
+        f->power++;
+        return true;
+    }
+    if (mt_value_scalar(value, &c)) {
+        f->number *= c;
+        return true;
+    }
+    if (mul != NULL && depth > 0)
+        return factorise(mt_node_input(mul, 0), x, depth - 1, f) && factorise(mt_node_input(mul, 1), x, depth - 1, f);
+    if (div != NULL && mt_value_scalar(mt_node_input(div, 1), &c) && c != 0) {
+        f->number /= c;
+        return factorise(mt_node_input(div, 0), x, depth - 1, f);
+    }
+    if (pow != NULL && mt_node_input(pow, 0) == x && mt_value_scalar(mt_node_input(pow, 1), &c) && (c == 2 || c == 3)) {
+        f->power += (int)c;
+        return true;
+    }
+    if (f->other != NULL || value == NULL)
         return false;
-    mul = mt_made_by(mt_other_input(mul, x), "Mul");
-    return mul != NULL && mt_node_input(mul, 0) == x && mt_node_input(mul, 1) == x;
+    f->other = value;
+    return true;
 }
 
-/* x of sqrt(2/pi) (x + 0.044715 x^3) */
-static mt_value *cubic_argument(const mt_value *value)
-{
-    mt_node *add = mt_made_by(scaled_by(value, sqrt(2 / M_PI)), "Add");
+#define DEPTH 4
 
+static bool is_power(mt_value *value, const mt_value *x, double number, int power)
+{
+    factors f = {1, 0, NULL};
+
+    return factorise(value, x, DEPTH, &f) && f.other == NULL && f.power == power && fabs(f.number - number) <= 1e-4 * number;
+}
+
+/* Is `value` sqrt(2/pi) (x + 0.044715 x^3), or sqrt(2/pi) x (1 + 0.044715 x^2)? */
+static bool is_cubic(mt_value *value, const mt_value *x)
+{
+    factors  f = {1, 0, NULL};
+    mt_node *add;
+
+    if (!factorise(value, x, DEPTH, &f) || fabs(f.number - sqrt(2 / M_PI)) > 1e-4 || f.power > 1)
+        return false;
+    add = mt_made_by(f.other, "Add");
     for (int i = 0; add != NULL && i < 2; i++) {
-        mt_value *x = mt_node_input(add, i);
-        if (is_cube(scaled_by(mt_node_input(add, 1 - i), 0.044715), x))
+        mt_value *side = mt_node_input(add, i);
+
+        if ((f.power == 0 ? side == x : mt_is_number(side, 1)) && is_power(mt_node_input(add, 1 - i), x, 0.044715, 3 - f.power))
+            return true;
+    }
+    return false;
+}
+
+/* The x for which `value`, made of products and sums, is that; it is looked for among their operands. */
+static mt_value *find_argument(mt_value *value, mt_value *whole, int depth)
+{
+    mt_node *node = value == NULL || value->constant != NULL ? NULL : value->producer;
+
+    if (node == NULL || depth == 0 || (!mt_is(node, "Mul") && !mt_is(node, "Add") && !mt_is(node, "Div")))
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        mt_value *x = mt_node_input(node, i);
+
+        if (x != NULL && x->constant == NULL && is_cubic(whole, x))
+            return x;
+        x = find_argument(x, whole, depth - 1);
+        if (x != NULL)
             return x;
     }
     return NULL;
+}
+
+static mt_value *cubic_argument(mt_value *value)
+{
+    return find_argument(value, value, DEPTH);
 }
 
 /* The node that completes x/2 (1 + f): `sum` is 1 + f. */

@@ -77,16 +77,20 @@ def check_run(family, folder, path, inputs, wanted, extra):
     return worst
 
 
+def steps_of(path):
+    """(seconds, implementation, name) of each step of one thread's session"""
+    done = subprocess.run([PROGRAM, "model", "bench", path, "--batch", "2", "--threads", "1", "--seconds", "0.01", "--profile"],
+                          capture_output=True, text=True)
+    lines = [line.split("\t") for line in done.stdout.split("\n") + done.stderr.split("\n") if line.count("\t") == 2]
+    return [(float(seconds), implementation, name) for seconds, implementation, name in lines]
+
+
 def list_slow_steps(family, path):
     """Comment lines: the reference steps of a batch of two, with their share of the time."""
-    done = subprocess.run([PROGRAM, "model", "bench", path, "--batch", "2", "--threads", "1", "--seconds", "0.2", "--profile"],
-                          capture_output=True, text=True)
-    steps = [line.split("\t") for line in done.stdout.split("\n") + done.stderr.split("\n") if line.count("\t") == 2]
-    total = sum(float(s[0]) for s in steps)
-    slow = sorted(((float(s[0]), s[2]) for s in steps if s[1] == "reference"), reverse=True)
-    moves = sum(float(s[0]) for s in steps if "reorder" in s[1] or "copy" in s[1])
-    print(f"# {family.name}: {len(steps)} steps, {len(slow)} reference {100 * sum(s[0] for s in slow) / max(total, 1e-9):.0f} %, "
-          f"reorders {100 * moves / max(total, 1e-9):.0f} %")
+    steps = steps_of(path)
+    total = max(sum(s[0] for s in steps), 1e-9)
+    slow = sorted(((s[0], s[2]) for s in steps if s[1] == "reference"), reverse=True)
+    print(f"# {family.name}: {len(steps)} steps, {len(slow)} reference {100 * sum(s[0] for s in slow) / total:.0f} %")
     for seconds, name in slow[:6]:
         print(f"#     {100 * seconds / total:5.1f} %  {name}")
 
@@ -99,6 +103,9 @@ def test_of(family):
         if family.reference and family.quick:
             check_run(family, folder, path, inputs, wanted, ["--reference"])
         print(f"# {family.name}: relative error {error:.1e}")
+        most = getattr(family, "steps", 0)
+        taken = steps_of(path) if most else []
+        assert len(taken) <= most, f"{len(taken)} steps, {most} are enough: {taken}"
         if "--profile" in sys.argv:
             list_slow_steps(family, path)
     test.__doc__ = family.name

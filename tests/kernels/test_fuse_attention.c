@@ -41,9 +41,38 @@ static void test_windows(void)
     }
 }
 
+/* kind 0: a number scales k before it is turned; 1: a number a head scales the scores; 2: somebody reads the scaled k */
+static mt_value *scaled(maker *m, int kind)
+{
+    mt_value *q = maker_input(m, DIMS(2, 3, 5, 4)), *k = maker_input(m, DIMS(2, 3, 6, 4)), *v = maker_input(m, DIMS(2, 3, 6, 4));
+    mt_value *kt, *s, *scaled = kind == 1 ? k : OP(m, "Mul", k, maker_number(m, 0.5));
+
+    kt = OP(m, "Transpose", scaled);
+    maker_ints(kt, "perm", 4, (int64_t[]){0, 1, 3, 2});
+    s = OP(m, "MatMul", q, kt);
+    if (kind == 1)
+        s = OP(m, "Add", OP(m, "Mul", maker_constant(m, 1, 2, DIMS(3, 1, 1)), s), maker_constant(m, 1, 0, DIMS(1, 3, 5, 6)));
+    s = OP(m, "MatMul", OP(m, "Softmax", s), v);
+    return kind == 2 ? OP(m, "Add", s, OP(m, "ReduceMax", scaled)) : s;
+}
+
+static void test_scaled(void)
+{
+    for (int k = 0; k < 3; k++) {
+        maker     m = maker_new(8, 13);
+        mt_graph *graph = REWRITE(&m, scaled(&m, k), mt_pass_fuse_attention, 1);
+
+        g_assert_cmpfloat(mt_node_float(pass_find(graph, "mt.Attention"), "scale", 0), ==, k == 0 ? 0.5 : 1);
+        g_assert_cmpint(pass_count(graph, "Mul"), ==, k != 0);
+        mt_graph_free(graph);
+        pass_check_meaning(&m, "scaled");
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/fuse-attention/windows", test_windows);
+    g_test_add_func("/fuse-attention/scaled", test_scaled);
     return g_test_run();
 }

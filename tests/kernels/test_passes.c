@@ -155,26 +155,34 @@ static mt_value *gelu(maker *m, mt_value *x, int order, double half)
     return OP(m, "Mul", x, OP(m, "Mul", h, sum));
 }
 
-static mt_value *gelu_tanh(maker *m, mt_value *x, bool pow)
+/* order 0: x^3 by products; 1: by Pow; 2: x sqrt(2/pi) before the sum; 3: not the cubic, but x (1 + 0.044715 x) */
+static mt_value *gelu_tanh(maker *m, mt_value *x, int order)
 {
-    mt_value *cube = pow ? OP(m, "Pow", x, maker_number(m, 3)) : OP(m, "Mul", x, OP(m, "Mul", x, x));
-    mt_value *inner = OP(m, "Add", x, OP(m, "Mul", cube, maker_number(m, 0.044715)));
-    mt_value *t = OP(m, "Tanh", OP(m, "Mul", inner, maker_number(m, sqrt(2 / M_PI))));
+    mt_value *cube = order == 1 ? OP(m, "Pow", x, maker_number(m, 3)) : OP(m, "Mul", x, OP(m, "Mul", x, x)), *root, *inner, *t;
+
+    root = maker_number(m, sqrt(2 / M_PI));
+    inner = OP(m, "Mul", OP(m, "Add", x, OP(m, "Mul", cube, maker_number(m, 0.044715))), root);
+    if (order >= 2) {
+        inner = OP(m, "Mul", x, maker_number(m, 0.044715));
+        inner = OP(m, "Add", maker_number(m, 1), order == 2 ? OP(m, "Mul", inner, x) : inner);
+        inner = OP(m, "Mul", OP(m, "Mul", x, root), inner);
+    }
+    t = OP(m, "Tanh", inner);
 
     return OP(m, "Mul", OP(m, "Mul", x, OP(m, "Add", maker_number(m, 1), t)), maker_number(m, 0.5));
 }
 
 static void test_gelu(void)
 {
-    for (int k = 0; k < 7; k++) {
+    for (int k = 0; k < 9; k++) {
         maker     m = maker_new(5, 14);
         mt_value *x = maker_input(&m, DIMS(3, 40)), *y = k < 3   ? gelu(&m, x, k, 0.5)
-                                                         : k < 5 ? gelu_tanh(&m, x, k == 3)
-                                                                 : gelu(&m, x, k - 5, 0.25);
-        g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gelu, k < 5);
+                                                         : k < 7 ? gelu_tanh(&m, x, k - 3)
+                                                                 : gelu(&m, x, k - 7, 0.25);
+        g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gelu, k < 6);
 
-        g_assert_cmpint(pass_count(graph, "mt.Activation"), ==, k < 5);
-        if (k < 5)
+        g_assert_cmpint(pass_count(graph, "mt.Activation"), ==, k < 6);
+        if (k < 6)
             g_assert_cmpint(graph->nodes->len, ==, 1);
         pass_check_meaning(&m, "gelu");
     }
@@ -196,7 +204,9 @@ static mt_value *gate(maker *m, mt_value *x, int k)
     case 4:
         return OP(m, "Div", OP(m, "Mul", x, OP(m, "Clip", OP(m, "Add", x, maker_number(m, 3)), maker_number(m, 0), maker_number(m, 6))),
                   maker_number(m, 6));
-    case 5: /* none: the gate is not of x */
+    case 5:
+        return OP(m, "Mul", OP(m, "Tanh", OP(m, "Log", OP(m, "Add", maker_number(m, 1), OP(m, "Exp", x)))), x);
+    case 6: /* none: the gate is not of x */
         return OP(m, "Mul", x, OP(m, "Sigmoid", OP(m, "Relu", x)));
     default: /* none: the clip is lower */
         return OP(
@@ -207,13 +217,13 @@ static mt_value *gate(maker *m, mt_value *x, int k)
 
 static void test_gate(void)
 {
-    for (int k = 0; k < 7; k++) {
+    for (int k = 0; k < 8; k++) {
         maker     m = maker_new(6, 14);
         mt_value *y = gate(&m, OP(&m, "Mul", maker_input(&m, DIMS(3, 40)), maker_number(&m, 5)), k);
-        g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gate, k < 5);
+        g_autoptr(mt_graph) graph = REWRITE(&m, y, mt_pass_fuse_gate, k < 6);
 
-        g_assert_cmpint(pass_count(graph, "mt.Activation"), ==, k < 5);
-        if (k < 5)
+        g_assert_cmpint(pass_count(graph, "mt.Activation"), ==, k < 6);
+        if (k < 6)
             g_assert_cmpint(graph->nodes->len, ==, 2);
         pass_check_meaning(&m, "gate");
     }
