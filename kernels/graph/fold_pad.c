@@ -1,6 +1,8 @@
 /* Zeros that a Pad puts around the spatial dimensions become padding of the convolution that reads them:
  *
- *   x -> Pad(0, .., p..) -> Conv(pads q) -> y            x -> Conv(pads p + q) -> y */
+ *   x -> Pad(0, .., p..) -> Conv(pads q) -> y            x -> Conv(pads p + q) -> y
+ *
+ * and of an AveragePool that counts padding, or has none of its own: PyTorch exports its average pooling so. */
 #include "kernels/graph/activation.h"
 #include "kernels/graph/match.h"
 #include "kernels/graph/passes.h"
@@ -33,6 +35,25 @@ static const int64_t *spatial_zeros(const mt_node *pad, int *rank)
     return pads;
 }
 
+static bool has_pads(const mt_node *node)
+{
+    const mt_attr *attr = mt_node_attr(node, "pads");
+
+    for (int i = 0; attr != NULL && i < attr->n; i++)
+        if (attr->type != MT_ATTR_INTS || attr->ints[i] != 0)
+            return true;
+    return false;
+}
+
+/* Does `node` see its own padding as zeros like any other? */
+static bool pads_with_zeros(const mt_node *node)
+{
+    if (mt_is(node, "Conv"))
+        return true;
+    return mt_is(node, "AveragePool") && mt_node_int(node, "ceil_mode", 0) == 0 &&
+           (mt_node_int(node, "count_include_pad", 0) != 0 || !has_pads(node));
+}
+
 static bool fold(mt_uses *uses, mt_node *conv, mt_node *pad)
 {
     int            rank = 0;
@@ -49,6 +70,8 @@ static bool fold(mt_uses *uses, mt_node *conv, mt_node *pad)
         pads[rank - 2 + i] = extra[rank + 2 + i] + (own == NULL ? 0 : own->ints[rank - 2 + i]);
     }
     mt_node_set_ints(conv, "pads", pads, 2 * (rank - 2));
+    if (mt_is(conv, "AveragePool"))
+        mt_node_set_int(conv, "count_include_pad", 1);
     mt_uses_forget(uses, conv);
     conv->inputs->pdata[0] = mt_node_input(pad, 0);
     mt_uses_add_node(uses, conv);
@@ -64,7 +87,7 @@ int mt_pass_fold_pad(mt_graph *graph, GError **error)
     for (guint i = 0; i < graph->nodes->len; i++) {
         mt_node *node = graph->nodes->pdata[i], *pad;
 
-        if (!mt_is(node, "Conv") || (pad = mt_made_by(mt_node_input(node, 0), "Pad")) == NULL)
+        if (!pads_with_zeros(node) || (pad = mt_made_by(mt_node_input(node, 0), "Pad")) == NULL)
             continue;
         rewrites += fold(uses, node, pad);
     }

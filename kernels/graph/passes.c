@@ -17,7 +17,7 @@ static bool run_passes(mt_graph *graph, const pass *passes, size_t n, int *rewri
 
 bool mt_passes_of_model(mt_graph *graph, bool bytes, GError **error)
 {
-    static const pass passes[] = {mt_pass_widen_half, mt_pass_simplify, mt_pass_fold_pad, mt_pass_fold_batch_norm};
+    static const pass passes[] = {mt_pass_widen_half, mt_pass_simplify, mt_pass_merge_equal, mt_pass_fold_pad, mt_pass_fold_batch_norm};
     int               rewrites = 0;
 
     if (bytes && mt_pass_read_quantised(graph, error) < 0)
@@ -27,8 +27,10 @@ bool mt_passes_of_model(mt_graph *graph, bool bytes, GError **error)
 
 bool mt_passes_of_session(mt_graph *graph, bool bytes, GError **error)
 {
-    static const pass patterns[] = {mt_pass_simplify,        mt_pass_expand_einsum, mt_pass_fuse_gelu,       mt_pass_fuse_gate,
-                                    mt_pass_fuse_layer_norm, mt_pass_fuse_rms_norm, mt_pass_fuse_group_norm, mt_pass_fuse_attention};
+    static const pass patterns[] = {
+        mt_pass_simplify,  mt_pass_merge_equal,     mt_pass_expand_einsum, mt_pass_expand_depth_to_space, mt_pass_fuse_gelu,
+        mt_pass_fuse_gate, mt_pass_fuse_layer_norm, mt_pass_fuse_rms_norm, mt_pass_fuse_group_norm,       mt_pass_fuse_attention,
+    };
     static const pass chains[] = {mt_pass_fuse_bias, mt_pass_fuse_residual, mt_pass_fuse_activation};
     int               rewrites = 0;
 

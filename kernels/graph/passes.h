@@ -8,6 +8,7 @@
 /* Passes that make new weights or need no shapes: once per model, on its unbound graph. */
 int mt_pass_widen_half(mt_graph *graph, GError **error);
 int mt_pass_simplify(mt_graph *graph, GError **error);
+int mt_pass_merge_equal(mt_graph *graph, GError **error);
 int mt_pass_fold_pad(mt_graph *graph, GError **error);
 int mt_pass_fold_batch_norm(mt_graph *graph, GError **error);
 /* For sessions in int8. */
@@ -15,6 +16,7 @@ int mt_pass_read_quantised(mt_graph *graph, GError **error);
 
 /* Passes over a bound graph. */
 int mt_pass_expand_einsum(mt_graph *graph, GError **error);
+int mt_pass_expand_depth_to_space(mt_graph *graph, GError **error);
 int mt_pass_fuse_gelu(mt_graph *graph, GError **error);
 int mt_pass_fuse_gate(mt_graph *graph, GError **error);
 int mt_pass_fuse_layer_norm(mt_graph *graph, GError **error);

@@ -40,9 +40,29 @@ static void test_einsum(void)
     }
 }
 
+static void test_depth_to_space(void)
+{
+    static const char *const modes[] = {"DCR", "CRD"};
+
+    for (int k = 0; k < 3; k++) {
+        maker     m = maker_new(21, 14);
+        mt_value *y = OP(&m, k == 2 ? "SpaceToDepth" : "DepthToSpace", maker_input(&m, DIMS(2, 8, 4, 6)));
+        mt_graph *graph;
+
+        mt_node_set_int(maker_node(y), "blocksize", 2);
+        if (k < 2)
+            mt_node_set_string(maker_node(y), "mode", modes[k]);
+        graph = REWRITE(&m, y, mt_pass_expand_depth_to_space, 1);
+        g_assert_cmpint(pass_count(graph, "Transpose"), ==, 1);
+        g_assert_cmpint(graph->nodes->len, ==, 3);
+        pass_check_same(&m, graph, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/expand/einsum", test_einsum);
+    g_test_add_func("/expand/depth-to-space", test_depth_to_space);
     return g_test_run();
 }

@@ -104,6 +104,59 @@ static void test_fold_pad(void)
     }
 }
 
+/* Before an average: which has no padding; that counts its own; that does not; that rounds its size up. */
+static void test_fold_pad_average(void)
+{
+    for (int k = 0; k < 4; k++) {
+        maker     m = maker_new(2, 13);
+        mt_value *x = maker_input(&m, DIMS(2, 3, 7, 7)), *y;
+        g_autoptr(mt_graph) graph = NULL;
+
+        y = OP(&m, "AveragePool", OP(&m, "Pad", x, maker_list(&m, 8, (int64_t[]){0, 0, 1, 1, 0, 0, 1, 1})));
+        maker_ints(y, "kernel_shape", 2, (int64_t[]){3, 3});
+        maker_ints(y, "strides", 2, (int64_t[]){2, 2});
+        if (k == 1 || k == 2)
+            maker_ints(y, "pads", 4, (int64_t[]){0, 1, 0, 1});
+        mt_node_set_int(maker_node(y), "count_include_pad", k == 1);
+        mt_node_set_int(maker_node(y), "ceil_mode", k == 3);
+        graph = REWRITE(&m, y, mt_pass_fold_pad, k < 2);
+        g_assert_cmpint(pass_count(graph, "Pad"), ==, k >= 2);
+        if (k < 2)
+            g_assert_cmpint(mt_node_int(pass_find(graph, "AveragePool"), "count_include_pad", 0), ==, 1);
+        pass_check_same(&m, g_steal_pointer(&graph), 1e-6);
+    }
+}
+
+/* The same twice, with constants of the same bytes, and what follows from it; other attributes; an output of the graph. */
+static void test_merge_equal(void)
+{
+    for (int k = 0; k < 3; k++) {
+        maker     m = maker_new(13, 13);
+        mt_value *x = maker_input(&m, DIMS(2, 6)), *a = OP(&m, "Softmax", OP(&m, "Add", x, maker_number(&m, 2)));
+        mt_value *b = OP(&m, "Softmax", OP(&m, "Add", x, maker_number(&m, k == 2 ? 3 : 2)));
+        g_autoptr(mt_graph) graph = NULL;
+
+        if (k == 1)
+            mt_node_set_int(maker_node(b), "axis", 0);
+        graph = REWRITE(&m, OP(&m, "Mul", a, b), mt_pass_merge_equal, k == 0 ? 2 : k == 1 ? 1 : 0);
+        g_assert_cmpint(pass_count(graph, "Softmax"), ==, k == 0 ? 1 : 2);
+        g_assert_cmpint(pass_count(graph, "Add"), ==, k < 2 ? 1 : 2);
+        pass_check_meaning(&m, "merge equal");
+    }
+}
+
+static void test_merge_equal_outputs(void)
+{
+    maker     m = maker_new(13, 13);
+    mt_value *x = maker_input(&m, DIMS(2, 6)), *a = OP(&m, "Exp", x), *b = OP(&m, "Exp", x);
+    g_autoptr(mt_graph) graph = NULL;
+
+    mt_graph_mark_output(m.graph, a);
+    graph = REWRITE(&m, (mt_graph_mark_output(m.graph, b), b), mt_pass_merge_equal, 0);
+    g_assert_cmpint(pass_count(graph, "Exp"), ==, 2);
+    maker_clear(&m);
+}
+
 static void test_fold_batch_norm(void)
 {
     for (int k = 0; k < 5; k++) {
@@ -358,6 +411,9 @@ int main(int argc, char **argv)
     g_test_add_func("/passes/simplify-dropout", test_dropout);
     g_test_add_func("/passes/widen-half", test_widen_half);
     g_test_add_func("/passes/fold-pad", test_fold_pad);
+    g_test_add_func("/passes/fold-pad-average", test_fold_pad_average);
+    g_test_add_func("/passes/merge-equal", test_merge_equal);
+    g_test_add_func("/passes/merge-equal-outputs", test_merge_equal_outputs);
     g_test_add_func("/passes/fold-batch-norm", test_fold_batch_norm);
     g_test_add_func("/passes/fold-batch-norm-exactly", test_fold_batch_norm_exactly);
     g_test_add_func("/passes/fuse-gelu", test_gelu);
