@@ -122,14 +122,16 @@ static operation operation_of(dnnl_alg_kind_t alg, bool swapped)
     }
 }
 
-/* Where b's row number `row` begins. */
-static int64_t row_start(const loop *k, int64_t row)
+#define ROWS 64 /* of one piece of work */
+
+/* Where b begins for number `index` of all but the last two dimensions. */
+static int64_t start_of(const loop *k, int64_t index)
 {
     int64_t at = 0;
 
-    for (int i = k->n - 2; i >= 0; i--) {
-        at += row % k->dims[i] * k->strides[i];
-        row /= k->dims[i];
+    for (int i = k->n - 3; i >= 0; i--) {
+        at += index % k->dims[i] * k->strides[i];
+        index /= k->dims[i];
     }
     return at;
 }
@@ -140,15 +142,22 @@ static bool run_loop(mt_step *step, mt_session *session, GError **error)
     const char *a = (const char *)k->a->data + k->a_offset, *b = (const char *)k->b->data + k->b_offset;
     char       *to = (char *)k->to->data + k->to_offset;
     size_t      size = mt_dtype_size(k->type), b_size = mt_dtype_size(k->b_type);
-    int64_t     rows = 1, width = k->dims[k->n - 1], stride = k->strides[k->n - 1];
+    int64_t     width = k->dims[k->n - 1], stride = k->strides[k->n - 1], outer = 1;
+    int64_t     rows = k->n > 1 ? k->dims[k->n - 2] : 1, step_b = k->n > 1 ? k->strides[k->n - 2] : 0, pieces = (rows + ROWS - 1) / ROWS;
 
     (void)session;
     (void)error;
-    for (int i = 0; i < k->n - 1; i++)
-        rows *= k->dims[i];
+    for (int i = 0; i < k->n - 2; i++)
+        outer *= k->dims[i];
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++)
-        run_row_of(k, width, a + (size_t)(r * width) * size, b + (size_t)row_start(k, r) * b_size, stride, to + (size_t)(r * width) * size);
+    for (int64_t i = 0; i < outer * pieces; i++) {
+        int64_t first = i % pieces * ROWS, last = MIN(first + ROWS, rows), base = start_of(k, i / pieces);
+
+        for (int64_t r = first; r < last; r++) {
+            size_t at = (size_t)((i / pieces * rows + r) * width) * size;
+            run_row_of(k, width, a + at, b + (size_t)(base + r * step_b) * b_size, stride, to + at);
+        }
+    }
     return true;
 }
 
