@@ -21,8 +21,8 @@ _microtome() {
     fi
     case ${COMP_WORDS[2]} in
     info) options='--json --check --help' ;;
-    run) options='--input --out --precision --reference --threads --help' ;;
-    bench) options='--batch --threads --precision --seconds --profile --json --help' ;;
+    run) options='--input --out --precision --reference --threads --verbose --help' ;;
+    bench) options='--batch --threads --precision --seconds --profile --verbose --json --help' ;;
     verify)
       precisions='bf16 int8 bf16,int8'
       options='--precision --against --tiles --input --overlap --mask --mpp --slide-mpp --threads --json --help'
