@@ -6,6 +6,7 @@
  * also for ConvTranspose.  Needs constant parameters and a convolution nobody else looks at.  Computed in double. */
 #include "kernels/graph/match.h"
 #include "kernels/graph/passes.h"
+#include "kernels/tensor/mapped.h"
 
 #include <math.h>
 
@@ -82,6 +83,7 @@ static mt_tensor *fold_weights(const mt_node *conv, const filters *f, const doub
 
     for (int64_t i = 0; folded != NULL && i < mt_tensor_count(w); i++)
         ((float *)folded->data)[i] = (float)(at(conv, 1, i) * s[filter_channel(f, i)]);
+    mt_tensor_give_back(w);
     return folded;
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/graph/match.h"
 #include "kernels/graph/passes.h"
 #include "kernels/reference/element.h"
+#include "kernels/tensor/mapped.h"
 
 #define ONNX_FLOAT 1
 #define ONNX_FLOAT16 10
@@ -19,15 +20,17 @@ static bool is_half(mt_dtype dtype)
 
 static mt_tensor *widened(const mt_tensor *half, GError **error)
 {
-    mt_tensor *wide = mt_tensor_new(MT_F32, half->rank, half->shape, error);
+    g_autoptr(mt_tensor) aligned = mt_tensor_aligned(half, error);
+    mt_tensor *wide = aligned == NULL ? NULL : mt_tensor_new(MT_F32, half->rank, half->shape, error);
     double     run[MT_RUN];
 
     for (int64_t at = 0; wide != NULL && at < mt_tensor_count(half); at += MT_RUN) {
         int n = (int)MIN(mt_tensor_count(half) - at, MT_RUN);
 
-        mt_load_doubles(half, at, 1, n, run);
+        mt_load_doubles(aligned, at, 1, n, run);
         mt_store_doubles(wide, at, n, run);
     }
+    mt_tensor_give_back(half);
     return wide;
 }
 

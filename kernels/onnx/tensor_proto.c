@@ -67,7 +67,8 @@ static mt_tensor *from_bytes(const Onnx__TensorProto *proto, GBytes *bytes, bool
         refuse_length((int64_t)given, wanted, "bytes", error);
         return NULL;
     }
-    if (wanted > 0 && dtype != MT_BOOL && ((uintptr_t)data % size == 0 || (mapped && dtype == MT_F32 && given >= ODD_BYTES_MIN)))
+    bool odd = mapped && given >= ODD_BYTES_MIN && (dtype == MT_F32 || dtype == MT_F16 || dtype == MT_BF16);
+    if (wanted > 0 && dtype != MT_BOOL && (odd || (uintptr_t)data % size == 0))
         return (mapped ? mt_tensor_new_mapped : mt_tensor_new_view)(dtype, (int)proto->n_dims, proto->dims, data, bytes);
     mt_tensor *tensor = new_tensor(proto, error);
     if (tensor != NULL && given > 0)

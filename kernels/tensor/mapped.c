@@ -17,18 +17,6 @@ bool mt_tensor_is_aligned(const mt_tensor *tensor)
     return (uintptr_t)tensor->data % MAX(mt_dtype_size(tensor->dtype), 1) == 0;
 }
 
-mt_tensor *mt_tensor_aligned(const mt_tensor *tensor, GError **error)
-{
-    mt_tensor *copy;
-
-    if (mt_tensor_is_aligned(tensor))
-        return mt_tensor_ref((mt_tensor *)tensor);
-    copy = mt_tensor_new(tensor->dtype, tensor->rank, tensor->shape, error);
-    if (copy != NULL && mt_tensor_bytes(tensor) > 0)
-        memcpy(copy->data, tensor->data, mt_tensor_bytes(tensor));
-    return copy;
-}
-
 void mt_give_back_pages(const void *data, size_t bytes)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -42,4 +30,17 @@ void mt_tensor_give_back(const mt_tensor *tensor)
 {
     if (tensor->mapped)
         mt_give_back_pages(tensor->data, mt_tensor_bytes(tensor));
+}
+
+mt_tensor *mt_tensor_aligned(const mt_tensor *tensor, GError **error)
+{
+    mt_tensor *copy;
+
+    if (mt_tensor_is_aligned(tensor))
+        return mt_tensor_ref((mt_tensor *)tensor);
+    copy = mt_tensor_new(tensor->dtype, tensor->rank, tensor->shape, error);
+    if (copy != NULL && mt_tensor_bytes(tensor) > 0)
+        memcpy(copy->data, tensor->data, mt_tensor_bytes(tensor));
+    mt_tensor_give_back(tensor);
+    return copy;
 }

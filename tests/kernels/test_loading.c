@@ -58,6 +58,26 @@ static void put_node(GByteArray *graph, const char *op, const char *a, const cha
     put_message(graph, 1, node);
 }
 
+#define ONNX_FLOAT 1
+#define ONNX_FLOAT16 10
+
+/* rows x columns of half precision: 0, 1 and -1 in turn. */
+static void put_halves(GByteArray *graph, const char *name, int64_t rows, int64_t columns)
+{
+    static const uint16_t numbers[] = {0, 0x3c00, 0xbc00};
+    GByteArray           *tensor = g_byte_array_new();
+    g_autofree uint16_t  *data = g_new(uint16_t, rows * columns);
+
+    for (int64_t i = 0; i < rows * columns; i++)
+        data[i] = numbers[i * 7 / 5 % 3];
+    put_text(tensor, 8, name);
+    put_number(tensor, 1, rows);
+    put_number(tensor, 1, columns);
+    put_number(tensor, 2, ONNX_FLOAT16);
+    put_bytes(tensor, 9, data, (size_t)(rows * columns) * sizeof *data);
+    put_message(graph, 5, tensor);
+}
+
 /* rows x columns float32; the length of the name moves the data behind it to any address. */
 static void put_weights(GByteArray *graph, const char *name, int64_t rows, int64_t columns)
 {
@@ -69,12 +89,12 @@ static void put_weights(GByteArray *graph, const char *name, int64_t rows, int64
     put_text(tensor, 8, name);
     put_number(tensor, 1, rows);
     put_number(tensor, 1, columns);
-    put_number(tensor, 2, 1);
+    put_number(tensor, 2, ONNX_FLOAT);
     put_bytes(tensor, 9, data, (size_t)(rows * columns) * sizeof(float));
     put_message(graph, 5, tensor);
 }
 
-static void put_port(GByteArray *graph, int field, const char *name, int64_t rows, int64_t columns)
+static void put_port(GByteArray *graph, int field, const char *name, int type_number, int64_t rows, int64_t columns)
 {
     GByteArray *shape = g_byte_array_new(), *tensor = g_byte_array_new(), *type = g_byte_array_new(), *port = g_byte_array_new();
 
@@ -83,7 +103,7 @@ static void put_port(GByteArray *graph, int field, const char *name, int64_t row
         put_number(dim, 1, i == 0 ? rows : columns);
         put_message(shape, 1, dim);
     }
-    put_number(tensor, 1, 1);
+    put_number(tensor, 1, type_number);
     put_message(tensor, 2, shape);
     put_message(type, 1, tensor);
     put_text(port, 1, name);
@@ -160,8 +180,8 @@ static char *write_odd(int shift)
     put_node(graph, "Add", "b", "other", "y");
     put_weights(graph, w, ROWS, COLUMNS);
     put_weights(graph, "other", COLUMNS, ROWS);
-    put_port(graph, 11, "x", COLUMNS, ROWS);
-    put_port(graph, 12, "y", COLUMNS, ROWS);
+    put_port(graph, 11, "x", ONNX_FLOAT, COLUMNS, ROWS);
+    put_port(graph, 12, "y", ONNX_FLOAT, COLUMNS, ROWS);
     return write_model(graph);
 }
 
@@ -200,6 +220,35 @@ static void test_odd_addresses(void)
         remove_model(path);
     }
     g_assert_true(odd);
+}
+
+#define HALF_EDGE 200
+
+/* Half precision at even and odd addresses: x W, both halves. */
+static void test_odd_halves(void)
+{
+    uint16_t x[HALF_EDGE];
+
+    for (int i = 0; i < HALF_EDGE; i++)
+        x[i] = 0x3c00;
+    for (int shift = 0; shift < 2; shift++) {
+        GByteArray      *graph = g_byte_array_new();
+        g_autofree char *w = g_strnfill((gsize)shift + 1, 'w');
+
+        put_node(graph, "MatMul", "x", w, "y");
+        put_halves(graph, w, HALF_EDGE, HALF_EDGE);
+        put_port(graph, 11, "x", ONNX_FLOAT16, 1, HALF_EDGE);
+        put_port(graph, 12, "y", ONNX_FLOAT16, 1, HALF_EDGE);
+        g_autofree char *path = write_model(graph);
+        g_autoptr(mt_model) model = mt_model_load(path, NULL);
+        uint16_t y[2][HALF_EDGE];
+        for (int backend = 0; backend < 2; backend++) {
+            g_autoptr(mt_session) session = open_session(model, backend ? MT_BACKEND_AUTO : MT_BACKEND_REFERENCE, MT_PRECISION_FP32);
+            g_assert_true(mt_session_run(session, (const void *const[]){x}, (void *const[]){y[backend]}, NULL));
+        }
+        g_assert_cmpmem(y[0], sizeof y[0], y[1], sizeof y[1]); /* whole numbers below 201: exact */
+        remove_model(path);
+    }
 }
 
 /* The hash belongs to the file whatever was given back meanwhile, and a model may go before it is known. */
@@ -249,8 +298,8 @@ static char *write_large(void)
         put_node(graph, "MatMul", from, w, to);
         put_weights(graph, w, EDGE, EDGE);
     }
-    put_port(graph, 11, "x", 64, EDGE);
-    put_port(graph, 12, "y", 64, EDGE);
+    put_port(graph, 11, "x", ONNX_FLOAT, 64, EDGE);
+    put_port(graph, 12, "y", ONNX_FLOAT, 64, EDGE);
     return write_model(graph);
 }
 
@@ -328,6 +377,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/loading/odd-addresses", test_odd_addresses);
+    g_test_add_func("/loading/odd-halves", test_odd_halves);
     g_test_add_func("/loading/hash", test_hash);
     g_test_add_func("/loading/aligned", test_aligned);
     g_test_add_func("/loading/memory", test_memory);
