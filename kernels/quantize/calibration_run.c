@@ -1,5 +1,7 @@
 #include "kernels/quantize/calibration_run.h"
 
+#include "kernels/graph/match.h"
+
 #include <math.h>
 
 typedef struct {
@@ -19,6 +21,15 @@ static void free_observed(gpointer data)
 mt_observed *mt_calibration_run_seen(const mt_calibration_run *run, const mt_value *value)
 {
     return g_hash_table_lookup(run->seen, value);
+}
+
+mt_value *mt_calibration_run_float_of(mt_value *output)
+{
+    const mt_node *cast = mt_made_by(output, "Cast");
+
+    if (output->producer != NULL && output->dtype == MT_F32)
+        return output;
+    return cast != NULL && output->dtype == MT_F16 && mt_node_input(cast, 0)->dtype == MT_F32 ? mt_node_input(cast, 0) : NULL;
 }
 
 static void tell(watcher *w, int sample)
@@ -89,7 +100,7 @@ bool mt_calibration_run_extremes(mt_calibration_run *run, const GPtrArray *value
         g_ptr_array_set_size(run->outputs, 0);
         g_ptr_array_set_size(run->outputs, (gint)((guint)run->samples->n * run->compared->len));
         for (guint i = 0; i < run->compared->len; i++)
-            g_ptr_array_add(all, run->compared->pdata[i]);
+            g_ptr_array_add(all, mt_calibration_run_float_of(run->compared->pdata[i]));
     }
     return mt_sample_runs(run->graph, all, run->samples, see_extremes, &w, error);
 }
@@ -142,7 +153,7 @@ bool mt_calibration_run_compare(const mt_calibration_run *run, const mt_graph *o
         guint index;
 
         if (g_ptr_array_find(run->graph->outputs, run->compared->pdata[i], &index))
-            g_ptr_array_add(values, other->outputs->pdata[index]);
+            g_ptr_array_add(values, mt_calibration_run_float_of(other->outputs->pdata[index]));
     }
     w.values = values;
     return mt_sample_runs(other, values, run->samples, see_cosine, user, error);

@@ -23,6 +23,9 @@ bool mt_calibration_run_histograms(mt_calibration_run *run, const GPtrArray *val
 /* Smallest cosine, over samples and rows, of the outputs that `other` gives in their place. */
 bool mt_calibration_run_compare(const mt_calibration_run *run, const mt_graph *other, double *cosine, GError **error);
 
+/* The float32 numbers behind an output: itself, or what a cast to half precision at the graph's end reads; NULL: there are none. */
+mt_value *mt_calibration_run_float_of(mt_value *output);
+
 mt_observed *mt_calibration_run_seen(const mt_calibration_run *run, const mt_value *value);
 
 #endif

@@ -4,6 +4,7 @@
 #include "kernels/onnx/write_model.h"
 #include "kernels/quantize/balance_channels.h"
 #include "kernels/quantize/layer_noise.h"
+#include "kernels/reference/element.h"
 
 #include <math.h>
 
@@ -16,7 +17,8 @@ typedef struct {
     const mt_quantize_params *params;
     mt_samples                samples; /* in an order in which the first few are spread over all */
     mt_tensor               **spread;
-    mt_graph                 *graph; /* what is quantised: passes of the model done */
+    GPtrArray                *halves; /* samples made float16, which the model's input is */
+    mt_graph                 *graph;  /* what is quantised: passes of the model done */
     mt_quantize_plan         *plan;
     mt_calibration_run        run;
     GHashTable               *ranges; /* mt_value -> mt_affine */
@@ -27,6 +29,7 @@ typedef struct {
 static void clear_job(job *j)
 {
     g_clear_pointer(&j->spread, g_free);
+    g_clear_pointer(&j->halves, g_ptr_array_unref);
     g_clear_pointer(&j->ranges, g_hash_table_unref);
     g_clear_pointer(&j->run.seen, g_hash_table_unref);
     g_clear_pointer(&j->run.outputs, g_ptr_array_unref);
@@ -80,7 +83,7 @@ static bool check_samples(const job *j, GError **error)
         const mt_tensor *tensor = j->samples.tensors[i];
         const mt_port   *port = &j->model->inputs[i % j->samples.n_inputs];
 
-        if (tensor->dtype != port->dtype) {
+        if (tensor->dtype != port->dtype && !(tensor->dtype == MT_F32 && port->dtype == MT_F16)) {
             g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "calibration sample %d holds %s, input '%s' is %s", i / j->samples.n_inputs,
                         mt_dtype_name(tensor->dtype), port->name, mt_dtype_name(port->dtype));
             return false;
@@ -146,9 +149,38 @@ static void spread_samples(job *j)
     j->samples.tensors = j->spread;
 }
 
+static mt_tensor *half_of(const mt_tensor *tensor, GError **error)
+{
+    mt_tensor *half = mt_tensor_new(MT_F16, tensor->rank, tensor->shape, error);
+
+    for (int64_t i = 0; half != NULL && i < mt_tensor_count(tensor); i++)
+        ((uint16_t *)half->data)[i] = mt_half_from_double(((const float *)tensor->data)[i]);
+    return half;
+}
+
+/* Where an input is float16, so are the samples. */
+static bool narrow_samples(job *j, GError **error)
+{
+    j->halves = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
+    for (int i = 0; i < j->samples.n * j->samples.n_inputs; i++) {
+        mt_tensor *half;
+
+        if (j->spread[i]->dtype == j->model->inputs[i % j->samples.n_inputs].dtype)
+            continue;
+        half = half_of(j->spread[i], error);
+        if (half == NULL)
+            return false;
+        g_ptr_array_add(j->halves, half);
+        j->spread[i] = half;
+    }
+    return true;
+}
+
 static bool prepare(job *j, GError **error)
 {
     spread_samples(j);
+    if (!narrow_samples(j, error))
+        return false;
     j->graph = mt_graph_clone(j->model->graph);
     if (!mt_passes_of_model(j->graph, false, error))
         return false;
@@ -166,8 +198,12 @@ static bool prepare(job *j, GError **error)
     j->run.compared = g_ptr_array_new();
     for (guint i = 0; i < j->graph->outputs->len; i++) {
         mt_value *output = j->graph->outputs->pdata[i];
-        if ((j->params->output < 0 || j->params->output == (int)i) && output->dtype == MT_F32 && output->producer != NULL)
+        if ((j->params->output < 0 || j->params->output == (int)i) && mt_calibration_run_float_of(output) != NULL)
             g_ptr_array_add(j->run.compared, output);
+    }
+    if (j->run.compared->len == 0 && j->params->min_cosine > 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "no output of floats whose cosine could be measured: ask for none with --cosine 0");
+        return false;
     }
     j->run.outputs = g_ptr_array_new_with_free_func((GDestroyNotify)mt_tensor_unref);
     return true;

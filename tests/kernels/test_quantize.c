@@ -200,9 +200,9 @@ static void test_balanced(void)
 /* The same bytes again, whatever the threads. */
 static void test_deterministic(void)
 {
-    fixture          f;
-    g_autofree char *bytes[2] = {NULL, NULL};
-    gsize            sizes[2];
+    fixture f;
+    char   *bytes[2] = {NULL, NULL};
+    gsize   sizes[2];
 
     open_fixture(&f, "quantize_conv");
     for (int i = 0; i < 2; i++) {
@@ -215,6 +215,8 @@ static void test_deterministic(void)
         g_assert_true(g_file_get_contents(path, &bytes[i], &sizes[i], NULL));
     }
     g_assert_cmpmem(bytes[0], sizes[0], bytes[1], sizes[1]);
+    g_free(bytes[0]);
+    g_free(bytes[1]);
     close_fixture(&f);
 }
 
@@ -254,6 +256,32 @@ static void test_kept(void)
     for (int i = 0; i < 4; i++)
         g_assert_true(isfinite(strict->layers[i].snr_db) && strict->layers[i].by_measure == !strict->layers[i].quantized);
     close_fixture(&f);
+}
+
+/* A model in half precision: float32 samples are narrowed for it, its ports stay, and the cosine is measured before the last cast. */
+static void test_half(void)
+{
+    fixture f, samples;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_quantize_report) report = NULL;
+    mt_quantize_params params = {.balance = MT_BALANCE_SEARCH, .min_cosine = 0.99, .output = -1, .threads = 1};
+
+    open_fixture(&samples, "quantize_transformer");
+    open_fixture(&f, "quantize_half");
+    for (guint i = 0; i < samples.samples->len; i++)
+        g_ptr_array_add(f.samples, mt_tensor_ref(samples.samples->pdata[i]));
+    quantize(&f, &params, "half.onnx", &report, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(report->n_quantized, ==, 4);
+    g_assert_cmpfloat(report->cosine, >, 0.99);
+    g_assert_cmpfloat(report->cosine, <, 1);
+    g_autofree char *path = g_build_filename(f.folder, "half.onnx", NULL);
+    g_autoptr(mt_model) model = mt_model_load(path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(mt_model_input(model, 0)->dtype, ==, MT_F16);
+    g_assert_cmpint(mt_model_output(model, 0)->dtype, ==, MT_F16);
+    close_fixture(&f);
+    close_fixture(&samples);
 }
 
 /* Weights beside the model once it is larger than asked, and read back from there. */
@@ -372,6 +400,7 @@ int main(int argc, char **argv)
     g_test_add_func("/quantize/balanced", test_balanced);
     g_test_add_func("/quantize/deterministic", test_deterministic);
     g_test_add_func("/quantize/kept", test_kept);
+    g_test_add_func("/quantize/half", test_half);
     g_test_add_func("/quantize/external", test_external);
     g_test_add_func("/quantize/refused/models", test_refused_models);
     g_test_add_func("/quantize/refused/samples", test_refused_samples);

@@ -17,9 +17,9 @@ def uniform(*shape, scale=1.0, offset=0.0):
     return (random.uniform(-scale, scale, shape) + offset).astype(np.float32)
 
 
-def save(name, nodes, constants, inputs, outputs, opset=13):
-    graph = helper.make_graph(nodes, name, [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs],
-                              [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs],
+def save(name, nodes, constants, inputs, outputs, opset=13, kind=TensorProto.FLOAT):
+    graph = helper.make_graph(nodes, name, [helper.make_tensor_value_info(n, kind, s) for n, s in inputs],
+                              [helper.make_tensor_value_info(n, kind, s) for n, s in outputs],
                               [numpy_helper.from_array(v, n) for n, v in constants.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     model.ir_version = 7
@@ -133,6 +133,8 @@ def make_transformer():
         helper.make_node("Add", ["x", "ob"], ["y"], "residual")]
     save("quantize_transformer", nodes, c, [("x", ["N", 5, 8])], [("y", ["N", 5, 8])])
     save("quantize_opset12", nodes, c, [("x", ["N", 5, 8])], [("y", ["N", 5, 8])], opset=12)
+    save("quantize_half", nodes, {k: v.astype(np.float16) for k, v in c.items()}, [("x", ["N", 5, 8])], [("y", ["N", 5, 8])],
+         kind=TensorProto.FLOAT16)
     save("quantize_no_weights", [helper.make_node("Relu", ["x"], ["y"], "relu")], {}, [("x", ["N", 5, 8])], [("y", ["N", 5, 8])])
     x = uniform(6, 5, 8, scale=2)
     np.save(os.path.join(FOLDER, "quantize_transformer.npy"), x)
