@@ -24,6 +24,12 @@ typedef enum mt_dtype {
     MT_BOOL, /* one byte, 0 or 1 */
     MT_U32,
     MT_U64,
+    MT_F8_E4M3FN, /* one byte; no infinities */
+    MT_F8_E4M3FNUZ,
+    MT_F8_E5M2,
+    MT_F8_E5M2FNUZ,
+    MT_U4, /* one to a byte here, two in files */
+    MT_I4,
 } mt_dtype;
 
 typedef struct mt_tensor {

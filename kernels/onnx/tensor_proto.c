@@ -39,6 +39,33 @@ static int64_t count_of(const Onnx__TensorProto *proto)
     return count;
 }
 
+static bool is_packed(mt_dtype dtype)
+{
+    return dtype == MT_U4 || dtype == MT_I4;
+}
+
+/* In a file. */
+static int64_t bytes_of(const Onnx__TensorProto *proto)
+{
+    mt_dtype dtype = mt_dtype_from_onnx(proto->data_type);
+    int64_t  count = count_of(proto);
+
+    return is_packed(dtype) ? count / 2 + count % 2 : count * (int64_t)mt_dtype_size(dtype);
+}
+
+/* Two 4-bit integers of a byte, the lower one first; in files of typed data each byte fills an int32. */
+static void unpack(mt_tensor *tensor, const void *packed, size_t step)
+{
+    int64_t count = mt_tensor_count(tensor);
+
+    for (int64_t i = 0; i < count; i++) {
+        int byte = step == 1 ? ((const uint8_t *)packed)[i / 2] : ((const int32_t *)packed)[i / 2];
+        int value = (i % 2 == 0 ? byte : byte >> 4) & 15;
+
+        ((uint8_t *)tensor->data)[i] = (uint8_t)(tensor->dtype == MT_I4 && value > 7 ? value - 16 : value);
+    }
+}
+
 static bool refuse_length(int64_t given, int64_t wanted, const char *unit, GError **error)
 {
     g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "it holds %" G_GINT64_FORMAT " %s, its shape asks for %" G_GINT64_FORMAT, given, unit,
@@ -60,7 +87,7 @@ static mt_tensor *from_bytes(const Onnx__TensorProto *proto, GBytes *bytes, bool
 {
     mt_dtype dtype = mt_dtype_from_onnx(proto->data_type);
     size_t   size = mt_dtype_size(dtype), given;
-    int64_t  wanted = count_of(proto) * (int64_t)size;
+    int64_t  wanted = bytes_of(proto);
     void    *data = (void *)g_bytes_get_data(bytes, &given);
 
     if ((int64_t)given != wanted) {
@@ -68,10 +95,12 @@ static mt_tensor *from_bytes(const Onnx__TensorProto *proto, GBytes *bytes, bool
         return NULL;
     }
     bool odd = mapped && given >= ODD_BYTES_MIN && (dtype == MT_F32 || dtype == MT_F16 || dtype == MT_BF16);
-    if (wanted > 0 && dtype != MT_BOOL && (odd || (uintptr_t)data % size == 0))
+    if (wanted > 0 && dtype != MT_BOOL && !is_packed(dtype) && (odd || (uintptr_t)data % size == 0))
         return (mapped ? mt_tensor_new_mapped : mt_tensor_new_view)(dtype, (int)proto->n_dims, proto->dims, data, bytes);
     mt_tensor *tensor = new_tensor(proto, error);
-    if (tensor != NULL && given > 0)
+    if (tensor != NULL && is_packed(dtype))
+        unpack(tensor, data, 1);
+    else if (tensor != NULL && given > 0)
         memcpy(tensor->data, data, given);
     if (tensor != NULL && dtype == MT_BOOL)
         for (size_t i = 0; i < given; i++)
@@ -91,7 +120,7 @@ static bool parse_number(const Onnx__StringStringEntryProto *entry, int64_t *val
 static mt_tensor *from_external(const Onnx__TensorProto *proto, mt_external_data *external, GError **error)
 {
     const char *location = NULL;
-    int64_t     offset = 0, length = count_of(proto) * (int64_t)mt_dtype_size(mt_dtype_from_onnx(proto->data_type));
+    int64_t     offset = 0, length = bytes_of(proto);
 
     if (external == NULL) {
         g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL, "external data is not followed here");
@@ -159,6 +188,16 @@ static void fill_typed(mt_tensor *tensor, const Onnx__TensorProto *proto, int64_
     case MT_U64:
         FILL(uint64_t, proto->uint64_data);
         break;
+    case MT_U4:
+    case MT_I4:
+        unpack(tensor, proto->int32_data, sizeof *proto->int32_data);
+        break;
+    case MT_F8_E4M3FN:
+    case MT_F8_E4M3FNUZ:
+    case MT_F8_E5M2:
+    case MT_F8_E5M2FNUZ:
+        FILL(uint8_t, proto->int32_data);
+        break;
     case MT_DTYPE_NONE:
         break;
     }
@@ -174,8 +213,10 @@ static mt_tensor *from_typed(const Onnx__TensorProto *proto, GError **error)
                      : dtype == MT_U32 || dtype == MT_U64 ? proto->n_uint64_data
                                                           : proto->n_int32_data;
 
-    if ((int64_t)given != count) {
-        refuse_length((int64_t)given, count, "elements", error);
+    int64_t entries = is_packed(dtype) ? bytes_of(proto) : count;
+
+    if ((int64_t)given != entries) {
+        refuse_length((int64_t)given, entries, "elements", error);
         return NULL;
     }
     mt_tensor *tensor = new_tensor(proto, error);

@@ -33,8 +33,8 @@ typedef struct {
 
 static int32_t onnx_type(mt_dtype dtype)
 {
-    static const int32_t types[] = {[MT_F32] = 1, [MT_U8] = 2,   [MT_I8] = 3,   [MT_U16] = 4,  [MT_I16] = 5,  [MT_I32] = 6,
-                                    [MT_I64] = 7, [MT_BOOL] = 9, [MT_F16] = 10, [MT_F64] = 11, [MT_BF16] = 16};
+    static const int32_t types[] = {[MT_F32] = 1,  [MT_U8] = 2,   [MT_I8] = 3,   [MT_U16] = 4,   [MT_I16] = 5,  [MT_I32] = 6, [MT_I64] = 7,
+                                    [MT_BOOL] = 9, [MT_F16] = 10, [MT_F64] = 11, [MT_BF16] = 16, [MT_U32] = 12, [MT_U64] = 13};
 
     return (size_t)dtype < G_N_ELEMENTS(types) ? types[dtype] : 0;
 }

@@ -1,6 +1,7 @@
 /* Cast and CastLike. */
 #include "kernels/reference/element.h"
 #include "kernels/reference/families.h"
+#include "kernels/reference/float8.h"
 #include "kernels/reference/shape_rules.h"
 
 static bool infer_cast(mt_node *node, GError **error)
@@ -33,8 +34,9 @@ static bool run_cast(const mt_node *node, const mt_tensor *const *inputs, mt_ten
 {
     int64_t count = mt_tensor_count(outputs[0]);
     bool    floats = mt_dtype_is_float(inputs[0]->dtype);
+    bool    wraps = mt_dtype_is_float8(outputs[0]->dtype) && mt_node_int(node, "saturate", 1) == 0;
 
-    (void)node, (void)error;
+    (void)error;
     for (int64_t start = 0; start < count; start += MT_RUN) {
         int     n = (int)MIN(MT_RUN, count - start);
         double  x[MT_RUN];
@@ -43,6 +45,8 @@ static bool run_cast(const mt_node *node, const mt_tensor *const *inputs, mt_ten
         if (floats) {
             mt_load_doubles(inputs[0], start, 1, n, x);
             mt_store_doubles(outputs[0], start, n, x);
+            for (int i = 0; i < n && wraps; i++)
+                ((uint8_t *)outputs[0]->data)[start + i] = mt_float8_encode(outputs[0]->dtype, x[i], false);
         } else {
             mt_load_ints(inputs[0], start, 1, n, k);
             mt_store_ints(outputs[0], start, n, k);

@@ -1,11 +1,13 @@
 #include "kernels/reference/element.h"
 
+#include "kernels/reference/float8.h"
+
 #include <math.h>
 #include <string.h>
 
 bool mt_dtype_is_float(mt_dtype dtype)
 {
-    return dtype == MT_F32 || dtype == MT_F64 || dtype == MT_F16 || dtype == MT_BF16;
+    return dtype == MT_F32 || dtype == MT_F64 || dtype == MT_F16 || dtype == MT_BF16 || mt_dtype_is_float8(dtype);
 }
 
 bool mt_dtype_is_int(mt_dtype dtype)
@@ -34,6 +36,12 @@ static const struct {
     {"complex64", MT_DTYPE_NONE},
     {"complex128", MT_DTYPE_NONE},
     {"bfloat16", MT_BF16},
+    {"float8e4m3fn", MT_F8_E4M3FN},
+    {"float8e4m3fnuz", MT_F8_E4M3FNUZ},
+    {"float8e5m2", MT_F8_E5M2},
+    {"float8e5m2fnuz", MT_F8_E5M2FNUZ},
+    {"uint4", MT_U4},
+    {"int4", MT_I4},
 };
 
 mt_dtype mt_dtype_from_onnx(int32_t onnx_type)
@@ -149,6 +157,18 @@ void mt_load_doubles(const mt_tensor *tensor, int64_t start, int64_t stride, int
     case MT_U64:
         LOAD(uint64_t, (double)*p);
         break;
+    case MT_I4:
+        LOAD(int8_t, *p);
+        break;
+    case MT_U4:
+        LOAD(uint8_t, *p);
+        break;
+    case MT_F8_E4M3FN:
+    case MT_F8_E4M3FNUZ:
+    case MT_F8_E5M2:
+    case MT_F8_E5M2FNUZ:
+        LOAD(uint8_t, mt_float8_decode(tensor->dtype, *p));
+        break;
     case MT_DTYPE_NONE:
         break;
     }
@@ -197,6 +217,12 @@ void mt_load_ints(const mt_tensor *tensor, int64_t start, int64_t stride, int n,
         break;
     case MT_U64: /* its bits: beyond 2^63 it wraps */
         LOAD(uint64_t, (int64_t)*p);
+        break;
+    case MT_I4:
+        LOAD(int8_t, *p);
+        break;
+    case MT_U4:
+        LOAD(uint8_t, *p);
         break;
     default:
         for (int i = 0; i < n; i++) {
@@ -257,6 +283,18 @@ void mt_store_doubles(mt_tensor *tensor, int64_t start, int n, const double *in)
     case MT_U64:
         STORE(uint64_t, unsigned_from_double(in[i]));
         break;
+    case MT_I4:
+        STORE(int8_t, (int8_t)int_from_double(in[i], -8, 7));
+        break;
+    case MT_U4:
+        STORE(uint8_t, (uint8_t)int_from_double(in[i], 0, 15));
+        break;
+    case MT_F8_E4M3FN:
+    case MT_F8_E4M3FNUZ:
+    case MT_F8_E5M2:
+    case MT_F8_E5M2FNUZ:
+        STORE(uint8_t, mt_float8_encode(tensor->dtype, in[i], true));
+        break;
     case MT_DTYPE_NONE:
         break;
     }
@@ -291,6 +329,12 @@ void mt_store_ints(mt_tensor *tensor, int64_t start, int n, const int64_t *in)
         break;
     case MT_U64:
         STORE(uint64_t, (uint64_t)in[i]);
+        break;
+    case MT_I4:
+        STORE(int8_t, (int8_t)CLAMP(in[i], -8, 7));
+        break;
+    case MT_U4:
+        STORE(uint8_t, (uint8_t)CLAMP(in[i], 0, 15));
         break;
     default:
         for (int i = 0; i < n; i++) {

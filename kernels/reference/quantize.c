@@ -1,6 +1,7 @@
 /* Integer arithmetic: QuantizeLinear and its kin, and the products and convolutions of quantised tensors. */
 #include "kernels/reference/element.h"
 #include "kernels/reference/families.h"
+#include "kernels/reference/float8.h"
 #include "kernels/reference/shape_rules.h"
 #include "kernels/reference/window.h"
 
@@ -92,7 +93,7 @@ static bool infer_quantize(mt_node *node, GError **error)
     if (!mt_want_inputs(node, 2, 3, error) || !mt_want_type(node, 0, MT_TYPES_FLOAT | MT_TYPE_BIT(MT_I32), error) ||
         !mt_want_type(node, 1, MT_TYPES_FLOAT, error) || !check_scale(node, error))
         return false;
-    if (!(MT_TYPE_BIT(dtype) & (MT_TYPES_BYTE | MT_TYPE_BIT(MT_I16) | MT_TYPE_BIT(MT_U16)))) {
+    if (!(MT_TYPE_BIT(dtype) & (MT_TYPES_BYTE | MT_TYPE_BIT(MT_I16) | MT_TYPE_BIT(MT_U16) | MT_TYPES_FLOAT8 | MT_TYPES_NIBBLE))) {
         mt_node_error(node, error, "quantising to %s is not supported", mt_dtype_name(dtype));
         return false;
     }
@@ -128,12 +129,18 @@ static bool run_quantize(const mt_node *node, const mt_tensor *const *inputs, mt
     int64_t   count = mt_tensor_count(outputs[0]);
 
     (void)error;
+    bool wraps = mt_dtype_is_float8(outputs[0]->dtype) && mt_node_int(node, "saturate", 1) == 0;
     if (quantize_bytes(&q, inputs[0], outputs[0]))
         return true;
     for (int64_t i = 0; i < count; i++) {
         /* Division in float32, as other engines do: it decides ties. */
-        double value = nearbyint((double)((float)mt_element_double(inputs[0], i) / (float)scale_at(&q, i))) + zero_at(&q, i);
+        double value = (double)((float)mt_element_double(inputs[0], i) / (float)scale_at(&q, i));
+
+        if (!mt_dtype_is_float(outputs[0]->dtype))
+            value = nearbyint(value) + zero_at(&q, i);
         mt_store_doubles(outputs[0], i, 1, &value);
+        if (wraps)
+            ((uint8_t *)outputs[0]->data)[i] = mt_float8_encode(outputs[0]->dtype, value, false);
     }
     return true;
 }
@@ -142,8 +149,8 @@ static bool infer_dequantize(mt_node *node, GError **error)
 {
     const mt_value *x = mt_node_input(node, 0);
 
-    if (!mt_want_inputs(node, 2, 3, error) || !mt_want_type(node, 0, MT_TYPES_INT, error) || !mt_want_same_type(node, 0, 2, error) ||
-        !mt_want_type(node, 1, MT_TYPES_FLOAT, error) || !check_scale(node, error))
+    if (!mt_want_inputs(node, 2, 3, error) || !mt_want_type(node, 0, MT_TYPES_INT | MT_TYPES_FLOAT8 | MT_TYPES_NIBBLE, error) ||
+        !mt_want_same_type(node, 0, 2, error) || !mt_want_type(node, 1, MT_TYPES_FLOAT, error) || !check_scale(node, error))
         return false;
     mt_set_output(node, 0, mt_node_input(node, 1)->dtype, x->rank, x->shape);
     return true;
@@ -180,7 +187,9 @@ static bool run_dequantize(const mt_node *node, const mt_tensor *const *inputs, 
     if (dequantize_bytes(&q, inputs[0], outputs[0]))
         return true;
     for (int64_t i = 0; i < count; i++) {
-        double value = ((double)mt_element_int(inputs[0], i) - zero_at(&q, i)) * scale_at(&q, i);
+        bool   floats = mt_dtype_is_float8(inputs[0]->dtype); /* their zero point is 0 */
+        double value = (floats ? mt_element_double(inputs[0], i) : (double)mt_element_int(inputs[0], i) - zero_at(&q, i)) * scale_at(&q, i);
+
         mt_store_doubles(outputs[0], i, 1, &value);
     }
     return true;

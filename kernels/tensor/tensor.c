@@ -7,10 +7,26 @@ static const struct {
     const char *name;
     size_t      size;
 } types[] = {
-    [MT_DTYPE_NONE] = {"unknown", 0}, [MT_F32] = {"float32", 4}, [MT_F64] = {"float64", 8}, [MT_F16] = {"float16", 2},
-    [MT_BF16] = {"bfloat16", 2},      [MT_I64] = {"int64", 8},   [MT_I32] = {"int32", 4},   [MT_I16] = {"int16", 2},
-    [MT_U16] = {"uint16", 2},         [MT_I8] = {"int8", 1},     [MT_U8] = {"uint8", 1},    [MT_BOOL] = {"bool", 1},
-    [MT_U32] = {"uint32", 4},         [MT_U64] = {"uint64", 8},
+    [MT_DTYPE_NONE] = {"unknown", 0},
+    [MT_F32] = {"float32", 4},
+    [MT_F64] = {"float64", 8},
+    [MT_F16] = {"float16", 2},
+    [MT_BF16] = {"bfloat16", 2},
+    [MT_I64] = {"int64", 8},
+    [MT_I32] = {"int32", 4},
+    [MT_I16] = {"int16", 2},
+    [MT_U16] = {"uint16", 2},
+    [MT_I8] = {"int8", 1},
+    [MT_U8] = {"uint8", 1},
+    [MT_BOOL] = {"bool", 1},
+    [MT_U32] = {"uint32", 4},
+    [MT_U64] = {"uint64", 8},
+    [MT_F8_E4M3FN] = {"float8e4m3fn", 1},
+    [MT_F8_E4M3FNUZ] = {"float8e4m3fnuz", 1},
+    [MT_F8_E5M2] = {"float8e5m2", 1},
+    [MT_F8_E5M2FNUZ] = {"float8e5m2fnuz", 1},
+    [MT_U4] = {"uint4", 1},
+    [MT_I4] = {"int4", 1},
 };
 
 size_t mt_dtype_size(mt_dtype dtype)

@@ -35,7 +35,6 @@ static const refusal others[] = {
     {"training", {"training mode is not supported"}},
     {"strings and text", {"of type string is not supported"}},
     {"sequences", {"is not a tensor"}},
-    {"8-bit floats, 4-bit integers", {"of a newer kind is not supported", "to type of a newer kind"}},
 };
 
 /* Vectors that contradict the written definition of their operator; other engines miss them, too. */

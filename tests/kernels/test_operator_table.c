@@ -40,7 +40,8 @@ static char *describe_table(void)
         list->len, MT_OPSET_MIN, MT_OPSET_MAX);
     g_string_append(
         text, "Types: float32, float64, float16, bfloat16, int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool, where ONNX "
-              "allows them for the\noperator. Shapes follow from the inputs' shapes, or, where a session is given them, from the inputs' "
+              "allows them for the\noperator; 8-bit floats and 4-bit integers are cast, quantised and dequantised. Shapes follow from the "
+              "inputs' shapes, or, where a session is given them, from the inputs' "
               "elements.\n\n");
     g_string_append(text, "| operator | opsets |\n|---|---|\n");
     for (guint i = 0; i < list->len; i++) {
