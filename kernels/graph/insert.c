@@ -19,7 +19,7 @@ static bool is_foldable(const mt_node *node)
     int64_t         bytes = (int64_t)mt_dtype_size(out->dtype);
 
     for (guint i = 0; i < node->inputs->len; i++)
-        if (((mt_value *)node->inputs->pdata[i])->constant == NULL)
+        if (node->inputs->pdata[i] == NULL || ((mt_value *)node->inputs->pdata[i])->constant == NULL)
             return false;
     for (int i = 0; i < out->rank; i++)
         bytes *= out->shape[i];

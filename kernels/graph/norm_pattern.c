@@ -11,17 +11,16 @@ static bool add_axis(unsigned *axes, int64_t axis, int rank)
     return true;
 }
 
-mt_value *mt_mean_of(const mt_value *value, unsigned *axes)
+bool mt_reduced_axes(const mt_node *node, unsigned *axes)
 {
-    const mt_node *mean = mt_made_by(value, "ReduceMean");
-    const mt_attr *attr = mean == NULL ? NULL : mt_node_attr(mean, "axes");
-    mt_value      *x = mean == NULL ? NULL : mt_node_input(mean, 0), *list = mean == NULL ? NULL : mt_node_input(mean, 1);
-    const int64_t *given = NULL;
-    int64_t        n = 0;
+    const mt_attr  *attr = mt_node_attr(node, "axes");
+    const mt_value *x = mt_node_input(node, 0), *list = mt_node_input(node, 1);
+    const int64_t  *given = NULL;
+    int64_t         n = 0;
 
     *axes = 0;
-    if (x == NULL || x->rank < 1 || mt_node_int(mean, "keepdims", 1) != 1)
-        return NULL;
+    if (x == NULL || x->rank < 1)
+        return false;
     if (attr != NULL && attr->type == MT_ATTR_INTS) {
         given = attr->ints;
         n = attr->n;
@@ -31,8 +30,15 @@ mt_value *mt_mean_of(const mt_value *value, unsigned *axes)
     }
     for (int64_t i = 0; i < n; i++)
         if (!add_axis(axes, given[i], x->rank))
-            return NULL;
-    return n > 0 ? x : NULL;
+            return false;
+    return n > 0;
+}
+
+mt_value *mt_mean_of(const mt_value *value, unsigned *axes)
+{
+    const mt_node *mean = mt_made_by(value, "ReduceMean");
+
+    return mean != NULL && mt_node_int(mean, "keepdims", 1) == 1 && mt_reduced_axes(mean, axes) ? mt_node_input(mean, 0) : NULL;
 }
 
 mt_value *mt_square_of(const mt_value *value)

@@ -4,6 +4,8 @@
 
 #include "kernels/graph/match.h"
 
+/* The dimensions that a reduction goes over, a bit each; false when they are not given or not known. */
+bool mt_reduced_axes(const mt_node *node, unsigned *axes);
 /* The value whose mean over dimensions `*axes` (a bit each), kept as 1, `value` is; NULL when it is none. */
 mt_value *mt_mean_of(const mt_value *value, unsigned *axes);
 /* v of v^2, as Pow or as Mul. */

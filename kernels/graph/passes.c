@@ -28,8 +28,9 @@ bool mt_passes_of_model(mt_graph *graph, bool bytes, GError **error)
 bool mt_passes_of_session(mt_graph *graph, bool bytes, GError **error)
 {
     static const pass patterns[] = {
-        mt_pass_simplify,  mt_pass_merge_equal,     mt_pass_expand_einsum, mt_pass_expand_depth_to_space, mt_pass_fuse_gelu,
-        mt_pass_fuse_gate, mt_pass_fuse_layer_norm, mt_pass_fuse_rms_norm, mt_pass_fuse_group_norm,       mt_pass_fuse_attention,
+        mt_pass_simplify,        mt_pass_merge_equal,    mt_pass_expand_einsum,   mt_pass_expand_depth_to_space,
+        mt_pass_fuse_gelu,       mt_pass_fuse_gate,      mt_pass_fuse_layer_norm, mt_pass_fuse_rms_norm,
+        mt_pass_fuse_group_norm, mt_pass_fuse_attention, mt_pass_sink_transposes,
     };
     static const pass chains[] = {mt_pass_fuse_bias, mt_pass_fuse_residual, mt_pass_fuse_activation};
     int               rewrites = 0;

@@ -23,6 +23,7 @@ int mt_pass_fuse_layer_norm(mt_graph *graph, GError **error);
 int mt_pass_fuse_rms_norm(mt_graph *graph, GError **error);
 int mt_pass_fuse_group_norm(mt_graph *graph, GError **error);
 int mt_pass_fuse_attention(mt_graph *graph, GError **error);
+int mt_pass_sink_transposes(mt_graph *graph, GError **error);
 /* These attach mt_fused to nodes. */
 int mt_pass_fuse_activation(mt_graph *graph, GError **error);
 int mt_pass_fuse_bias(mt_graph *graph, GError **error);

@@ -5,13 +5,13 @@
 The default run takes the quick families; --all takes every one; --profile lists, per family, the steps that no primitive does
 and their share of the time.
 """
+import json
 import os
-import subprocess
 import sys
 import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "cli"))
-from harness import PROGRAM, Skip, main, microtome  # noqa: E402
+from harness import Skip, main, microtome  # noqa: E402
 
 warnings.filterwarnings("ignore")  # PyTorch's exporter has much to say
 
@@ -78,11 +78,10 @@ def check_run(family, folder, path, inputs, wanted, extra):
 
 
 def steps_of(path):
-    """(seconds, implementation, name) of each step of one thread's session"""
-    done = subprocess.run([PROGRAM, "model", "bench", path, "--batch", "2", "--threads", "1", "--seconds", "0.01", "--profile"],
-                          capture_output=True, text=True)
-    lines = [line.split("\t") for line in done.stdout.split("\n") + done.stderr.split("\n") if line.count("\t") == 2]
-    return [(float(seconds), implementation, name) for seconds, implementation, name in lines]
+    """(seconds, implementation, operator and node) of each step of one thread's session"""
+    answer = microtome("model", "bench", path, "--batch", 2, "--threads", 1, "--seconds", 0.01, "--profile", "--json")
+    assert answer.code == 0, answer
+    return [(s["seconds"], s["implementation"], f"{s['operator']} {s['node']}") for s in json.loads(answer.out)["steps"]]
 
 
 def list_slow_steps(family, path):
@@ -105,7 +104,7 @@ def test_of(family):
         print(f"# {family.name}: relative error {error:.1e}")
         most = getattr(family, "steps", 0)
         taken = steps_of(path) if most else []
-        assert len(taken) <= most, f"{len(taken)} steps, {most} are enough: {taken}"
+        assert (len(taken) > 0) == (most > 0) and len(taken) <= most, f"{len(taken)} steps, {most} are enough: {taken}"
         if "--profile" in sys.argv:
             list_slow_steps(family, path)
     test.__doc__ = family.name
