@@ -35,6 +35,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CARDS = os.path.join(HERE, "..", "samples", "cards")
@@ -418,7 +419,8 @@ def write_onnx(network, example, out, opset):
     large = weight_bytes(network) > EXTERNAL_ABOVE
     old = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}  # the exporter of PyTorch 1.13 to 2.8
     with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(out))) as folder:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # sizes that are Python numbers: meant so, but for the batch
             torch.onnx.export(network, example, os.path.join(folder, "model.onnx"), opset_version=opset, do_constant_folding=True,
                               input_names=["input"], output_names=["output"],
                               dynamic_axes={"input": {0: "N"}, "output": {0: "N"}}, **old)
