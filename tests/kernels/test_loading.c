@@ -284,6 +284,11 @@ static void test_aligned(void)
 
 /* --- memory --- */
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
 #define EDGE 1280
 #define LAYERS 16
 
@@ -357,11 +362,13 @@ static bool has_bf16_primitives(void)
 
 static void test_memory(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    g_test_skip("memory is not measured under AddressSanitizer");
-#else
-    g_autofree char *path = write_large();
+    g_autofree char *path = NULL;
 
+    if (SANITIZED) {
+        g_test_skip("memory is not measured under AddressSanitizer");
+        return;
+    }
+    path = write_large();
     g_setenv("MT_TEST_MODEL", path, TRUE);
     g_test_trap_subprocess("/loading/memory/subprocess/fp32", 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
     g_test_trap_assert_passed();
@@ -370,7 +377,6 @@ static void test_memory(void)
         g_test_trap_assert_passed();
     }
     remove_model(path);
-#endif
 }
 
 int main(int argc, char **argv)
