@@ -258,6 +258,8 @@ static void test_hash(void)
     g_autoptr(mt_model) model = mt_model_load(path, NULL), unasked = mt_model_load(path, NULL);
     g_autoptr(mt_session) session = open_session(model, MT_BACKEND_AUTO, MT_PRECISION_FP32);
 
+    g_assert_nonnull(unasked);
+    g_assert_nonnull(session);
     g_assert_cmpstr(mt_model_sha256(model), ==, wanted);
     g_assert_cmpstr(mt_model_sha256(model), ==, wanted);
     remove_model(path);

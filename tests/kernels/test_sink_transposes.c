@@ -95,6 +95,7 @@ static void test_compose(void)
     mt_value *x = maker_input(&m, DIMS(2, 6, 4, 5));
     g_autoptr(mt_graph) one = REWRITE(&m, transpose(&m, transpose(&m, x, NHWC), NHWC), mt_pass_sink_transposes, 0), two = NULL;
 
+    g_assert_cmpint(pass_count(one, "Transpose"), ==, 2);
     pass_check_meaning(&m, "output");
     m = maker_new(30, 13);
     x = OP(&m, "Exp", maker_input(&m, DIMS(2, 6, 4, 5)));
