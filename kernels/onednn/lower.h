@@ -65,6 +65,8 @@ mt_dtype mt_lower_set_type(mt_lowering *l, mt_dtype type);
 
 /* Where and how `value` was left by its producer, whatever the type. */
 const mt_place *mt_lower_origin(mt_lowering *l, const mt_value *value);
+/* Its producer has left it to the next node: it lies nowhere. */
+bool mt_lower_waits(mt_lowering *l, const mt_value *value);
 /* The rest: in the type of mt_lower_type, converted if it is stored in none such. */
 /* In its producer's layout if that type is the producer's. */
 const mt_place *mt_lower_native(mt_lowering *l, const mt_value *value, GError **error);

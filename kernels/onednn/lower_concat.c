@@ -1,5 +1,5 @@
 /* Concatenation: the library chooses the layout of the result from those of the sources. */
-#include "kernels/onednn/lower.h"
+#include "kernels/onednn/concat_norm.h"
 
 /* The sources in one layout where that is free, each in its own else. */
 static bool place_sources(mt_lowering *l, const mt_node *node, const mt_place **places, const mt_md **mds, GError **error)
@@ -56,6 +56,8 @@ static mt_lowered lower(mt_lowering *l, const mt_node *node, GError **error)
 
     if (!mt_is_f32(out) || out->rank < 1)
         return MT_NOT_HERE;
+    if (mt_concat_waits(l, node, error))
+        return MT_LOWERED;
     MT_LOWER_TRY(place_sources(l, node, places, mds, error));
     axis += axis < 0 ? out->rank : 0;
     attr = mt_lower_attr();

@@ -1,5 +1,5 @@
 /* Normalisations. */
-#include "kernels/onednn/lower.h"
+#include "kernels/onednn/concat_norm.h"
 
 static bool are_vectors(const mt_node *node, int first, int last, int64_t count)
 {
@@ -35,6 +35,8 @@ static mt_lowered lower_batch(mt_lowering *l, const mt_node *node, GError **erro
     if (!mt_is_f32(value) || value->rank < 2 || value->rank > 5 || !are_vectors(node, 1, 4, value->shape[1]) ||
         mt_node_int(node, "training_mode", 0) != 0 || mt_node_output(node, 1) != NULL)
         return MT_NOT_HERE;
+    if (mt_lower_waits(l, value))
+        return mt_lower_concat_norm(l, node, error) ? MT_LOWERED : MT_LOWER_FAILED;
     x = mt_lower_dense(l, value, error);
     if (x == NULL)
         return MT_LOWER_FAILED;

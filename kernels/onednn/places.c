@@ -176,6 +176,11 @@ static const void *constant_data(mt_lowering *l, const mt_tensor *tensor)
     return aligned->data;
 }
 
+bool mt_lower_waits(mt_lowering *l, const mt_value *value)
+{
+    return value->constant == NULL && g_hash_table_lookup(l->places, value) == NULL;
+}
+
 /* Floats of quantised weights that are no part of a product of bytes. */
 static const mt_place *dequantise(mt_lowering *l, const mt_value *value)
 {

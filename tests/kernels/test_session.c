@@ -241,6 +241,32 @@ static void test_concat(void)
     }
 }
 
+/* A joined tensor that only a batch norm reads never exists; one that others read too does. */
+static void test_joined_norms(void)
+{
+    for (guint32 seed = 0; seed < 12; seed++) {
+        maker     m = maker_new(850 + seed, 14);
+        int       n = seed % 6 == 5 ? 3 : 2, channels[3] = {pick(&m, 1, 40), pick(&m, 1, 40), pick(&m, 1, 40)};
+        int64_t   all = channels[0] + channels[1] + channels[2], x_shape[5] = {2, 5, pick(&m, 3, 9), pick(&m, 3, 9), 4};
+        mt_value *x = maker_input(&m, n + 2, x_shape), *parts[3], *joined, *y;
+
+        for (int i = 0; i < 3; i++)
+            parts[i] = OP(&m, "Conv", x, maker_constant(&m, 1, 0, n + 2, (int64_t[]){channels[i], 5, 1, 1, 1}));
+        if (seed % 4 == 3) /* part of a tensor */
+            parts[1] = OP(&m, "Slice", parts[1], maker_list(&m, 1, (int64_t[]){0}), maker_list(&m, 1, (int64_t[]){channels[1]}),
+                          maker_list(&m, 1, (int64_t[]){1}));
+        joined = OP(&m, "Concat", parts[0], parts[1], parts[2]);
+        mt_node_set_int(maker_node(joined), "axis", 1);
+        y = OP(&m, "BatchNormalization", joined, maker_constant(&m, 1, 0, DIMS(all)), maker_constant(&m, 1, 0, DIMS(all)),
+               maker_constant(&m, 1, 0, DIMS(all)), maker_constant(&m, 0.5, 1, DIMS(all)));
+        y = seed % 2 == 0 ? OP(&m, "Relu", y) : y;
+        if (seed % 3 == 2)
+            CHECK(&m, "joined norm", y, OP(&m, "Sigmoid", joined));
+        else
+            CHECK(&m, "joined norm", OP(&m, "Conv", y, maker_constant(&m, 1, 0, n + 2, (int64_t[]){3, all, 1, 1, 1})));
+    }
+}
+
 static void test_broadcasts(void)
 {
     static const struct {
@@ -552,6 +578,7 @@ int main(int argc, char **argv)
     g_test_add_func("/session/norms", test_norms);
     g_test_add_func("/session/softmax", test_softmax);
     g_test_add_func("/session/concat", test_concat);
+    g_test_add_func("/session/joined-norms", test_joined_norms);
     g_test_add_func("/session/broadcasts", test_broadcasts);
     g_test_add_func("/session/functions", test_functions);
     g_test_add_func("/session/reductions", test_reductions);
