@@ -3,7 +3,6 @@
 #include "kernels/graph/match.h"
 #include "kernels/onednn/lowering_private.h"
 #include "kernels/pixel/clones.h"
-#include "kernels/tensor/mapped.h"
 #include "src/base/alloc.h"
 
 #include <math.h>

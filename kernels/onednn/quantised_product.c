@@ -60,24 +60,32 @@ static float scale_of(const mt_quantised *q, int64_t channel)
     return q->in.scale * q->w_scales[q->w_each ? channel : 0];
 }
 
-/* Sum of the weights of one channel, over all other dimensions. */
-static int64_t sum_of(const mt_quantised *q, int64_t channel)
+/* Sums of the weights of each channel, over all other dimensions; made once, in the order of memory. */
+static bool sum_weights(mt_quantised *q, mt_lowering *l, GError **error)
 {
     const mt_tensor *w = q->weights;
-    int64_t          inner = 1, outer = 1, sum = 0;
+    const int8_t    *at = w->data;
+    int64_t          inner = 1, outer = 1;
 
+    if (q->sums != NULL)
+        return true;
+    q->sums = mt_alloc(q->channels, sizeof *q->sums, error);
+    if (q->sums == NULL)
+        return false;
+    g_ptr_array_add(l->runtime->packed, q->sums);
     for (int i = 0; i < w->rank; i++)
         *(i < q->axis ? &outer : &inner) *= i == q->axis ? 1 : w->shape[i];
     for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < inner; i++)
-            sum += ((const int8_t *)w->data)[(o * q->channels + channel) * inner + i];
-    return sum;
+        for (int64_t c = 0; c < q->channels; c++)
+            for (int64_t i = 0; i < inner; i++)
+                q->sums[c] += *at++;
+    return true;
 }
 
 /* Bias, then scales, each one a channel, in the unit of the posts. */
 static float *make_numbers(mt_quantised *q, mt_lowering *l, GError **error)
 {
-    float       *numbers = mt_alloc(2 * q->channels, sizeof(float), error);
+    float       *numbers = q->folds_zero && !sum_weights(q, l, error) ? NULL : mt_alloc(2 * q->channels, sizeof(float), error);
     const float *bias = q->bias == NULL ? NULL : q->bias->constant->data;
     bool         bias_is_scaled = MT_SCALES_ARGUMENT == 0;
 
@@ -88,7 +96,7 @@ static float *make_numbers(mt_quantised *q, mt_lowering *l, GError **error)
         double scale = scale_of(q, c), b = bias == NULL ? 0 : bias[c];
 
         if (q->folds_zero)
-            b -= scale * q->in.zero * (double)sum_of(q, c);
+            b -= scale * q->in.zero * (double)q->sums[c];
         b += q->shift;
         numbers[c] = (float)(bias_is_scaled ? b / scale : b / q->unit);
         numbers[q->channels + c] = (float)(scale / q->unit);

@@ -17,6 +17,7 @@ typedef struct mt_quantised {
     const float     *w_scales; /* one or one a channel */
     bool             w_each;
     bool             folds_zero; /* the zero point of the source is part of the bias */
+    int64_t         *sums;       /* of the weights of each channel, where that needs them */
     bool             grouped;
     float            unit;    /* the posts see results divided by this */
     float            shift;   /* what the bias takes over from the zero point of an operand */
