@@ -1,0 +1,28 @@
+/* Bytes of one file of a case, by position, from many threads: the way to stored tiles on slow or shaky storage. */
+#ifndef MT_FILE_BYTES_H
+#define MT_FILE_BYTES_H
+
+#include <microtome/error.h>
+
+typedef struct mt_file_bytes mt_file_bytes;
+
+typedef struct mt_file_counts {
+    uint64_t reads, bytes; /* asked from the file system */
+    uint64_t ahead_hits;   /* reads served by what was read ahead */
+    uint64_t retries;      /* after a transient error */
+} mt_file_counts;
+
+mt_file_bytes *mt_file_bytes_open(const char *path, GError **error);
+void           mt_file_bytes_free(mt_file_bytes *self);
+uint64_t       mt_file_bytes_size(const mt_file_bytes *self);
+/* Exactly `size` bytes at `offset`.  MT_ERROR_INPUT when the file ends before or the medium does not give them, MT_ERROR_IO
+ * when the storage is gone. */
+bool mt_file_bytes_read(mt_file_bytes *self, uint64_t offset, uint64_t size, void *out, GError **error);
+/* Say that this range will be read soon: ranges are told in the order of need, each once.  False: what may be held ahead is
+ * full, tell it again later. */
+bool           mt_file_bytes_ahead(mt_file_bytes *self, uint64_t offset, uint64_t size);
+mt_file_counts mt_file_bytes_counts(const mt_file_bytes *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_file_bytes, mt_file_bytes_free)
+
+#endif
