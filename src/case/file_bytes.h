@@ -16,10 +16,11 @@ mt_file_bytes *mt_file_bytes_open(const char *path, GError **error);
 void           mt_file_bytes_free(mt_file_bytes *self);
 uint64_t       mt_file_bytes_size(const mt_file_bytes *self);
 /* Exactly `size` bytes at `offset`.  MT_ERROR_INPUT when the file ends before or the medium does not give them, MT_ERROR_IO
- * when the storage is gone. */
+ * from then on when the storage is gone or the file has changed.  Errors that may pass are tried again. */
 bool mt_file_bytes_read(mt_file_bytes *self, uint64_t offset, uint64_t size, void *out, GError **error);
-/* Say that this range will be read soon: ranges are told in the order of need, each once.  False: what may be held ahead is
- * full, tell it again later. */
+/* Say that this range will be read soon: ranges are told in the order of need, each once.  Threads read them ahead while reads
+ * are seen to be slow, otherwise they are only remembered.  False: 32 MiB were told that nobody has read yet, tell it again
+ * after the next read; what is never read is forgotten. */
 bool           mt_file_bytes_ahead(mt_file_bytes *self, uint64_t offset, uint64_t size);
 mt_file_counts mt_file_bytes_counts(const mt_file_bytes *self);
 
