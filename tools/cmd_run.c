@@ -49,7 +49,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, "fp32, bf16, int8 or auto: the fastest verified one (default auto)", "P"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads, "threads in all (default: the CPUs)", "N"},
         {"workers", 0, 0, G_OPTION_ARG_INT, &o->workers, "worker processes that share the threads (default 1)", "N"},
-        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "openslide or vips (default: what fits the file)", "NAME"},
+        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips or nifti (default: what fits the file)", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
     };
@@ -87,8 +87,8 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     if ((!isnan(o->mpp) && !in_range(o->mpp, 0, 1000, "--mpp")) || (!isnan(o->overlap) && !in_range(o->overlap, 0, 0.99, "--overlap")) ||
         (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) || (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")))
         return false;
-    if (o->backend != NULL && strcmp(o->backend, "openslide") != 0 && strcmp(o->backend, "vips") != 0) {
-        mt_command_usage(&mt_command_run, "--backend %s: openslide or vips is wanted", o->backend);
+    if (o->backend != NULL && !mt_case_backend_known(o->backend)) {
+        mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
         return false;
     }
     mt_precision parsed;

@@ -17,10 +17,24 @@ typedef enum mt_plane_axis { MT_AXIS_AXIAL, MT_AXIS_CORONAL, MT_AXIS_SAGITTAL } 
 typedef struct mt_case_options {
     double        mpp_x, mpp_y; /* the case's own µm/px where its file lacks it; 0: none given */
     const char   *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
-    const char   *backend;      /* NULL: choose; "openslide", "vips" */
+    const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti" */
     const char   *modality;     /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
     mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
+    int64_t       cache_bytes;  /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
+    bool          approximate;  /* JPEG slides also have levels between the stored ones, cut from these in the DCT domain */
 } mt_case_options;
+
+/* Two rows of 256 px tiles of a slide 200,000 px wide, all tissue. */
+#define MT_CASE_CACHE_BYTES (INT64_C(320) << 20)
+
+/* What reading has cost so far, where the backend counts it ("direct"). */
+typedef struct mt_case_counts {
+    int64_t tiles_decoded, tiles_reused; /* stored tiles: decoded, found in the cache */
+    int64_t decoded_bytes;               /* of pixels */
+    int64_t reads, read_bytes;           /* asked from the file system */
+    int64_t reads_ahead;                 /* served by what was read ahead */
+    int64_t read_retries;                /* after errors that passed */
+} mt_case_counts;
 
 typedef struct mt_level {
     int64_t width, height; /* pixels of this level */
@@ -33,9 +47,12 @@ typedef struct mt_level {
 MT_PUBLIC mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error);
 MT_PUBLIC void     mt_case_free(mt_case *c);
 
+/* True for a name that mt_case_options.backend takes. */
+MT_PUBLIC bool mt_case_backend_known(const char *name);
+
 MT_PUBLIC const char  *mt_case_path(const mt_case *c);
 MT_PUBLIC mt_case_kind mt_case_get_kind(const mt_case *c);
-/* "openslide", "vips", "nifti" */
+/* "direct", "openslide", "vips", "nifti" */
 MT_PUBLIC const char *mt_case_backend(const mt_case *c);
 /* OpenSlide's vendor, "png", "jpeg", "nifti1" ...: what the file is */
 MT_PUBLIC const char *mt_case_format(const mt_case *c);
@@ -67,17 +84,27 @@ MT_PUBLIC int      mt_case_channels(const mt_case *c);
 
 /* Read the rectangle (x, y, width, height) in pixels of `level` into `out` (height x width x channels of the case's
  * dtype, contiguous).  What lies outside the level is white (slides, images: the largest integer, 1.0 in float) or 0
- * (volumes).  The pixels are the stored ones, never resampled; the exception is a level of fractional downsample in a
- * format other than a generic or Aperio TIFF, which OpenSlide shifts by up to half a pixel of level 0.
+ * (volumes).  The pixels are the stored ones, never resampled; the exceptions are the levels that `approximate` adds, and levels of
+ * fractional downsample of the openslide backend, which OpenSlide shifts by up to half a pixel of level 0.
  * Images are upright (EXIF orientation applied).  Volumes are in canonical RAS order: axial planes have x to the patient's
  * right, y to the front; coronal x right, y up; sagittal x front, y up; planes follow the third direction.
- * Speed: a rectangle costs the decoding of the stored tiles that it touches, less those still in the case's cache (32 MiB,
- * shared by all threads).  Rectangles in row-major order decode each stored tile about once; single pixels are a waste.
+ * Speed: a rectangle costs the decoding of the stored tiles that it touches, less those still in the case's cache (shared
+ * by all threads).  Rectangles in row-major order decode each stored tile about once; single pixels are a waste.
  * No lock is held while pixels are decoded; large rectangles are read in bands, so the memory used beside `out` is bounded.
  * A backend handle that meets an error is reopened and the read tried once more; false and MT_ERROR_INPUT when the
  * pixels cannot be decoded (the case stays usable). */
 MT_PUBLIC bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out,
                             GError **error);
+
+/* The same for a caller that will not read these pixels again: whole stored tiles in the rectangle are decoded into `out` and not
+ * kept. */
+MT_PUBLIC bool mt_case_read_once(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out,
+                                 GError **error);
+/* Say that this rectangle will be read soon, in the order of need: slow storage is asked for it now.  False: enough is on its way,
+ * say it again later.  Never an error; a rectangle that was not told is read all the same. */
+MT_PUBLIC bool mt_case_read_ahead(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height);
+/* Zeros where the backend counts nothing. */
+MT_PUBLIC void mt_case_get_counts(const mt_case *c, mt_case_counts *counts);
 
 /* Size, mtime-free identity: SHA-256 over size, first and last MiB of every file of the case, 64 hex digits. */
 MT_PUBLIC char *mt_case_identity(const char *path, GError **error);

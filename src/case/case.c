@@ -15,7 +15,15 @@ struct mt_case {
 };
 
 /* In the order in which they are asked. */
-static const mt_source_class *const backends[] = {&mt_source_openslide, &mt_source_vips, &mt_source_nifti};
+static const mt_source_class *const backends[] = {&mt_source_tiff, &mt_source_openslide, &mt_source_vips, &mt_source_nifti};
+
+bool mt_case_backend_known(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++)
+        if (strcmp(name, backends[i]->name) == 0)
+            return true;
+    return false;
+}
 
 static bool check_options(const mt_case_options *options, GError **error)
 {
@@ -25,10 +33,9 @@ static bool check_options(const mt_case_options *options, GError **error)
         g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "the case's own µm/px: %g x %g is not a pair of positive numbers", x, y);
         return false;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++)
-        if (options->backend == NULL || strcmp(options->backend, backends[i]->name) == 0)
-            return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: openslide, vips or nifti", options->backend);
+    if (options->backend == NULL || mt_case_backend_known(options->backend))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: direct, openslide, vips or nifti", options->backend);
     return false;
 }
 
@@ -110,6 +117,8 @@ static mt_source *open_source(const char *path, const mt_case_options *options, 
         mt_source *source = open_with(backends[i], path, options, &reason);
         if (source != NULL)
             return source;
+        if (only == NULL && backends[i]->is_shortcut)
+            continue;
         /* A limit or lack of memory is no matter of format: the next backend would not do better. */
         if (only != NULL || reason->code != MT_ERROR_INPUT) {
             g_set_error(error, MT_ERROR, reason->code, "open %s: %s: %s", path, backends[i]->name, reason->message);
@@ -312,29 +321,61 @@ static bool check_rect(const mt_case *c, int64_t plane, int level, const mt_rect
     return true;
 }
 
-bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out, GError **error)
+/* The part of the wanted rectangle that the level has; an empty one has no width or height. */
+static mt_rect clip(const mt_case *c, int level, const mt_rect *wanted)
+{
+    const mt_level *whole = mt_case_level(c, level);
+    int64_t         left = CLAMP(wanted->x, 0, whole->width), right = CLAMP(wanted->x + wanted->width, 0, whole->width);
+    int64_t         top = CLAMP(wanted->y, 0, whole->height), bottom = CLAMP(wanted->y + wanted->height, 0, whole->height);
+
+    return (mt_rect){left, top, right - left, bottom - top};
+}
+
+static bool read_rect(mt_case *c, int64_t plane, int level, const mt_rect *wanted, bool once, void *out, GError **error)
 {
     mt_source *source = c->source;
-    mt_rect    wanted = {x, y, width, height};
 
-    if (!check_rect(c, plane, level, &wanted, error))
+    if (!check_rect(c, plane, level, wanted, error))
         return false;
-    const mt_level *whole = mt_case_level(c, level);
-    int64_t         left = CLAMP(x, 0, whole->width), right = CLAMP(x + width, 0, whole->width);
-    int64_t         top = CLAMP(y, 0, whole->height), bottom = CLAMP(y + height, 0, whole->height);
-    mt_rect         inside = {left, top, right - left, bottom - top};
-    size_t          pixel_bytes = (size_t)source->channels * mt_source_sample_bytes(source->dtype);
-
-    if (inside.width < width || inside.height < height)
-        fill_background(source, out, (size_t)width * (size_t)height * (size_t)source->channels);
+    mt_rect inside = clip(c, level, wanted);
+    size_t  pixel_bytes = (size_t)source->channels * mt_source_sample_bytes(source->dtype), row_bytes = (size_t)wanted->width * pixel_bytes;
+    if (inside.width < wanted->width || inside.height < wanted->height)
+        fill_background(source, out, (size_t)wanted->width * (size_t)wanted->height * (size_t)source->channels);
     if (inside.width == 0 || inside.height == 0)
         return true;
-    uint8_t *first = (uint8_t *)out + ((size_t)(top - y) * (size_t)width + (size_t)(left - x)) * pixel_bytes;
-    if (source->backend->read(source, plane, level, &inside, first, (size_t)width * pixel_bytes, error))
+    uint8_t *first = (uint8_t *)out + (size_t)(inside.y - wanted->y) * row_bytes + (size_t)(inside.x - wanted->x) * pixel_bytes;
+    if (source->backend->read(source, plane, level, &inside, once, first, row_bytes, error))
         return true;
     g_prefix_error(
         error,
         "read %s: level %d, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels at (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT "): ", c->path,
-        level, width, height, x, y);
+        level, wanted->width, wanted->height, wanted->x, wanted->y);
     return false;
+}
+
+bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out, GError **error)
+{
+    return read_rect(c, plane, level, &(mt_rect){x, y, width, height}, false, out, error);
+}
+
+bool mt_case_read_once(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out, GError **error)
+{
+    return read_rect(c, plane, level, &(mt_rect){x, y, width, height}, true, out, error);
+}
+
+bool mt_case_read_ahead(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height)
+{
+    mt_rect wanted = {x, y, width, height};
+
+    if (c->source->backend->ahead == NULL || !check_rect(c, plane, level, &wanted, NULL))
+        return true;
+    mt_rect inside = clip(c, level, &wanted);
+    return inside.width == 0 || inside.height == 0 || c->source->backend->ahead(c->source, plane, level, &inside);
+}
+
+void mt_case_get_counts(const mt_case *c, mt_case_counts *counts)
+{
+    *counts = (mt_case_counts){0};
+    if (c->source->backend->counts != NULL)
+        c->source->backend->counts(c->source, counts);
 }

@@ -17,12 +17,19 @@ typedef struct mt_rect {
 
 typedef struct mt_source_class {
     const char *name;
+    bool        is_shortcut; /* another backend reads the same files: it is the one that says why it does not */
     /* The file claims this backend's format for sure: no other backend is asked.  NULL: it cannot tell. */
     bool (*claims)(const char *path);
     /* NULL with a short reason ("not a slide"): the front adds path and backend. */
     mt_source *(*open)(const char *path, const mt_case_options *options, GError **error);
-    /* Write the rectangle's rows into `out`, `row_bytes` apart.  Called from many threads. */
-    bool (*read)(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error);
+    /* Write the rectangle's rows into `out`, `row_bytes` apart.  once: what is stored wholly inside will not be asked for again.
+     * Called from many threads, as the two below. */
+    bool (*read)(mt_source *source, int64_t plane, int level, const mt_rect *rect, bool once, uint8_t *out, size_t row_bytes,
+                 GError **error);
+    /* The rectangle will be read soon; false: enough is on its way, say it again later.  NULL: nothing to gain. */
+    bool (*ahead)(mt_source *source, int64_t plane, int level, const mt_rect *rect);
+    /* NULL: nothing is counted. */
+    void (*counts)(const mt_source *source, mt_case_counts *counts);
     void (*close)(mt_source *source);
 } mt_source_class;
 
@@ -45,6 +52,7 @@ struct mt_source {
     double                 affine[16];
 };
 
+extern const mt_source_class mt_source_tiff;
 extern const mt_source_class mt_source_openslide;
 extern const mt_source_class mt_source_vips;
 extern const mt_source_class mt_source_nifti;

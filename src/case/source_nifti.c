@@ -301,11 +301,12 @@ static mt_source *nifti_open(const char *path, const mt_case_options *options, G
     return voxels != NULL ? make_volume(voxels, &h, &o, dtype) : NULL;
 }
 
-static bool nifti_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error)
+static bool nifti_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, bool once, uint8_t *out, size_t row_bytes,
+                       GError **error)
 {
     const volume *v = (const volume *)source;
 
-    (void)level, (void)error;
+    (void)level, (void)once, (void)error;
     for (int64_t row = 0; row < rect->height; row++) {
         int64_t first = (plane * v->height + rect->y + row) * v->width + rect->x;
 

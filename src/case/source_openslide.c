@@ -2,12 +2,11 @@
  *
  * openslide_read_region takes level-0 coordinates, divides them by the mean of both axes' downsample and paints with
  * bilinear filtering at the fractional offset.  Its pixels are the stored ones only where the origin divides without rest:
- * always at level 0 and at whole downsamples.  Elsewhere level_tiff.c reads the level's own tiles. */
+ * always at level 0 and at whole downsamples. */
+#include "src/case/source_openslide.h"
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
 #include "src/case/argb.h"
-#include "src/case/level_tiff.h"
-#include "src/case/source.h"
 
 #include <math.h>
 #include <openslide.h>
@@ -16,8 +15,6 @@
 
 /* Words of one openslide_read_region call: bounds the scratch memory of a large rectangle. */
 #define BAND_PX (INT64_C(1) << 22)
-/* OpenSlide cuts larger regions in pieces whose origins it rounds. */
-#define OPENSLIDE_PIECE_PX 4096
 
 typedef struct slide {
     mt_source        source;
@@ -25,7 +22,6 @@ typedef struct slide {
     pthread_rwlock_t lock; /* reading: shared; replacing a dead handle: alone.  pthread's: ThreadSanitizer knows it */
     openslide_t     *handle;
     double          *downsample; /* OpenSlide's own, per level */
-    mt_level_tiff   *tiff;       /* NULL: not a TIFF that we read ourselves */
 } slide;
 
 static const char *property(openslide_t *handle, const char *name)
@@ -129,7 +125,6 @@ static void slide_close(mt_source *source)
 {
     slide *s = (slide *)source;
 
-    mt_level_tiff_free(s->tiff);
     g_clear_pointer(&s->handle, openslide_close);
     pthread_rwlock_destroy(&s->lock);
     g_free(s->downsample);
@@ -150,32 +145,40 @@ static openslide_t *open_handle(const char *path, GError **error)
     return NULL;
 }
 
-/* Which levels are read through libtiff; a level that OpenSlide misreads and we cannot read is left out, with all coarser
- * ones, so that a level keeps its number. */
-static bool prepare_levels(slide *s, GError **error)
+bool mt_slide_level_is_misread(const mt_tiff_directory *directory)
 {
-    bool generic = strcmp(s->source.format, "generic-tiff") == 0;
+    return directory != NULL && !mt_tiff_directory_is_jpeg(directory) &&
+           (directory->tile_width > directory->width || directory->tile_height > directory->height);
+}
 
-    if (!generic && strcmp(s->source.format, "aperio") != 0)
-        return true;
-    /* Aperio's missing tiles are for OpenSlide to fill from other levels; a generic TIFF's are empty. */
-    s->tiff = mt_level_tiff_new(s->path, s->source.levels, generic);
-    for (guint i = 0; i < s->source.levels->len; i++) {
-        if (!mt_level_tiff_is_misread(s->tiff, (int)i) || mt_level_tiff_has(s->tiff, (int)i))
+/* A level that OpenSlide misreads is left out, with all coarser ones, so that a level keeps its number. */
+static bool cut_misread_levels(mt_source *source, const char *path, GError **error)
+{
+    g_autofree char *description = NULL;
+    g_autoptr(GPtrArray) directories = strcmp(source->format, "generic-tiff") == 0 || strcmp(source->format, "aperio") == 0
+                                           ? mt_tiff_directories_read(path, &description)
+                                           : NULL;
+
+    for (guint i = 0; directories != NULL && i < source->levels->len; i++) {
+        if (!mt_slide_level_is_misread(mt_tiff_directory_of_size(directories, &g_array_index(source->levels, mt_level, i))))
             continue;
         if (i == 0) {
             g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its tiles are larger than the picture");
             return false;
         }
-        g_array_set_size(s->source.levels, i);
+        g_array_set_size(source->levels, i);
     }
     return true;
 }
 
-static mt_source *slide_open(const char *path, const mt_case_options *options, GError **error)
+const char *mt_slide_vendor(const char *path)
 {
-    (void)options;
-    if (openslide_detect_vendor(path) == NULL) {
+    return openslide_detect_vendor(path);
+}
+
+mt_source *mt_slide_open(const char *path, GError **error)
+{
+    if (mt_slide_vendor(path) == NULL) {
         g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "not a slide");
         return NULL;
     }
@@ -188,28 +191,21 @@ static mt_source *slide_open(const char *path, const mt_case_options *options, G
     pthread_rwlock_init(&s->lock, NULL);
     s->path = g_strdup(path);
     s->handle = handle;
-    if (!read_facts(s, error) || !prepare_levels(s, error)) {
-        slide_close(&s->source);
-        return NULL;
-    }
-    return &s->source;
+    if (read_facts(s, error))
+        return &s->source;
+    slide_close(&s->source);
+    return NULL;
 }
 
-static bool is_whole_address(int64_t pixel, double downsample)
+static mt_source *slide_open(const char *path, const mt_case_options *options, GError **error)
 {
-    double address = (double)pixel * downsample;
+    mt_source *source = mt_slide_open(path, error);
 
-    return address == floor(address) && address / downsample == (double)pixel;
-}
-
-static bool is_exact(const slide *s, int level, const mt_rect *rect)
-{
-    double d = s->downsample[level];
-
-    if (d == floor(d))
-        return true;
-    return rect->width <= OPENSLIDE_PIECE_PX && rect->height <= OPENSLIDE_PIECE_PX && rect->width * rect->height <= BAND_PX &&
-           is_whole_address(rect->x, d) && is_whole_address(rect->y, d);
+    (void)options;
+    if (source == NULL || cut_misread_levels(source, path, error))
+        return source;
+    slide_close(source);
+    return NULL;
 }
 
 static bool read_with(openslide_t *handle, double downsample, int level, const mt_rect *rect, uint32_t *argb)
@@ -256,14 +252,13 @@ static bool read_band(slide *s, int level, const mt_rect *rect, uint32_t *argb, 
     return ok || read_alone(s, level, rect, argb, error);
 }
 
-static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error)
+static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, bool once, uint8_t *out, size_t row_bytes,
+                       GError **error)
 {
     slide  *s = (slide *)source;
     int64_t band_rows = CLAMP(BAND_PX / rect->width, 1, rect->height);
 
-    (void)plane;
-    if (mt_level_tiff_has(s->tiff, level) && (mt_level_tiff_is_misread(s->tiff, level) || !is_exact(s, level, rect)))
-        return mt_level_tiff_read(s->tiff, level, rect, out, row_bytes, error);
+    (void)plane, (void)once;
     uint32_t *argb = mt_alloc(rect->width * band_rows, sizeof *argb, error);
     if (argb == NULL)
         return false;

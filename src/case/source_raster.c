@@ -271,12 +271,13 @@ static bool read_region(raster *r, const mt_rect *rect, uint8_t *out, size_t row
     return true;
 }
 
-static bool raster_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, uint8_t *out, size_t row_bytes, GError **error)
+static bool raster_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, bool once, uint8_t *out, size_t row_bytes,
+                        GError **error)
 {
     raster *r = (raster *)source;
     size_t  bytes = VIPS_IMAGE_SIZEOF_PEL(r->image) * (size_t)rect->width;
 
-    (void)plane, (void)level;
+    (void)plane, (void)level, (void)once;
     if (!r->in_memory)
         return read_region(r, rect, out, row_bytes, error);
     for (int64_t row = 0; row < rect->height; row++)

@@ -39,6 +39,7 @@ typedef struct page {
     uint32_t    width, height;
     bool        reduced; /* a level of the first page's picture */
     int         samples, bits, format, photometric, compression, tile, orientation, unit, extra;
+    int         subsampling; /* of chroma, JPEG in YCbCr: 11, 21 or 22 */
     float       resolution;
     const void *pixels; /* contiguous */
 } page;
@@ -101,6 +102,8 @@ static inline void write_page(TIFF *tiff, const page *given)
     TIFFSetField(tiff, TIFFTAG_ORIENTATION, p->orientation);
     if (p->photometric == PHOTOMETRIC_YCBCR)
         TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+    if (p->subsampling > 0)
+        TIFFSetField(tiff, TIFFTAG_YCBCRSUBSAMPLING, p->subsampling / 10, p->subsampling % 10);
     if (p->reduced)
         TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, FILETYPE_REDUCEDIMAGE);
     if (p->extra > 0)
