@@ -1,13 +1,12 @@
 #include "src/pipeline/team.h"
 
 #include "src/base/alloc.h"
+#include "src/pipeline/ordered.h"
 
-#include <pthread.h>
 #include <string.h>
 
 /* Features of one batch on their way to the sink. */
 typedef struct slot {
-    bool     ready;
     float   *features;
     uint8_t *valid;
 } slot;
@@ -16,15 +15,11 @@ typedef struct team {
     const mt_team_params *p;
     int                   batch, members, inner_threads;
     int64_t               n_tiles, n_batches, dim;
-    /* under the lock (pthread's: ThreadSanitizer knows it, GLib's futex it does not) */
-    pthread_mutex_t lock;
-    pthread_cond_t  moved;
-    int64_t         next_taken, next_written;
-    bool            writing;
-    slot           *slots; /* 2 x members: bounds how far a fast thread runs ahead */
-    int             n_slots;
-    GError         *failure;
-    mt_timings     *timings;
+    mt_ordered            ordered; /* items are batches */
+    slot                 *slots;
+    int                   n_slots;
+    pthread_mutex_t       timings_lock;
+    mt_timings           *timings;
 } team;
 
 /* What one thread owns. */
@@ -48,45 +43,20 @@ int mt_team_batch(int64_t n_tiles, int card_batch)
     return card_batch;
 }
 
-/* Under the lock.  The first error stays. */
-static void keep_failure(team *t, GError *error)
-{
-    if (t->failure == NULL)
-        t->failure = error;
-    else
-        g_error_free(error);
-    pthread_cond_broadcast(&t->moved);
-}
-
-static void fail(team *t, GError *error)
-{
-    pthread_mutex_lock(&t->lock);
-    keep_failure(t, error);
-    pthread_mutex_unlock(&t->lock);
-}
-
-/* The next batch to encode; -1 when there is none or the team failed.  Waits while the sink is too far behind. */
-static int64_t take(team *t)
-{
-    int64_t index = -1;
-
-    pthread_mutex_lock(&t->lock);
-    while (t->failure == NULL && t->next_taken < t->n_batches && t->next_taken >= t->next_written + t->n_slots)
-        pthread_cond_wait(&t->moved, &t->lock);
-    if (t->failure == NULL && t->next_taken < t->n_batches)
-        index = t->next_taken++;
-    pthread_mutex_unlock(&t->lock);
-    return index;
-}
-
 static int batch_rows(const team *t, int64_t index)
 {
     return (int)MIN(t->batch, t->n_tiles - index * t->batch);
 }
 
-static bool write_slot(team *t, int64_t index, GError **error)
+static slot *slot_of(team *t, int64_t index)
 {
-    slot   *s = &t->slots[index % t->n_slots];
+    return &t->slots[mt_ordered_slot(&t->ordered, index)];
+}
+
+static bool write_slot(void *user, int64_t index, GError **error)
+{
+    team   *t = user;
+    slot   *s = slot_of(t, index);
     int64_t first = index * t->batch;
     int     n = batch_rows(t, index);
     gint64  start = g_get_monotonic_time();
@@ -101,29 +71,6 @@ static bool write_slot(team *t, int64_t index, GError **error)
         ok = false;
     }
     return ok;
-}
-
-/* Batch `index` is ready: write it and all that wait behind it, unless another thread is writing already.  A failure is
- * kept before the turn is passed on: no sink is called again after it failed. */
-static void deliver(team *t, int64_t index)
-{
-    pthread_mutex_lock(&t->lock);
-    t->slots[index % t->n_slots].ready = true;
-    while (!t->writing && t->failure == NULL && t->next_written < t->n_batches && t->slots[t->next_written % t->n_slots].ready) {
-        int64_t turn = t->next_written;
-        GError *error = NULL;
-        t->writing = true;
-        pthread_mutex_unlock(&t->lock);
-        bool ok = write_slot(t, turn, &error);
-        pthread_mutex_lock(&t->lock);
-        if (!ok)
-            keep_failure(t, error);
-        t->writing = false;
-        t->slots[turn % t->n_slots].ready = false;
-        t->next_written++;
-        pthread_cond_broadcast(&t->moved);
-    }
-    pthread_mutex_unlock(&t->lock);
 }
 
 static bool open_member(team *t, member *m, GError **error)
@@ -148,12 +95,12 @@ static void close_member(team *t, member *m)
 
     if (m->reader != NULL)
         mt_tile_reader_seconds(m->reader, &decode_s, &resample_s);
-    pthread_mutex_lock(&t->lock);
+    pthread_mutex_lock(&t->timings_lock);
     t->timings->decode_s += decode_s;
     t->timings->resample_s += resample_s;
     t->timings->normalise_s += m->normalise_s;
     t->timings->encode_s += m->encode_s;
-    pthread_mutex_unlock(&t->lock);
+    pthread_mutex_unlock(&t->timings_lock);
     g_clear_pointer(&m->reader, mt_tile_reader_free);
     g_clear_pointer(&m->session, mt_encoder_session_free);
     mt_free(m->rows);
@@ -180,7 +127,7 @@ static bool put_tile(member *m, int64_t i, int slot_index, uint8_t *valid, GErro
 
 static bool encode_batch(team *t, member *m, int64_t index, GError **error)
 {
-    slot *s = &t->slots[index % t->n_slots];
+    slot *s = slot_of(t, index);
     int   n = batch_rows(t, index), n_valid = 0;
 
     for (int i = 0; i < n; i++) {
@@ -205,19 +152,18 @@ static void work(team *t)
     GError *error = NULL;
     bool    ok = open_member(t, &m, &error);
 
-    for (int64_t index; ok && (index = take(t)) >= 0;) {
+    for (int64_t index; ok && (index = mt_ordered_take(&t->ordered)) >= 0;) {
         ok = encode_batch(t, &m, index, &error);
         if (ok)
-            deliver(t, index);
+            mt_ordered_deliver(&t->ordered, index);
     }
     if (!ok)
-        fail(t, error);
+        mt_ordered_fail(&t->ordered, error);
     close_member(t, &m);
 }
 
 static bool open_slots(team *t, GError **error)
 {
-    t->n_slots = 2 * t->members;
     t->slots = g_new0(slot, t->n_slots);
     for (int i = 0; i < t->n_slots; i++) {
         t->slots[i].features = mt_alloc((int64_t)t->batch * t->dim, sizeof(float), error);
@@ -235,8 +181,6 @@ static void close_slots(team *t)
         mt_free(t->slots[i].valid);
     }
     g_free(t->slots);
-    pthread_cond_destroy(&t->moved);
-    pthread_mutex_destroy(&t->lock);
 }
 
 bool mt_team_run(const mt_team_params *params, mt_timings *timings, GError **error)
@@ -251,19 +195,20 @@ bool mt_team_run(const mt_team_params *params, mt_timings *timings, GError **err
     t.inner_threads = t.members == 1 ? params->threads : 1;
     timings->threads = params->threads;
     timings->tiles = t.n_tiles;
-    pthread_mutex_init(&t.lock, NULL);
-    pthread_cond_init(&t.moved, NULL);
-    if (open_slots(&t, error) && t.n_tiles > 0) {
+    t.n_slots = 2 * t.members;
+    pthread_mutex_init(&t.timings_lock, NULL);
+    mt_ordered_init(&t.ordered, t.n_batches, t.n_slots, write_slot, &t);
+    bool ok = open_slots(&t, error);
+    if (ok && t.n_tiles > 0) {
         if (t.members == 1)
             work(&t); /* outside a parallel region, where oneDNN may use its own team */
         else {
 #pragma omp parallel num_threads(t.members)
             work(&t);
         }
-        if (t.failure != NULL)
-            g_propagate_error(error, t.failure);
     }
-    bool ok = t.failure == NULL && t.slots[t.n_slots - 1].valid != NULL;
+    ok = mt_ordered_finish(&t.ordered, ok ? error : NULL) && ok;
+    pthread_mutex_destroy(&t.timings_lock);
     close_slots(&t);
     timings->tiles_s = seconds_since(start);
     return ok;
