@@ -183,14 +183,10 @@ static bool read_block(mt_case *c, int64_t plane, block *b, mt_overview_row row,
 {
     bool whole = b->x.n == b->x.size && b->y.n == b->y.size;
 
-    b->first_x = axis_first(b->x, b->i0);
-    b->first_y = axis_first(b->y, b->j0);
-    b->width = axis_end(b->x, b->i1 - 1) - b->first_x;
-    b->height = axis_end(b->y, b->j1 - 1) - b->first_y;
     b->pixels = mt_alloc(b->width * b->height * b->channels, mt_dtype_size(b->dtype), error);
     if (b->pixels == NULL)
         return false;
-    bool ok = mt_case_read(c, plane, b->overview->level, b->first_x, b->first_y, b->width, b->height, b->pixels, error);
+    bool ok = mt_case_read_once(c, plane, b->overview->level, b->first_x, b->first_y, b->width, b->height, b->pixels, error);
     if (ok && whole)
         copy_block(b, row, user);
     else if (ok)
@@ -205,13 +201,14 @@ typedef struct blocks {
     int64_t            plane;
     const mt_overview *overview;
     int64_t            step_x, step_y, across, n;
+    int64_t            told; /* blocks before it were said to be read soon */
     mt_overview_row    row;
     void              *user;
     int64_t            failed; /* n: none */
     GError            *error;
 } blocks;
 
-static bool read_numbered(const blocks *all, int64_t number, GError **error)
+static block block_of(const blocks *all, int64_t number)
 {
     const mt_level *level = mt_case_level(all->c, all->overview->level);
     block           b = {.overview = all->overview,
@@ -225,6 +222,29 @@ static bool read_numbered(const blocks *all, int64_t number, GError **error)
     b.j0 = number / all->across * all->step_y;
     b.i1 = MIN(b.i0 + all->step_x, all->overview->width);
     b.j1 = MIN(b.j0 + all->step_y, all->overview->height);
+    b.first_x = axis_first(b.x, b.i0);
+    b.first_y = axis_first(b.y, b.j0);
+    b.width = axis_end(b.x, b.i1 - 1) - b.first_x;
+    b.height = axis_end(b.y, b.j1 - 1) - b.first_y;
+    return b;
+}
+
+/* Slow storage is asked for the blocks to come. */
+static void look_ahead(blocks *all)
+{
+#pragma omp critical(mt_overview_ahead)
+    for (; all->told < all->n; all->told++) {
+        block b = block_of(all, all->told);
+
+        if (!mt_case_read_ahead(all->c, all->plane, all->overview->level, b.first_x, b.first_y, b.width, b.height))
+            break;
+    }
+}
+
+static bool read_numbered(const blocks *all, int64_t number, GError **error)
+{
+    block b = block_of(all, number);
+
     b.sums = mt_alloc((b.i1 - b.i0) * b.channels, sizeof(double), error);
     b.out = b.sums ? mt_alloc((b.i1 - b.i0) * b.channels, sizeof(float), error) : NULL;
     bool ok = b.out && read_block(all->c, all->plane, &b, all->row, all->user, error);
@@ -237,6 +257,7 @@ static void visit_block(blocks *all, int64_t number)
 {
     g_autoptr(GError) error = NULL;
 
+    look_ahead(all);
     if (__atomic_load_n(&all->failed, __ATOMIC_RELAXED) < number || read_numbered(all, number, &error))
         return;
 #pragma omp critical(mt_overview_error)

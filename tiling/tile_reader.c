@@ -26,6 +26,7 @@ struct mt_tile_reader {
     mt_filter      filter;
     int64_t        tile_width, tile_height;
     int            level;
+    bool           once;               /* tiles do not overlap: what lies wholly in one is not read again */
     double         d_x, d_y, w_x, w_y; /* downsample of the level, and a tile's edge in its pixels */
     mt_dtype       stored, dtype;
     int            channels;
@@ -66,6 +67,7 @@ static void set_up_tiles(mt_tile_reader *r)
 
     r->level = mt_grid_level(r->grid);
     r->tile_width = r->tile_height = mt_grid_get_params(r->grid)->tile_px;
+    r->once = mt_grid_get_params(r->grid)->overlap == 0;
     r->d_x = level->downsample_x;
     r->d_y = level->downsample_y;
     mt_grid_tile_level0(r->grid, &r->w_x, &r->w_y);
@@ -194,7 +196,7 @@ bool mt_tile_reader_read(mt_tile_reader *r, int64_t i, mt_tile_pixels *pixels, G
     window  w = find_window(r, tile);
     gint64  start = g_get_monotonic_time();
 
-    bool   ok = mt_case_read(r->c, tile.plane, r->level, w.x, w.y, w.width, w.height, r->raw, error);
+    bool   ok = (r->once ? mt_case_read_once : mt_case_read)(r->c, tile.plane, r->level, w.x, w.y, w.width, w.height, r->raw, error);
     gint64 decoded = g_get_monotonic_time();
     r->decode_s += (double)(decoded - start) / 1e6;
     *pixels = (mt_tile_pixels){r->dtype, r->channels, r->tile_width, r->tile_height, NULL};
@@ -205,6 +207,14 @@ bool mt_tile_reader_read(mt_tile_reader *r, int64_t i, mt_tile_pixels *pixels, G
                        "read tile %" G_GINT64_FORMAT " at (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ") of plane %" G_GINT64_FORMAT ": ", i,
                        tile.x, tile.y, tile.plane);
     return ok;
+}
+
+bool mt_tile_reader_ahead(const mt_tile_reader *r, int64_t i)
+{
+    mt_tile tile = mt_grid_tile(r->grid, i);
+    window  w = find_window(r, tile);
+
+    return mt_case_read_ahead(r->c, tile.plane, r->level, w.x, w.y, w.width, w.height);
 }
 
 void mt_tile_reader_seconds(const mt_tile_reader *reader, double *decode_s, double *resample_s)

@@ -118,6 +118,26 @@ static void catch_signals(void)
     sigaction(SIGUSR1, &action, NULL);
 }
 
+static json_t *sum_reading(const mt_batch_totals *totals)
+{
+    mt_case_counts sum = {0};
+
+    for (guint i = 0; i < totals->timings->len; i++) {
+        const mt_case_counts *r = &g_array_index(totals->timings, mt_timings, i).reading;
+        sum.tiles_decoded += r->tiles_decoded;
+        sum.tiles_reused += r->tiles_reused;
+        sum.decoded_bytes += r->decoded_bytes;
+        sum.reads += r->reads;
+        sum.read_bytes += r->read_bytes;
+        sum.reads_ahead += r->reads_ahead;
+        sum.read_retries += r->read_retries;
+    }
+    return json_pack("{s:I s:I s:I s:I s:I s:I s:I}", "stored_tiles_decoded", (json_int_t)sum.tiles_decoded, "stored_tiles_reused",
+                     (json_int_t)sum.tiles_reused, "decoded_bytes", (json_int_t)sum.decoded_bytes, "reads", (json_int_t)sum.reads,
+                     "read_bytes", (json_int_t)sum.read_bytes, "reads_ahead", (json_int_t)sum.reads_ahead, "read_retries",
+                     (json_int_t)sum.read_retries);
+}
+
 static json_t *sum_timings(const mt_batch_totals *totals)
 {
     mt_timings sum = {0};
@@ -138,11 +158,11 @@ static json_t *sum_timings(const mt_batch_totals *totals)
     }
     double busy = sum.decode_s + sum.resample_s + sum.normalise_s + sum.encode_s + sum.write_s;
     busy = busy > 0 ? busy : 1;
-    return json_pack("{s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:{s:f s:f s:f s:f s:f}}", "open_s", sum.open_s, "mask_s", sum.mask_s,
-                     "decode_s", sum.decode_s, "resample_s", sum.resample_s, "normalise_s", sum.normalise_s, "encode_s", sum.encode_s,
-                     "write_s", sum.write_s, "head_s", sum.head_s, "publish_s", sum.publish_s, "tiles_s", sum.tiles_s, "total_s",
-                     sum.total_s, "share", "decode", sum.decode_s / busy, "resample", sum.resample_s / busy, "normalise",
-                     sum.normalise_s / busy, "encode", sum.encode_s / busy, "write", sum.write_s / busy);
+    return json_pack("{s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:{s:f s:f s:f s:f s:f} s:o}", "open_s", sum.open_s, "mask_s",
+                     sum.mask_s, "decode_s", sum.decode_s, "resample_s", sum.resample_s, "normalise_s", sum.normalise_s, "encode_s",
+                     sum.encode_s, "write_s", sum.write_s, "head_s", sum.head_s, "publish_s", sum.publish_s, "tiles_s", sum.tiles_s,
+                     "total_s", sum.total_s, "share", "decode", sum.decode_s / busy, "resample", sum.resample_s / busy, "normalise",
+                     sum.normalise_s / busy, "encode", sum.encode_s / busy, "write", sum.write_s / busy, "reading", sum_reading(totals));
 }
 
 static void print_json(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)

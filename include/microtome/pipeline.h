@@ -19,11 +19,12 @@ typedef struct mt_job {
 
 /* Where a case's time went, in seconds; decode .. encode are summed over the threads, the others are wall time. */
 typedef struct mt_timings {
-    double      open_s, mask_s, decode_s, resample_s, normalise_s, encode_s, write_s, head_s, publish_s, total_s;
-    double      tiles_s; /* wall time of the team */
-    int64_t     tiles, invalid_tiles;
-    int         threads;
-    const char *stage; /* where the case is, or ended: open, mask, encode, score, publish */
+    double         open_s, mask_s, decode_s, resample_s, normalise_s, encode_s, write_s, head_s, publish_s, total_s;
+    double         tiles_s; /* wall time of the team */
+    mt_case_counts reading; /* what the case's pixels have cost, mask included */
+    int64_t        tiles, invalid_tiles;
+    int            threads;
+    const char    *stage; /* where the case is, or ended: open, mask, encode, score, publish */
 } mt_timings;
 
 /* Called from time to time, from one thread at once, with tiles done and to do.  Return false to stop: the case ends

@@ -23,6 +23,8 @@ MT_PUBLIC mt_tile_reader *mt_tile_reader_new(mt_case *c, const mt_grid *grid, mt
 MT_PUBLIC void            mt_tile_reader_free(mt_tile_reader *reader);
 /* Read tile i.  False and MT_ERROR_INPUT when it cannot be decoded: the tile is invalid, the reader stays usable. */
 MT_PUBLIC bool mt_tile_reader_read(mt_tile_reader *reader, int64_t i, mt_tile_pixels *pixels, GError **error);
+/* Say that tile i will be read soon, in the order of need.  False: enough is on its way, say it again later. */
+MT_PUBLIC bool mt_tile_reader_ahead(const mt_tile_reader *reader, int64_t i);
 /* Seconds spent so far in decoding and in resampling. */
 MT_PUBLIC void mt_tile_reader_seconds(const mt_tile_reader *reader, double *decode_s, double *resample_s);
 

@@ -129,6 +129,8 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     bool ok = run_stages(&run, target, progress, user, error);
 
     run.timings->total_s = lap(&start);
+    if (run.tiles.c != NULL)
+        mt_case_get_counts(run.tiles.c, &run.timings->reading);
     g_clear_pointer(&run.store, mt_store_free); /* an unpublished one removes its temporary */
     g_clear_pointer(&run.output, mt_head_output_free);
     mt_case_tiles_clear(&run.tiles);

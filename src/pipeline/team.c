@@ -1,6 +1,7 @@
 #include "src/pipeline/team.h"
 
 #include "src/base/alloc.h"
+#include "src/pipeline/look_ahead.h"
 #include "src/pipeline/ordered.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ typedef struct team {
     int                   batch, members, inner_threads;
     int64_t               n_tiles, n_batches, dim;
     mt_ordered            ordered; /* items are batches */
+    mt_look_ahead         look_ahead;
     slot                 *slots;
     int                   n_slots;
     pthread_mutex_t       timings_lock;
@@ -153,6 +155,7 @@ static void work(team *t)
     bool    ok = open_member(t, &m, &error);
 
     for (int64_t index; ok && (index = mt_ordered_take(&t->ordered)) >= 0;) {
+        mt_look_ahead_from(&t->look_ahead, m.reader, (index + 1) * t->batch);
         ok = encode_batch(t, &m, index, &error);
         if (ok)
             mt_ordered_deliver(&t->ordered, index);
@@ -197,6 +200,7 @@ bool mt_team_run(const mt_team_params *params, mt_timings *timings, GError **err
     timings->tiles = t.n_tiles;
     t.n_slots = 2 * t.members;
     pthread_mutex_init(&t.timings_lock, NULL);
+    mt_look_ahead_init(&t.look_ahead, t.n_tiles);
     mt_ordered_init(&t.ordered, t.n_batches, t.n_slots, write_slot, &t);
     bool ok = open_slots(&t, error);
     if (ok && t.n_tiles > 0) {
@@ -209,6 +213,7 @@ bool mt_team_run(const mt_team_params *params, mt_timings *timings, GError **err
     }
     ok = mt_ordered_finish(&t.ordered, ok ? error : NULL) && ok;
     pthread_mutex_destroy(&t.timings_lock);
+    mt_look_ahead_clear(&t.look_ahead);
     close_slots(&t);
     timings->tiles_s = seconds_since(start);
     return ok;
