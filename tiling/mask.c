@@ -1,6 +1,7 @@
-#include <microtome/mask.h>
+#include <microtome/masker.h>
 
 #include "src/base/alloc.h"
+#include "tiling/mask_file.h"
 #include "tiling/mask_private.h"
 #include "tiling/outline.h"
 #include "tiling/overview.h"
@@ -12,13 +13,16 @@
 #define NONE_MAX_SIDE_PX 1024
 
 struct mt_mask {
-    char     *method;
-    int64_t   width, height;
-    int64_t   width0, height0;
-    uint8_t  *pixels;
-    mt_share  share;
-    mt_rings *rings;      /* level-0 pixels */
-    double    mm2_per_px; /* -1: unknown */
+    char      *method;
+    int64_t    width, height;
+    int64_t    width0, height0;
+    uint8_t   *pixels;
+    mt_share   share;
+    mt_rings  *rings;      /* level-0 pixels */
+    double     mm2_per_px; /* -1: unknown */
+    int64_t    corner[2];  /* of the case's bounds */
+    char      *sha256, *note;
+    GPtrArray *classes;
 };
 
 static bool whole_plane(mt_case *c, mt_foreground *found, GError **error)
@@ -37,7 +41,8 @@ bool mt_mask_method_known(const char *method)
 {
     static const char *const methods[] = {"otsu", "field", "body", "none", NULL};
 
-    return g_strv_contains(methods, method) || (g_str_has_prefix(method, "clam:") && mt_clam_has_preset(method + 5));
+    return mt_mask_method_is_external(method) || g_strv_contains(methods, method) ||
+           (g_str_has_prefix(method, "clam:") && mt_clam_has_preset(method + 5));
 }
 
 static bool find_foreground(mt_case *c, const char *method, mt_foreground *found, GError **error)
@@ -54,7 +59,7 @@ static bool find_foreground(mt_case *c, const char *method, mt_foreground *found
         return whole_plane(c, found, error);
     g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
                 "find the foreground of %s: unknown mask method '%s': use otsu, clam:default, clam:heatmap, clam:biopsy, clam:resection, "
-                "clam:tcga, field, body or none",
+                "clam:tcga, field, body, none, file:PATH or model:FILE.onnx",
                 mt_case_path(c), method);
     return false;
 }
@@ -79,32 +84,46 @@ static bool find_rings(mt_mask *mask, GError **error)
     return true;
 }
 
-mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error)
+mt_mask *mt_mask_take(const mt_case *c, const char *method, mt_foreground *found, GError **error)
 {
     g_autoptr(mt_mask) mask = g_new0(mt_mask, 1);
-    mt_foreground found = {0};
-    double        mpp_x, mpp_y;
+    double  mpp_x, mpp_y;
+    int64_t bounds[4];
 
-    if (method == NULL)
-        method = mt_case_get_kind(c) == MT_CASE_SLIDE ? "otsu" : "none";
-    if (!find_foreground(c, method, &found, error))
-        return NULL;
-    mask->method = g_strdup(method);
-    mask->width = found.width;
-    mask->height = found.height;
-    mask->pixels = found.pixels;
-    mask->rings = found.rings;
+    mask->method = found->method != NULL ? found->method : g_strdup(method);
+    mask->sha256 = found->sha256;
+    mask->note = found->note;
+    mask->classes = found->classes;
+    mask->width = found->width;
+    mask->height = found->height;
+    mask->pixels = found->pixels;
+    mask->rings = found->rings;
     mask->width0 = mt_case_level(c, 0)->width;
     mask->height0 = mt_case_level(c, 0)->height;
     mask->mm2_per_px = -1;
     if (mt_case_mpp(c, &mpp_x, &mpp_y))
         mask->mm2_per_px =
             (double)mask->width0 / (double)mask->width * mpp_x * ((double)mask->height0 / (double)mask->height * mpp_y) / 1e6;
+    mt_case_bounds(c, bounds);
+    memcpy(mask->corner, bounds, sizeof mask->corner);
     if (!mt_share_init(&mask->share, mask->pixels, mask->width, mask->height, error) || !find_rings(mask, error)) {
         g_prefix_error(error, "outline the foreground of %s: ", mt_case_path(c));
         return NULL;
     }
     return g_steal_pointer(&mask);
+}
+
+mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error)
+{
+    mt_foreground found = {0};
+
+    if (method == NULL)
+        method = mt_case_get_kind(c) == MT_CASE_SLIDE ? "otsu" : "none";
+    if (mt_mask_method_is_external(method)) {
+        g_autoptr(mt_masker) masker = mt_masker_new(method, error);
+        return masker != NULL ? mt_masker_run(masker, c, NULL, error) : NULL;
+    }
+    return find_foreground(c, method, &found, error) ? mt_mask_take(c, method, &found, error) : NULL;
 }
 
 void mt_mask_free(mt_mask *mask)
@@ -115,12 +134,35 @@ void mt_mask_free(mt_mask *mask)
     mt_rings_free(mask->rings);
     mt_free(mask->pixels);
     g_free(mask->method);
+    g_free(mask->sha256);
+    g_free(mask->note);
+    g_clear_pointer(&mask->classes, g_ptr_array_unref);
     g_free(mask);
 }
 
 const char *mt_mask_method(const mt_mask *mask)
 {
     return mask->method;
+}
+
+const char *mt_mask_sha256(const mt_mask *mask)
+{
+    return mask->sha256;
+}
+
+const char *mt_mask_note(const mt_mask *mask)
+{
+    return mask->note;
+}
+
+void mt_mask_corner(const mt_mask *mask, int64_t corner[2])
+{
+    memcpy(corner, mask->corner, sizeof mask->corner);
+}
+
+const char *mt_mask_ring_class(const mt_mask *mask, int i)
+{
+    return mask->classes != NULL ? mask->classes->pdata[i] : NULL;
 }
 
 void mt_mask_size(const mt_mask *mask, int64_t *width, int64_t *height)

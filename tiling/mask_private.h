@@ -4,6 +4,7 @@
 
 #include <microtome/mask.h>
 
+#include "tiling/overview.h"
 #include "tiling/rings.h"
 
 /* What a method finds. */
@@ -11,9 +12,19 @@ typedef struct mt_foreground {
     int64_t   width, height;
     uint8_t  *pixels; /* 0 or 255, mt_free */
     mt_rings *rings;  /* level-0 pixels, grouped; NULL: the outline of the pixels */
+    /* of a mask that comes from outside; all may be NULL */
+    char      *method;  /* what to call it instead of the method asked for: no folder's name goes into a result */
+    char      *sha256;  /* of the file or the model */
+    char      *note;    /* what was left out */
+    GPtrArray *classes; /* the name of each ring's class, or NULL */
 } mt_foreground;
 
+/* The mask of what was found, which is taken over, also on failure. */
+mt_mask *mt_mask_take(const mt_case *c, const char *method, mt_foreground *found, GError **error);
+
 bool mt_tissue_find(mt_case *c, mt_foreground *found, GError **error);
+/* The raster of a mask of `c`: a slide near 1/16 of level 0, an image at up to 1,024 pixels per side. */
+mt_overview mt_tissue_overview(const mt_case *c);
 /* preset: default, heatmap, biopsy, resection, tcga; NULL and MT_ERROR_USAGE for another. */
 bool mt_clam_find(mt_case *c, const char *preset, mt_foreground *found, GError **error);
 bool mt_clam_has_preset(const char *preset);

@@ -59,8 +59,8 @@ static void apply_threshold(uint8_t *pixels, int64_t n, int threshold)
         pixels[i] = pixels[i] > threshold ? 255 : 0;
 }
 
-/* A slide near 1/16; an image, which may be a thumbnail already, at up to 1,024 pixels per side. */
-static mt_overview choose_overview(const mt_case *c)
+/* An image may be a thumbnail already. */
+mt_overview mt_tissue_overview(const mt_case *c)
 {
     const mt_level *level0 = mt_case_level(c, 0);
     double          coarser = sqrt((double)level0->width * (double)level0->height / (MAX_MASK_PX * DOWNSAMPLE * DOWNSAMPLE));
@@ -72,7 +72,7 @@ static mt_overview choose_overview(const mt_case *c)
 
 bool mt_tissue_find(mt_case *c, mt_foreground *found, GError **error)
 {
-    mt_overview overview = choose_overview(c);
+    mt_overview overview = mt_tissue_overview(c);
     int64_t     n = overview.width * overview.height;
     int64_t     dark = 0;
     uint8_t    *saturation = mt_saturation_read(c, &overview, DARK_BELOW, &dark, "find tissue by saturation", error);

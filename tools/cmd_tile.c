@@ -39,7 +39,8 @@ static int run(int argc, char **argv)
         {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &slide_mpp, "the case's own µm per pixel, where its file lacks it", "X[,Y]"},
         {"tile", 0, 0, G_OPTION_ARG_INT, &recipe->tile_px, "edge of a tile (default 256)", "PX"},
         {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->overlap, "share of an edge by which tiles overlap", "F"},
-        {"mask", 0, 0, G_OPTION_ARG_STRING, &recipe->mask_method, "otsu, clam:PRESET, field, body or none", "METHOD"},
+        {"mask", 0, 0, G_OPTION_ARG_STRING, &recipe->mask_method, "otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx",
+         "METHOD"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 

@@ -2,6 +2,7 @@
 
 #include <microtome/geojson.h>
 #include <microtome/mask_png.h>
+#include <microtome/masker.h>
 
 #include <errno.h>
 #include <jansson.h>
@@ -28,9 +29,9 @@ static void print_area(const mt_mask *mask, bool json)
     for (int i = 0; i < rings; i++)
         holes += mt_mask_ring(mask, i).hole;
     if (json) {
-        json_t *object =
-            json_pack("{s:s s:o s:i s:i s:I s:I}", "method", mt_mask_method(mask), "area_mm2", area < 0 ? json_null() : json_real(area),
-                      "regions", rings - holes, "holes", holes, "mask_width", (json_int_t)width, "mask_height", (json_int_t)height);
+        json_t *object = json_pack("{s:s s:o s:i s:i s:I s:I s:s?}", "method", mt_mask_method(mask), "area_mm2",
+                                   area < 0 ? json_null() : json_real(area), "regions", rings - holes, "holes", holes, "mask_width",
+                                   (json_int_t)width, "mask_height", (json_int_t)height, "note", mt_mask_note(mask));
         json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         putchar('\n');
         json_decref(object);
@@ -49,7 +50,8 @@ static int run(int argc, char **argv)
     GOptionEntry    entries[] = {
            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for mask.png and tissue.geojson", "DIR"},
            {"mask", 0, 0, G_OPTION_ARG_STRING, &method,
-            "otsu, clam:default|heatmap|biopsy|resection|tcga, field, body or none (default: by the kind of case)", "METHOD"},
+            "otsu, clam:default|heatmap|biopsy|resection|tcga, field, body, none, file:PATH or model:FILE.onnx (default: by the kind of case)",
+            "METHOD"},
            {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &slide_mpp, "the case's own µm per pixel, where its file lacks it", "X[,Y]"},
            {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
@@ -62,9 +64,12 @@ static int run(int argc, char **argv)
         return 64;
     options.mpp_source = slide_mpp != NULL ? "option" : NULL;
     g_autoptr(mt_case) c = mt_case_open(argv[1], &options, &error);
-    g_autoptr(mt_mask) mask = c != NULL ? mt_mask_new(c, method, &error) : NULL;
+    g_autoptr(mt_masker) masker = c != NULL ? mt_masker_new(method, &error) : NULL;
+    g_autoptr(mt_mask) mask = masker != NULL ? mt_masker_run(masker, c, NULL, &error) : NULL;
     if (mask == NULL || !write_files(mask, folder, &error))
         return mt_command_fail(&mt_command_tissue, error);
+    if (mt_mask_note(mask) != NULL && !json)
+        fprintf(stderr, "microtome tissue: %s\n", mt_mask_note(mask));
     print_area(mask, json);
     return 0;
 }

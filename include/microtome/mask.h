@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 typedef struct mt_mask mt_mask;
 
 /* One ring of an outline, level-0 pixels. An outer ring is followed by its holes.  Rings run along the edges of mask pixels, so they
- * cover the foreground exactly; those of "clam:" run through the centres of its border pixels, as CLAM's do. */
+ * cover the foreground exactly; those of "clam:" run through the centres of its border pixels, as CLAM's do; those of a drawn mask are
+ * the drawn ones, where the regions lie within the plane, do not overlap and nothing was cut out of them. */
 typedef struct mt_ring {
     bool           hole;
     int64_t        n;
@@ -23,6 +24,9 @@ typedef struct mt_ring {
  *   "field"        field of view of a fundus photograph
  *   "body"         body on CT, MRI, X-ray: Otsu of the intensity
  *   "none"         the whole plane (default for images and volumes)
+ *   "file:PATH"    a mask made elsewhere: a picture of the whole plane (PNG, TIFF, JPEG; above 127 is foreground) or regions drawn in
+ *                  QuPath (.geojson, .json); of a folder the file with the case's stem
+ *   "model:FILE"   a segmentation network, FILE.onnx with FILE.card beside it (<microtome/masker.h>)
  * NULL chooses the default of the case's kind.  A volume has one mask for all planes.  MT_ERROR_USAGE for an unknown
  * method, MT_ERROR_INPUT when pixels cannot be read. */
 MT_PUBLIC mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error);
@@ -30,8 +34,14 @@ MT_PUBLIC void     mt_mask_free(mt_mask *mask);
 
 /* True for a method that mt_mask_new knows. */
 MT_PUBLIC bool mt_mask_method_known(const char *method);
-/* The method in full ("otsu", "clam:tcga", "none"). */
+/* The method in full ("otsu", "clam:tcga", "none"); of a file or model its name without folder ("file:a.geojson"). */
 MT_PUBLIC const char *mt_mask_method(const mt_mask *mask);
+/* SHA-256 of the file or the model it came from, 64 hex digits; NULL for the other methods. */
+MT_PUBLIC const char *mt_mask_sha256(const mt_mask *mask);
+/* What a file held that is not in the mask, or what a model found beside the foreground; NULL: nothing to say. */
+MT_PUBLIC const char *mt_mask_note(const mt_mask *mask);
+/* The corner of the slide's bounds in level-0 pixels: where QuPath counts from; 0, 0 where the file has none. */
+MT_PUBLIC void mt_mask_corner(const mt_mask *mask, int64_t corner[2]);
 /* Size of the raster, and its pixels (0 or 255, row-major); level-0 px per mask px is width0 / width per axis. */
 MT_PUBLIC void           mt_mask_size(const mt_mask *mask, int64_t *width, int64_t *height);
 MT_PUBLIC const uint8_t *mt_mask_pixels(const mt_mask *mask);
@@ -42,6 +52,8 @@ MT_PUBLIC double mt_mask_share(const mt_mask *mask, double x, double y, double w
 MT_PUBLIC double  mt_mask_area_mm2(const mt_mask *mask);
 MT_PUBLIC int     mt_mask_n_rings(const mt_mask *mask);
 MT_PUBLIC mt_ring mt_mask_ring(const mt_mask *mask, int i);
+/* The class that ring i was drawn with; NULL for none, and where rings are not the drawn ones. */
+MT_PUBLIC const char *mt_mask_ring_class(const mt_mask *mask, int i);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_mask, mt_mask_free)
 

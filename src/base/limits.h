@@ -19,6 +19,7 @@
 #define MT_LIMIT_GZIP_RATIO 400
 #define MT_LIMIT_JSON_BYTES (INT64_C(64) << 20)
 #define MT_LIMIT_JSON_DEPTH 64
+#define MT_LIMIT_ANNOTATION_POINTS INT64_C(4000000) /* corners of all outlines of a drawn mask */
 #define MT_LIMIT_KEY_FILE_BYTES (INT64_C(1) << 20)
 #define MT_LIMIT_TILE_PX_MIN 16
 #define MT_LIMIT_TILE_PX_MAX 4096

@@ -1,6 +1,7 @@
 #include <microtome/geojson.h>
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,32 +21,46 @@ static double winding(const mt_ring *ring)
     return sum;
 }
 
-static void write_ring(FILE *out, const mt_ring *ring)
+static void write_ring(FILE *out, const mt_ring *ring, const int64_t corner[2])
 {
     bool reverse = (winding(ring) < 0) != ring->hole;
 
     fputc('[', out);
     for (int64_t k = 0; k <= ring->n; k++) {
         int64_t i = (reverse ? ring->n - k : k) % ring->n;
-        fprintf(out, "%s[%d,%d]", k ? "," : "", ring->points[2 * i], ring->points[2 * i + 1]);
+        fprintf(out, "%s[%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT "]", k ? "," : "", ring->points[2 * i] - corner[0],
+                ring->points[2 * i + 1] - corner[1]);
     }
     fputc(']', out);
 }
 
+/* The class that the region was drawn with, else "Tissue"; as a JSON string. */
+static void write_class(FILE *out, const mt_mask *mask, int ring)
+{
+    const char *name = mt_mask_ring_class(mask, ring);
+    json_t     *string = json_string(name != NULL ? name : "Tissue");
+
+    json_dumpf(string, out, JSON_ENCODE_ANY);
+    json_decref(string);
+}
+
 static void write_features(FILE *out, const mt_mask *mask)
 {
-    int n = mt_mask_n_rings(mask);
+    int     n = mt_mask_n_rings(mask);
+    int64_t corner[2];
 
+    mt_mask_corner(mask, corner);
     for (int i = 0; i < n;) {
-        fprintf(out,
-                "%s\n{\"type\":\"Feature\",\"properties\":{\"objectType\":\"annotation\",\"name\":\"Tissue\",\"classification\":"
-                "{\"name\":\"Tissue\",\"color\":[" TISSUE_COLOUR "]}},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[",
-                i ? "," : "");
+        fprintf(out, "%s\n{\"type\":\"Feature\",\"properties\":{\"objectType\":\"annotation\",\"name\":", i ? "," : "");
+        write_class(out, mask, i);
+        fputs(",\"classification\":{\"name\":", out);
+        write_class(out, mask, i);
+        fputs(",\"color\":[" TISSUE_COLOUR "]}},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[", out);
         mt_ring ring = mt_mask_ring(mask, i);
-        write_ring(out, &ring);
+        write_ring(out, &ring, corner);
         for (i++; i < n && (ring = mt_mask_ring(mask, i)).hole; i++) {
             fputc(',', out);
-            write_ring(out, &ring);
+            write_ring(out, &ring, corner);
         }
         fputs("]}}", out);
     }

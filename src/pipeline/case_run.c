@@ -30,7 +30,7 @@ static bool open_case(mt_case_run *run, GError **error)
 
 static bool find_tiles(mt_case_run *run, GError **error)
 {
-    if (!mt_case_tiles_lay(&run->tiles, run->p->recipe, &run->p->contract, error))
+    if (!mt_case_tiles_lay(&run->tiles, run->p->masker, run->job->id, run->p->recipe, &run->p->contract, error))
         return false;
     run->tissue_mm2 = mt_mask_area_mm2(run->tiles.mask);
     run->n = mt_grid_count(run->tiles.grid);

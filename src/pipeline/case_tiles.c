@@ -40,7 +40,8 @@ bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_
            mt_contract_check_case(contract, tiles->c, &tiles->off_contract, error);
 }
 
-bool mt_case_tiles_lay(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, GError **error)
+bool mt_case_tiles_lay(mt_case_tiles *tiles, mt_masker *masker, const char *id, const mt_recipe *recipe, const mt_contract *contract,
+                       GError **error)
 {
     mt_grid_params params = {.tile_px = contract->tile_px,
                              .mpp = contract->mpp,
@@ -48,7 +49,7 @@ bool mt_case_tiles_lay(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_c
                              .min_share = recipe->min_share,
                              .whole_plane = contract->whole_plane};
 
-    tiles->mask = mt_mask_new(tiles->c, recipe->mask_method, error);
+    tiles->mask = mt_masker_run(masker, tiles->c, id, error);
     if (tiles->mask == NULL)
         return false;
     /* without a mask every tile is kept, also one that hangs over the edge */

@@ -4,7 +4,7 @@
 
 #include "src/pipeline/contract.h"
 
-#include <microtome/mask.h>
+#include <microtome/masker.h>
 #include <microtome/pipeline.h>
 
 typedef struct mt_case_tiles {
@@ -22,8 +22,9 @@ mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GErro
  * failure. */
 bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, const mt_card *card, const mt_job *job,
                         GError **error);
-/* Second step: mask and grid. */
-bool mt_case_tiles_lay(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, GError **error);
+/* Second step: mask and grid.  id: the case's, NULL when it has none. */
+bool mt_case_tiles_lay(mt_case_tiles *tiles, mt_masker *masker, const char *id, const mt_recipe *recipe, const mt_contract *contract,
+                       GError **error);
 /* What a session's or a preprocess's set_intensity wants; *intensity is NULL where the card does not ask. */
 bool mt_case_tiles_intensity(mt_case_tiles *tiles, const mt_card *card, const mt_intensity **intensity, GError **error);
 void mt_case_tiles_clear(mt_case_tiles *tiles);

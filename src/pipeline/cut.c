@@ -48,7 +48,8 @@ int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *
 
     if (c == NULL)
         return -1;
-    g_autoptr(mt_mask) mask = mt_mask_new(c, recipe->mask_method, error);
+    g_autoptr(mt_masker) masker = mt_masker_new(recipe->mask_method, error);
+    g_autoptr(mt_mask) mask = masker != NULL ? mt_masker_run(masker, c, job->id, error) : NULL;
     g_autoptr(mt_grid) grid = mask != NULL ? mt_grid_new(c, mask, &params, error) : NULL;
     if (grid == NULL)
         return -1;

@@ -67,11 +67,9 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    if (recipe->mask_method != NULL && !mt_mask_method_known(recipe->mask_method)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
-                    "prepare the run: unknown mask method '%s': use otsu, clam:PRESET, field, body or none", recipe->mask_method);
+    p->masker = mt_masker_new(recipe->mask_method, error);
+    if (p->masker == NULL)
         return NULL;
-    }
     p->encoder = mt_encoder_load(recipe->encoder, error);
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !load_head(p, p->recipe, error))
@@ -79,7 +77,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     if (!mt_contract_choose_precision(p->recipe, p->encoder, &p->contract, error))
         return NULL;
     p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
-    p->resolved = mt_resolved_text(p->recipe, &p->contract, p->encoder, p->batch, p->head, &p->head_card);
+    p->resolved = mt_resolved_text(p->recipe, p->masker, &p->contract, p->encoder, p->batch, p->head, &p->head_card);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));
     return g_steal_pointer(&p);
 }
@@ -88,6 +86,7 @@ void mt_pipeline_free(mt_pipeline *p)
 {
     if (p == NULL)
         return;
+    g_clear_pointer(&p->masker, mt_masker_free);
     g_clear_pointer(&p->encoder, mt_encoder_unref);
     g_clear_pointer(&p->head, mt_head_unref);
     g_clear_pointer(&p->recipe, mt_recipe_free);

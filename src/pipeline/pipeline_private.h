@@ -4,11 +4,13 @@
 #include "src/pipeline/contract.h"
 
 #include <microtome/head.h>
+#include <microtome/masker.h>
 #include <microtome/pipeline.h>
 
 struct mt_pipeline {
     mt_recipe   *recipe;
     mt_encoder  *encoder;
+    mt_masker   *masker;
     mt_head     *head;      /* NULL: features only */
     mt_head_card head_card; /* with the recipe's overrides; strings are borrowed from head and recipe */
     mt_contract  contract;

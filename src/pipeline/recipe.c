@@ -77,6 +77,25 @@ static bool read_model(GKeyFile *file, const char *path, const char *group, char
     return *model != NULL;
 }
 
+/* The path of a mask's file or model is relative to the recipe as well. */
+static bool read_mask(GKeyFile *file, const char *path, char **method, GError **error)
+{
+    static const char *const kinds[] = {"file:", "model:"};
+    g_autofree char         *text = NULL;
+
+    if (!mt_key_file_string(file, path, "mask", "method", &text, error))
+        return false;
+    for (int i = 0; text != NULL && i < 2; i++) {
+        if (!g_str_has_prefix(text, kinds[i]))
+            continue;
+        g_autofree char *resolved = mt_key_file_resolve(path, text + strlen(kinds[i]), error);
+        *method = resolved != NULL ? g_strconcat(kinds[i], resolved, NULL) : NULL;
+        return resolved != NULL;
+    }
+    *method = g_steal_pointer(&text);
+    return true;
+}
+
 static bool read_precision(GKeyFile *file, const char *path, char **precision, GError **error)
 {
     mt_precision parsed;
@@ -105,7 +124,7 @@ static bool read_threshold(GKeyFile *file, const char *path, mt_recipe *recipe, 
 static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
 {
     return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
-           mt_key_file_string(file, path, "mask", "method", &r->mask_method, error) &&
+           read_mask(file, path, &r->mask_method, error) &&
            mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) &&
            mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&
            mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&

@@ -60,8 +60,10 @@ static bool record_provenance(mt_case_run *run, GError **error)
     mt_fact             hashes[] = {{"recipe", p->recipe_sha256},
                                     {"model", mt_model_sha256(mt_encoder_model(p->encoder))},
                                     {"input", run->identity},
-                                    {"head", p->head != NULL ? mt_head_sha256(p->head) : NULL},
+                                    {NULL, NULL},
+                                    {NULL, NULL},
                                     {NULL, NULL}};
+    int                 n_hashes = 3;
     mt_fact             facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
                                    {"precision", mt_precision_name(p->contract.precision)},
                                    {"case_format", mt_case_format(run->tiles.c)},
@@ -79,8 +81,12 @@ static bool record_provenance(mt_case_run *run, GError **error)
                                       .demonstration = mt_pipeline_demonstration(p),
                                       .off_contract = run->tiles.off_contract};
 
+    if (p->head != NULL)
+        hashes[n_hashes++] = (mt_fact){"head", mt_head_sha256(p->head)};
+    if (mt_mask_sha256(run->tiles.mask) != NULL)
+        hashes[n_hashes] = (mt_fact){"mask", mt_mask_sha256(run->tiles.mask)};
     if (p->head == NULL)
-        hashes[3].name = facts[6].name = NULL;
+        facts[6].name = NULL;
     g_autofree char *json = mt_provenance_json(&provenance, error);
     return json != NULL && mt_store_write_string(run->store, MT_OBJECT_PROVENANCE, json, error);
 }

@@ -45,16 +45,16 @@ static void put_head(GString *text, const mt_head *head, const mt_head_card *car
         put_number(text, "threshold", card->threshold);
 }
 
-char *mt_resolved_text(const mt_recipe *recipe, const mt_contract *contract, const mt_encoder *encoder, int batch, const mt_head *head,
-                       const mt_head_card *head_card)
+char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const mt_contract *contract, const mt_encoder *encoder, int batch,
+                       const mt_head *head, const mt_head_card *head_card)
 {
-    GString *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
+    g_autofree char *mask = mt_masker_text(masker);
+    GString         *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
 
     mt_card_text_put(text, "modality", recipe->modality);
     mt_card_text_put(text, "plane_axis", mt_plane_axes[recipe->plane_axis]);
     mt_card_text_put(text, "backend", recipe->backend);
-    g_string_append(text, "\n[mask]\n");
-    mt_card_text_put(text, "method", recipe->mask_method != NULL ? recipe->mask_method : "by kind");
+    g_string_append_printf(text, "\n[mask]\n%s", mask);
     put_number(text, "min_share", recipe->min_share);
     g_string_append(text, "\n[grid]\n");
     if (!contract->whole_plane) {

@@ -9,6 +9,7 @@ typedef struct sampler {
     const mt_recipe *recipe;
     mt_contract      contract;
     mt_preprocess   *preprocess;
+    mt_masker       *masker;
     mt_tensor       *inputs;
     int64_t          taken, slot_floats;
 } sampler;
@@ -17,6 +18,7 @@ static void sampler_clear(sampler *s)
 {
     mt_contract_clear(&s->contract);
     g_clear_pointer(&s->preprocess, mt_preprocess_free);
+    g_clear_pointer(&s->masker, mt_masker_free);
     g_clear_pointer(&s->inputs, mt_tensor_unref);
 }
 
@@ -27,6 +29,9 @@ static bool open_sampler(sampler *s, int64_t n, GError **error)
     const mt_card *card = mt_encoder_card(s->encoder);
 
     if (!mt_contract_resolve(s->recipe, card, &s->contract, error))
+        return false;
+    s->masker = mt_masker_new(s->recipe->mask_method, error);
+    if (s->masker == NULL)
         return false;
     s->preprocess = mt_preprocess_new(card);
     int64_t shape[] = {n, mt_preprocess_planes(s->preprocess), card->size_px, card->size_px};
@@ -60,7 +65,8 @@ static bool take_case(sampler *s, const mt_job *job, int64_t wanted, mt_case_til
     const mt_intensity *intensity;
 
     if (!mt_case_tiles_open(tiles, s->recipe, &s->contract, card, job, error) ||
-        !mt_case_tiles_lay(tiles, s->recipe, &s->contract, error) || !mt_case_tiles_intensity(tiles, card, &intensity, error))
+        !mt_case_tiles_lay(tiles, s->masker, job->id, s->recipe, &s->contract, error) ||
+        !mt_case_tiles_intensity(tiles, card, &intensity, error))
         return false;
     if (intensity != NULL)
         mt_preprocess_set_intensity(s->preprocess, intensity);

@@ -3,8 +3,8 @@
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
 #include "src/result/evidence.h"
-#include "src/result/polygon_fill.h"
 #include "src/store/schema.h"
+#include "tiling/polygon_fill.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,8 +150,10 @@ static bool fill_tissue(const mt_heatmap *heatmap, const mt_result *result, uint
     }
     if (offsets->shape[0] < 2)
         return true;
-    mt_polygon_frame frame = {heatmap->width, heatmap->height, (double)heatmap->width / heatmap->level0_size[0],
-                              (double)heatmap->height / heatmap->level0_size[1]};
+    mt_polygon_frame frame = {.width = heatmap->width,
+                              .height = heatmap->height,
+                              .scale_x = (double)heatmap->width / heatmap->level0_size[0],
+                              .scale_y = (double)heatmap->height / heatmap->level0_size[1]};
     return mt_polygon_fill(points->data, offsets->data, offsets->shape[0] - 1, &frame, tissue, error);
 }
 

@@ -1,6 +1,6 @@
 /* Heatmaps: values and raster against NumPy's, ties, unread tiles, holes, and what cannot be drawn. */
 #include "src/result/evidence.h"
-#include "src/result/polygon_fill.h"
+#include "tiling/polygon_fill.h"
 #include "src/store/schema.h"
 #include <microtome/heatmap.h>
 
@@ -359,7 +359,7 @@ static void test_polygons(void)
 {
     static const int32_t points[] = {-50, -50, 80, -50, 80, 80, -50, 80, 10, 10, 70, 10, 70, 70, 10, 70, 30, 30, 50, 30, 50, 50, 30, 50};
     static const int64_t offsets[] = {0, 4, 8, 12};
-    mt_polygon_frame     frame = {10, 10, 0.1, 0.1};
+    mt_polygon_frame     frame = {.width = 10, .height = 10, .scale_x = 0.1, .scale_y = 0.1};
     uint8_t              raster[100];
 
     g_assert_true(mt_polygon_fill(points, offsets, 3, &frame, raster, NULL));

@@ -196,7 +196,7 @@ static void test_flat_body(void)
 
 static void test_unknown_method(void)
 {
-    static const char *const methods[] = {"oTsu", "clam:", "clam:other", "", "model:x.onnx"};
+    static const char *const methods[] = {"oTsu", "clam:", "clam:other", "", "model:", "file:"};
     mt_tiling_sample         sample = mt_tiling_sample_rgb(20, 20);
     g_autoptr(mt_case) c = mt_tiling_sample_open(&sample, 0);
 
@@ -204,7 +204,7 @@ static void test_unknown_method(void)
         g_autoptr(GError) error = NULL;
         g_autofree char *expected =
             g_strdup_printf("find the foreground of %s: unknown mask method '%s': use otsu, clam:default, clam:heatmap, "
-                            "clam:biopsy, clam:resection, clam:tcga, field, body or none",
+                            "clam:biopsy, clam:resection, clam:tcga, field, body, none, file:PATH or model:FILE.onnx",
                             sample.path, methods[i]);
         g_assert_null(mt_mask_new(c, methods[i], &error));
         g_assert_error(error, MT_ERROR, MT_ERROR_USAGE);

@@ -1,10 +1,12 @@
-#include "src/result/polygon_fill.h"
+#include "tiling/polygon_fill.h"
 
 #include "src/base/alloc.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_CROSSINGS (INT64_C(1) << 26) /* 512 MiB while one polygon is filled */
 
 /* The rows y with centres y + 0.5 in [low, high), clipped to the raster. */
 typedef struct span {
@@ -18,27 +20,35 @@ static span rows_between(double low, double high, int64_t height)
     return (span){(int64_t)CLAMP(first, 0, (double)height), (int64_t)CLAMP(end, 0, (double)height)};
 }
 
-/* Edge a-b: its crossings with the centre lines of the rows are counted, or stored from cursor[row] on. */
-static void cross_rows(const int32_t *a, const int32_t *b, const mt_polygon_frame *frame, int64_t *cursor, double *crossings)
+/* Edge a-b: its crossings with the centre lines of the rows are summed up (cursor NULL), counted by row, or stored from cursor[row] on. */
+static int64_t cross_rows(const int32_t *a, const int32_t *b, const mt_polygon_frame *frame, int64_t *cursor, double *crossings)
 {
-    double ax = a[0] * frame->scale_x, ay = a[1] * frame->scale_y, bx = b[0] * frame->scale_x, by = b[1] * frame->scale_y;
+    double left = (double)frame->first_x, top = (double)frame->first_y;
+    double ax = a[0] * frame->scale_x - left, ay = a[1] * frame->scale_y - top;
+    double bx = b[0] * frame->scale_x - left, by = b[1] * frame->scale_y - top;
     span   rows = rows_between(MIN(ay, by), MAX(ay, by), frame->height);
 
+    if (cursor == NULL)
+        return MAX(0, rows.end - rows.first);
     for (int64_t y = rows.first; y < rows.end; y++) {
         if (crossings != NULL)
             crossings[cursor[y]] = ax + ((double)y + 0.5 - ay) * (bx - ax) / (by - ay);
         cursor[y]++;
     }
+    return MAX(0, rows.end - rows.first);
 }
 
-static void cross_all(const int32_t *points, const int64_t *offsets, int64_t n_rings, const mt_polygon_frame *frame, int64_t *cursor,
-                      double *crossings)
+static int64_t cross_all(const int32_t *points, const int64_t *offsets, int64_t n_rings, const mt_polygon_frame *frame, int64_t *cursor,
+                         double *crossings)
 {
+    int64_t n = 0;
+
     for (int64_t r = 0; r < n_rings; r++)
         for (int64_t i = offsets[r]; i < offsets[r + 1]; i++) {
             int64_t next = i + 1 < offsets[r + 1] ? i + 1 : offsets[r];
-            cross_rows(points + 2 * i, points + 2 * next, frame, cursor, crossings);
+            n += cross_rows(points + 2 * i, points + 2 * next, frame, cursor, crossings);
         }
+    return n;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -62,6 +72,11 @@ static void fill_row(uint8_t *row, int64_t width, double *crossings, int64_t n)
 bool mt_polygon_fill(const int32_t *points, const int64_t *offsets, int64_t n_rings, const mt_polygon_frame *frame, uint8_t *raster,
                      GError **error)
 {
+    if (cross_all(points, offsets, n_rings, frame, NULL, NULL) > MAX_CROSSINGS) {
+        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT,
+                    "fill an outline: its edges cross the rows of the mask more than %" G_GINT64_FORMAT " times", MAX_CROSSINGS);
+        return false;
+    }
     int64_t *cursor = mt_alloc(frame->height + 1, sizeof *cursor, error);
     double  *crossings = NULL;
     int64_t  total = 0;

@@ -1,0 +1,91 @@
+#include <microtome/masker.h>
+
+#include "src/base/hash.h"
+#include "tiling/mask_file.h"
+
+#include <string.h>
+
+struct mt_masker {
+    char *method; /* NULL: by the case's kind */
+    char *path;   /* of file or folder; NULL for the other methods */
+    bool  is_folder;
+    char *sha256;
+};
+
+static bool find_file(mt_masker *m, GError **error)
+{
+    m->path = g_strdup(m->method + strlen("file:"));
+    m->is_folder = g_file_test(m->path, G_FILE_TEST_IS_DIR);
+    if (m->is_folder)
+        return true;
+    if (!g_file_test(m->path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "use the mask %s: no such file or folder", m->path);
+        return false;
+    }
+    if (!mt_mask_file_check_type(m->path, error))
+        return false;
+    m->sha256 = mt_hash_file(m->path, error);
+    return m->sha256 != NULL;
+}
+
+mt_masker *mt_masker_new(const char *method, GError **error)
+{
+    g_autoptr(mt_masker) m = g_new0(mt_masker, 1);
+
+    m->method = g_strdup(method);
+    if (method != NULL && !mt_mask_method_known(method)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                    "prepare the mask: unknown method '%s': use otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx",
+                    method);
+        return NULL;
+    }
+    if (method != NULL && g_str_has_prefix(method, "model:")) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the mask: %s: segmentation networks are not read yet", method);
+        return NULL;
+    }
+    if (method != NULL && g_str_has_prefix(method, "file:") && !find_file(m, error))
+        return NULL;
+    return g_steal_pointer(&m);
+}
+
+void mt_masker_free(mt_masker *masker)
+{
+    if (masker == NULL)
+        return;
+    g_free(masker->method);
+    g_free(masker->path);
+    g_free(masker->sha256);
+    g_free(masker);
+}
+
+static bool find_external(mt_masker *m, mt_case *c, const char *id, mt_foreground *found, GError **error)
+{
+    g_autofree char *path = m->is_folder ? mt_mask_file_search(m->path, id, mt_case_path(c), error) : g_strdup(m->path);
+
+    return path != NULL && mt_mask_file_find(path, c, found, error);
+}
+
+mt_mask *mt_masker_run(mt_masker *masker, mt_case *c, const char *id, GError **error)
+{
+    mt_foreground found = {0};
+
+    if (masker->path == NULL)
+        return mt_mask_new(c, masker->method, error);
+    return find_external(masker, c, id, &found, error) ? mt_mask_take(c, masker->method, &found, error) : NULL;
+}
+
+const char *mt_masker_sha256(const mt_masker *masker)
+{
+    return masker->sha256;
+}
+
+char *mt_masker_text(const mt_masker *masker)
+{
+    g_autofree char *name = masker->path != NULL ? g_path_get_basename(masker->path) : NULL;
+
+    if (name == NULL)
+        return g_strdup_printf("method=%s\n", masker->method != NULL ? masker->method : "by kind");
+    if (masker->is_folder)
+        return g_strdup_printf("method=file:%s/\n", name);
+    return g_strdup_printf("method=file:%s\nsha256=%s\n", name, masker->sha256);
+}
