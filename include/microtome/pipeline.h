@@ -24,7 +24,7 @@ typedef struct mt_timings {
     mt_case_counts reading; /* what the case's pixels have cost, mask included */
     int64_t        tiles, invalid_tiles;
     int            threads;
-    const char    *stage; /* where the case is, or ended: open, mask, encode, score, publish */
+    const char    *stage; /* where the case is, or ended: open, mask, encode (read: its tiles), score, publish */
 } mt_timings;
 
 /* Called from time to time, from one thread at once, with tiles done and to do.  Return false to stop: the case ends

@@ -75,8 +75,8 @@ static int open_with_facts(const mt_medium_calls *calls, const char *path, struc
 {
     int fd = calls->open(path, calls->user);
 
-    if (fd >= 0 && calls->stat(fd, status, calls->user) != 0) {
-        int code = errno;
+    if (fd >= 0 && (calls->stat(fd, status, calls->user) != 0 || S_ISDIR(status->st_mode))) {
+        int code = S_ISDIR(status->st_mode) ? EISDIR : errno;
         close(fd);
         errno = code;
         return -1;
@@ -92,7 +92,7 @@ static bool is_final_for_open(int code)
 
 mt_file_medium *mt_file_medium_open(const char *path, const mt_medium_calls *calls, GError **error)
 {
-    struct stat status;
+    struct stat status = {0};
     int         fd = open_with_facts(calls, path, &status);
 
     for (int i = 1; fd < 0 && i < MT_MEDIUM_TRIES && !is_final_for_open(errno); i++) {
@@ -100,7 +100,7 @@ mt_file_medium *mt_file_medium_open(const char *path, const mt_medium_calls *cal
         fd = open_with_facts(calls, path, &status);
     }
     if (fd < 0) {
-        g_set_error(error, MT_ERROR, errno == ENOENT ? MT_ERROR_MISSING : MT_ERROR_IO, "open: %s", g_strerror(errno));
+        g_set_error(error, MT_ERROR, errno == ENOENT || errno == ENOTDIR ? MT_ERROR_MISSING : MT_ERROR_IO, "open: %s", g_strerror(errno));
         return NULL;
     }
     mt_file_medium *self = g_new0(mt_file_medium, 1);
@@ -135,7 +135,7 @@ int64_t mt_file_medium_now_us(const mt_file_medium *self)
  * Size and time of change must agree: a mount made anew may number its files otherwise. */
 static int reopen(mt_file_medium *self)
 {
-    struct stat status;
+    struct stat status = {0};
     int         fd = open_with_facts(&self->calls, self->path, &status), code = 0;
 
     if (fd < 0)

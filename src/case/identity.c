@@ -1,66 +1,50 @@
 /* What makes two inputs the same: the bytes, not the name, place or time of the file. */
 #include "src/base/hash.h"
+#include "src/case/case_files.h"
+#include "src/case/file_bytes.h"
 
 #include <microtome/case.h>
 #include <microtome/error.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define END_BYTES (INT64_C(1) << 20)
+#define END_BYTES (UINT64_C(1) << 20)
 /* Text of a .vms or .vmu file that names its parts. */
 #define INDEX_TEXT_BYTES (INT64_C(1) << 20)
 
-static bool set_io_error(GError **error, const char *path)
+/* The bytes at `start`, with patience for the storage. */
+static bool hash_part(mt_hasher *hasher, mt_file_bytes *file, uint64_t start, uint64_t bytes, uint8_t *buffer, GError **error)
 {
-    int code = errno == ENOENT || errno == ENOTDIR ? MT_ERROR_MISSING : MT_ERROR_IO;
+    bool ok = mt_file_bytes_read(file, start, bytes, buffer, error);
 
-    g_set_error(error, MT_ERROR, code, "identify %s: %s", path, code == MT_ERROR_MISSING ? "no such file" : g_strerror(errno));
-    return false;
+    if (ok)
+        mt_hasher_update(hasher, buffer, bytes);
+    return ok;
 }
 
-static bool hash_part(mt_hasher *hasher, int fd, int64_t start, int64_t bytes, uint8_t *buffer)
+static bool hash_ends(mt_hasher *hasher, mt_file_bytes *file, GError **error)
 {
-    int64_t done = 0;
+    g_autofree uint8_t *buffer = g_malloc(END_BYTES);
+    uint64_t            size = mt_file_bytes_size(file), head = MIN(size, END_BYTES), tail = MIN(size - head, END_BYTES);
+    uint64_t            stored = GUINT64_TO_LE(size);
 
-    while (done < bytes) {
-        ssize_t n = pread(fd, buffer + done, (size_t)(bytes - done), start + done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            errno = n == 0 ? EIO : errno; /* the file shrank meanwhile */
-            return false;
-        }
-        done += n;
-    }
-    mt_hasher_update(hasher, buffer, (size_t)bytes);
-    return true;
+    mt_hasher_update(hasher, &stored, sizeof stored);
+    return hash_part(hasher, file, 0, head, buffer, error) && hash_part(hasher, file, size - tail, tail, buffer, error);
 }
 
 /* Size (8 bytes, little endian), first MiB, last MiB; what both share counts once. */
 static bool hash_file_ends(mt_hasher *hasher, const char *path, GError **error)
 {
-    int                 fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat         status;
-    g_autofree uint8_t *buffer = g_malloc(END_BYTES);
-    bool                ok = fd >= 0 && fstat(fd, &status) == 0;
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(mt_file_bytes) file = mt_file_bytes_open(path, &cause);
 
-    if (ok) {
-        int64_t  size = status.st_size, head = MIN(size, END_BYTES), tail = MIN(size - head, END_BYTES);
-        uint64_t stored = GUINT64_TO_LE((uint64_t)size);
-
-        mt_hasher_update(hasher, &stored, sizeof stored);
-        ok = hash_part(hasher, fd, 0, head, buffer) && hash_part(hasher, fd, size - tail, tail, buffer);
-    }
-    if (!ok)
-        set_io_error(error, path);
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    if (file != NULL && hash_ends(hasher, file, &cause))
+        return true;
+    bool missing = g_error_matches(cause, MT_ERROR, MT_ERROR_MISSING);
+    /* bytes that the storage does not give are no fault of the picture: the case may be tried again */
+    g_set_error(error, MT_ERROR, missing ? MT_ERROR_MISSING : MT_ERROR_IO, "identify %s: %s", path,
+                missing ? "no such file" : cause->message);
+    return false;
 }
 
 static void add_file(GPtrArray *files, const char *path)
@@ -122,7 +106,7 @@ static int compare_paths(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static GPtrArray *files_of(const char *path)
+GPtrArray *mt_case_files(const char *path)
 {
     GPtrArray       *files = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *mirax = stem_of(path, ".mrxs"), *vms = stem_of(path, ".vms"), *vmu = stem_of(path, ".vmu");
@@ -142,7 +126,7 @@ static GPtrArray *files_of(const char *path)
 
 char *mt_case_identity(const char *path, GError **error)
 {
-    g_autoptr(GPtrArray) files = files_of(path);
+    g_autoptr(GPtrArray) files = mt_case_files(path);
     mt_hasher *hasher = mt_hasher_new();
     bool       ok = true;
 

@@ -21,10 +21,14 @@ static double lap(gint64 *start)
 static bool open_case(mt_case_run *run, GError **error)
 {
     const mt_pipeline *p = run->p;
+    g_autoptr(GError) unidentified = NULL;
 
+    /* First: it reads both ends of the file at once, where slow storage would give the directories bit by bit. */
+    run->identity = mt_case_identity(run->job->path, &unidentified);
     if (!mt_case_tiles_open(&run->tiles, p->recipe, &p->contract, mt_encoder_card(p->encoder), run->job, error))
         return false;
-    run->identity = mt_case_identity(run->job->path, error);
+    if (run->identity == NULL)
+        g_propagate_error(error, g_steal_pointer(&unidentified));
     return run->identity != NULL;
 }
 
@@ -45,7 +49,18 @@ static bool take_rows(void *user, int64_t first, int64_t n, const float *feature
     memcpy(run->valid + first, valid, (size_t)n);
     for (int64_t i = 0; i < n; i++)
         run->n_valid += valid[i] != 0;
-    return mt_store_append(run->store, MT_OBJECT_FEATURES, features, n, error);
+    run->unwritten = !mt_store_append(run->store, MT_OBJECT_FEATURES, features, n, error);
+    return !run->unwritten;
+}
+
+/* A failure that is not our own disk's is said to be of reading: only that case is lost. */
+static bool run_team(mt_case_run *run, const mt_team_params *params, GError **error)
+{
+    bool ok = mt_team_run(params, run->timings, error);
+
+    if (!ok && !run->unwritten)
+        run->timings->stage = "read";
+    return ok;
 }
 
 static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **error)
@@ -70,7 +85,7 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
     return mt_schema_grow_features(run->store, MT_F32, mt_encoder_dim(run->p->encoder), run->n, mt_encoder_card(run->p->encoder)->name,
                                    mt_model_sha256(mt_encoder_model(run->p->encoder)), mt_precision_name(run->p->contract.precision),
                                    error) &&
-           mt_team_run(&params, run->timings, error) && mt_schema_write_valid(run->store, run->valid, run->n, error);
+           run_team(run, &params, error) && mt_schema_write_valid(run->store, run->valid, run->n, error);
 }
 
 static bool score(mt_case_run *run, GError **error)

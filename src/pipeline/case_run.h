@@ -15,7 +15,8 @@ typedef struct mt_case_run {
     int64_t            n, n_valid;
     uint8_t           *valid; /* n */
     mt_store          *store;
-    mt_head_output    *output; /* NULL: no head, or nothing to score */
+    bool               unwritten; /* rows could not be appended to it */
+    mt_head_output    *output;    /* NULL: no head, or nothing to score */
     mt_timings        *timings;
 } mt_case_run;
 

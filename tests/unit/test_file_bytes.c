@@ -236,6 +236,10 @@ static void test_open(fixture *f, gconstpointer data)
     g_assert_error(error, MT_ERROR, MT_ERROR_MISSING);
     g_assert_cmpstr(error->message, ==, "open: No such file or directory");
     g_assert_cmpint(f->s.opens, ==, 1);
+    g_clear_error(&error);
+    g_assert_null(mt_file_bytes_open(g_get_tmp_dir(), &error));
+    g_assert_error(error, MT_ERROR, MT_ERROR_IO);
+    g_assert_cmpstr(error->message, ==, "open: Is a directory");
 }
 
 static void test_transient(fixture *f, gconstpointer data)
