@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 typedef struct run_options {
-    char  *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *precision;
+    char  *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision;
     double mpp, overlap, min_share;
     int    tile, threads, workers;
     bool   off_contract, json;
@@ -45,6 +45,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"mask", 0, 0, G_OPTION_ARG_STRING, &o->mask,
          "otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx (default: by the kind of case)", "METHOD"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
+        {"stain", 0, 0, G_OPTION_ARG_FILENAME, &o->stain,
+         "normalise stains: macenko, reinhard or none, to a default or the colours of IMAGE", "METHOD[:IMAGE]"},
         {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract,
          "read although µm/px, tile or precision leave the card; results are degraded", NULL},
         {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, "fp32, bf16, int8 or auto: the fastest verified one (default auto)", "P"},
@@ -92,6 +94,8 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
         return false;
     }
+    if (!mt_command_stain(&mt_command_run, o->stain, recipe))
+        return false;
     mt_precision parsed;
     if (o->precision != NULL && strcmp(o->precision, "auto") != 0 && !mt_precision_parse(o->precision, &parsed)) {
         mt_command_usage(&mt_command_run, "--precision %s: fp32, bf16, int8 or auto is wanted", o->precision);
@@ -274,10 +278,10 @@ static int run_with(run_options *o, int argc, char **argv)
 
     if (!parse(o, &argc, &argv))
         return 64;
-    const char *const paths[] = {o->recipe, o->encoder, o->head, o->out};
+    const char *const paths[] = {o->recipe, o->encoder, o->head, o->stain, o->out};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i] != NULL && !g_utf8_validate(paths[i], -1, NULL))
-            return mt_command_usage(&mt_command_run, "the path of recipe, encoder, head or output is not UTF-8: rename it");
+            return mt_command_usage(&mt_command_run, "the path of recipe, encoder, head, stain target or output is not UTF-8: rename it");
     if (o->out == NULL)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
     g_autoptr(mt_recipe) recipe = o->recipe != NULL ? mt_recipe_load(o->recipe, &error) : mt_recipe_new();
@@ -296,7 +300,7 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe, o.encoder, o.head, o.out, o.slide_mpp, o.backend, o.mask, o.precision};
+    char *const strings[] = {o.recipe, o.encoder, o.head, o.out, o.slide_mpp, o.backend, o.mask, o.stain, o.precision};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

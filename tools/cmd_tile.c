@@ -30,7 +30,7 @@ static bool check(const mt_recipe *recipe)
 static int run(int argc, char **argv)
 {
     g_autoptr(mt_recipe) recipe = mt_recipe_new();
-    g_autofree char *folder = NULL, *slide_mpp = NULL;
+    g_autofree char *folder = NULL, *slide_mpp = NULL, *stain = NULL;
     g_autoptr(GError) error = NULL;
     mt_job       job = {0};
     GOptionEntry entries[] = {
@@ -42,6 +42,8 @@ static int run(int argc, char **argv)
         {"mask", 0, 0, G_OPTION_ARG_STRING, &recipe->mask_method, "otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx",
          "METHOD"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
+        {"stain", 0, 0, G_OPTION_ARG_FILENAME, &stain, "normalise stains: macenko or reinhard, to a default or the colours of IMAGE",
+         "METHOD[:IMAGE]"},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     recipe->tile_px = 256;
@@ -49,7 +51,8 @@ static int run(int argc, char **argv)
         return 64;
     if (argc != 2 || folder == NULL)
         return mt_command_usage(&mt_command_tile, "name one case and give -o DIR");
-    if (!check(recipe) || (slide_mpp != NULL && !mt_command_mpp(&mt_command_tile, slide_mpp, &job.mpp_x, &job.mpp_y)))
+    if (!mt_command_stain(&mt_command_tile, stain, recipe) || !check(recipe) ||
+        (slide_mpp != NULL && !mt_command_mpp(&mt_command_tile, slide_mpp, &job.mpp_x, &job.mpp_y)))
         return 64;
     job.path = argv[1];
     job.mpp_source = slide_mpp != NULL ? "option" : NULL;

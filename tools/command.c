@@ -61,6 +61,16 @@ bool mt_command_precision(const mt_command *command, const char *text, mt_precis
     return false;
 }
 
+bool mt_command_stain(const mt_command *command, const char *text, mt_recipe *recipe)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (text == NULL || mt_recipe_set_stain(recipe, text, &error))
+        return true;
+    mt_command_usage(command, "%s", error->message);
+    return false;
+}
+
 int mt_command_threads(int wanted)
 {
     cpu_set_t set;

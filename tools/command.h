@@ -3,6 +3,7 @@
 #define MT_COMMAND_H
 
 #include <microtome/model.h>
+#include <microtome/recipe.h>
 
 typedef struct mt_command {
     const char *name;
@@ -25,6 +26,8 @@ int mt_command_usage(const mt_command *command, const char *format, ...) G_GNUC_
 bool mt_command_mpp(const mt_command *command, const char *text, double *x, double *y);
 /* "fp32", "bf16" or "int8"; NULL: fp32; false after an error was printed. */
 bool mt_command_precision(const mt_command *command, const char *text, mt_precision *precision);
+/* "METHOD[:IMAGE]" into the recipe; NULL leaves it as it is; false after an error was printed. */
+bool mt_command_stain(const mt_command *command, const char *text, mt_recipe *recipe);
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
 int mt_command_threads(int wanted);
 

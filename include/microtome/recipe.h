@@ -13,6 +13,8 @@ typedef struct mt_recipe {
     mt_plane_axis plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
     char         *mask_method;      /* [mask] method; NULL: the default of the case's kind */
     double        min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; 0.5 when absent */
+    char         *stain_method;     /* [stain] method: "macenko", "reinhard"; NULL: colours as they are */
+    char         *stain_target;     /* [stain] target: path of a picture; NULL: the default */
     double        mpp;              /* [grid] mpp: wanted µm/px, 0 = level 0 as it is; negative: the card's */
     int           tile_px;          /* [grid] tile; 0: the card's */
     double        overlap;          /* [grid] overlap, share of an edge, [0, 1) */
@@ -33,6 +35,8 @@ MT_PUBLIC void       mt_recipe_free(mt_recipe *recipe);
 /* MT_ERROR_MISSING; MT_ERROR_MODEL for an unknown key or value, with file, group and key.  Paths inside are relative to
  * the file and stay below its folder. */
 MT_PUBLIC mt_recipe *mt_recipe_load(const char *path, GError **error);
+/* "METHOD[:IMAGE]", as --stain takes it: "none", "macenko", "reinhard:target.png".  MT_ERROR_USAGE for another method. */
+MT_PUBLIC bool mt_recipe_set_stain(mt_recipe *recipe, const char *text, GError **error);
 /* As JSON and back, for worker processes.  Free with g_free. */
 MT_PUBLIC char      *mt_recipe_to_json(const mt_recipe *recipe);
 MT_PUBLIC mt_recipe *mt_recipe_from_json(const char *json, GError **error);

@@ -34,7 +34,8 @@ static bool open_case(mt_case_run *run, GError **error)
 
 static bool find_tiles(mt_case_run *run, GError **error)
 {
-    if (!mt_case_tiles_lay(&run->tiles, run->p->masker, run->job->id, run->p->recipe, &run->p->contract, error))
+    if (!mt_case_tiles_lay(&run->tiles, run->p->masker, run->job->id, run->p->recipe, &run->p->contract, error) ||
+        !mt_case_tiles_fit_stain(&run->tiles, run->p->stain, mt_encoder_card(run->p->encoder)->interpolation, error))
         return false;
     run->tissue_mm2 = mt_mask_area_mm2(run->tiles.mask);
     run->n = mt_grid_count(run->tiles.grid);
@@ -73,6 +74,7 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .grid = run->tiles.grid,
                              .encoder = run->p->encoder,
                              .intensity = intensity,
+                             .stain = run->tiles.stain,
                              .backend = MT_BACKEND_AUTO,
                              .precision = run->p->contract.precision,
                              .batch = run->p->batch,

@@ -1,6 +1,7 @@
 #include "src/pipeline/case_tiles.h"
 
 #include "src/case/intensity.h"
+#include "tiling/stain_sample.h"
 
 #include <string.h>
 
@@ -64,8 +65,44 @@ bool mt_case_tiles_intensity(mt_case_tiles *tiles, const mt_card *card, const mt
     return *intensity == NULL || mt_case_intensity(tiles->c, &tiles->intensity, error);
 }
 
+bool mt_pipeline_load_stain(const mt_recipe *recipe, mt_stain_target **target, GError **error)
+{
+    mt_stain_method method;
+
+    if (recipe->stain_method == NULL)
+        return true;
+    if (!mt_stain_parse(recipe->stain_method, &method)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: unknown stain method '%s': use macenko or reinhard",
+                    recipe->stain_method);
+        return false;
+    }
+    *target = mt_stain_target_new(method, recipe->stain_target, error);
+    return *target != NULL;
+}
+
+bool mt_case_tiles_fit_stain(mt_case_tiles *tiles, const mt_stain_target *target, mt_filter filter, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    mt_stain_fit fit;
+
+    if (target == NULL)
+        return true;
+    if (!mt_stain_check_case(tiles->c, error))
+        return false;
+    if (mt_grid_count(tiles->grid) == 0) /* nothing to change */
+        return true;
+    if (!mt_stain_sample(tiles->c, tiles->grid, tiles->mask, filter, target->fit.method, &fit, error))
+        return false;
+    tiles->stain = mt_stain_new(&fit, &target->fit, &cause);
+    if (tiles->stain == NULL)
+        g_set_error(error, cause->domain, cause->code, "fit %s stains of %s: %s: check its mask, or run it without stain normalisation",
+                    mt_stain_methods[fit.method], mt_case_path(tiles->c), cause->message);
+    return tiles->stain != NULL;
+}
+
 void mt_case_tiles_clear(mt_case_tiles *tiles)
 {
+    g_clear_pointer(&tiles->stain, mt_stain_free);
     g_clear_pointer(&tiles->grid, mt_grid_free);
     g_clear_pointer(&tiles->mask, mt_mask_free);
     g_clear_pointer(&tiles->c, mt_case_free);

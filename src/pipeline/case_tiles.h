@@ -3,6 +3,7 @@
 #define MT_CASE_TILES_H
 
 #include "src/pipeline/contract.h"
+#include "tiling/stain_target.h"
 
 #include <microtome/masker.h>
 #include <microtome/pipeline.h>
@@ -13,6 +14,7 @@ typedef struct mt_case_tiles {
     mt_mask     *mask;
     mt_grid     *grid;
     mt_intensity intensity; /* where mt_case_tiles_intensity gave it */
+    mt_stain    *stain;     /* NULL: colours as they are */
 } mt_case_tiles;
 
 /* Open the job's case as the recipe wants it. */
@@ -27,6 +29,10 @@ bool mt_case_tiles_lay(mt_case_tiles *tiles, mt_masker *masker, const char *id, 
                        GError **error);
 /* What a session's or a preprocess's set_intensity wants; *intensity is NULL where the card does not ask. */
 bool mt_case_tiles_intensity(mt_case_tiles *tiles, const mt_card *card, const mt_intensity **intensity, GError **error);
+/* What the recipe's [stain] names; *target is NULL where it names none. */
+bool mt_pipeline_load_stain(const mt_recipe *recipe, mt_stain_target **target, GError **error);
+/* Third step: fit the case's colours for mt_stain_apply; nothing with target NULL or without tiles. */
+bool mt_case_tiles_fit_stain(mt_case_tiles *tiles, const mt_stain_target *target, mt_filter filter, GError **error);
 void mt_case_tiles_clear(mt_case_tiles *tiles);
 
 #endif

@@ -2,6 +2,7 @@
 #include "src/pipeline/pipeline_private.h"
 
 #include "src/base/hash.h"
+#include "src/pipeline/case_tiles.h"
 #include "src/pipeline/resolved.h"
 
 #include <math.h>
@@ -70,6 +71,8 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     p->masker = mt_masker_new(recipe->mask_method, error);
     if (p->masker == NULL)
         return NULL;
+    if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))
+        return NULL;
     p->encoder = mt_encoder_load(recipe->encoder, error);
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !load_head(p, p->recipe, error))
@@ -77,7 +80,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     if (!mt_contract_choose_precision(p->recipe, p->encoder, &p->contract, error))
         return NULL;
     p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
-    p->resolved = mt_resolved_text(p->recipe, p->masker, &p->contract, p->encoder, p->batch, p->head, &p->head_card);
+    p->resolved = mt_resolved_text(p->recipe, p->masker, &p->contract, p->encoder, p->batch, p->stain, p->head, &p->head_card);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));
     return g_steal_pointer(&p);
 }
@@ -91,6 +94,7 @@ void mt_pipeline_free(mt_pipeline *p)
     g_clear_pointer(&p->head, mt_head_unref);
     g_clear_pointer(&p->recipe, mt_recipe_free);
     mt_contract_clear(&p->contract);
+    g_clear_pointer(&p->stain, mt_stain_target_free);
     g_free(p->resolved);
     g_free(p->recipe_sha256);
     g_free(p);

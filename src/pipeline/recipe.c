@@ -2,6 +2,7 @@
 
 #include "src/base/key_file.h"
 #include "src/pipeline/resolved.h"
+#include "tiling/stain.h"
 
 #include <microtome/model.h>
 
@@ -10,9 +11,11 @@
 #include <string.h>
 
 static const mt_key KEYS[] = {
-    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},     {"mask", "min_share"}, {"grid", "mpp"},
-    {"grid", "tile"},      {"grid", "overlap"},     {"encoder", "model"},   {"encoder", "batch"},  {"encoder", "precision"},
-    {"head", "model"},     {"labels", "names"},     {"labels", "positive"}, {"thresholds", "*"},   {NULL, NULL},
+    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},     {"mask", "min_share"},
+    {"stain", "method"},   {"stain", "target"},     {"grid", "mpp"},        {"grid", "tile"},
+    {"grid", "overlap"},   {"encoder", "model"},    {"encoder", "batch"},   {"encoder", "precision"},
+    {"head", "model"},     {"labels", "names"},     {"labels", "positive"}, {"thresholds", "*"},
+    {NULL, NULL},
 };
 
 const char *const mt_plane_axes[] = {[MT_AXIS_AXIAL] = "axial", [MT_AXIS_CORONAL] = "coronal", [MT_AXIS_SAGITTAL] = "sagittal", NULL};
@@ -34,6 +37,8 @@ void mt_recipe_free(mt_recipe *recipe)
     g_free(recipe->path);
     g_free(recipe->modality);
     g_free(recipe->mask_method);
+    g_free(recipe->stain_method);
+    g_free(recipe->stain_target);
     g_free(recipe->encoder);
     g_free(recipe->precision);
     g_free(recipe->folder_precision);
@@ -96,6 +101,57 @@ static bool read_mask(GKeyFile *file, const char *path, char **method, GError **
     return true;
 }
 
+static bool is_stain(const char *word)
+{
+    mt_stain_method method;
+
+    return strcmp(word, "none") == 0 || mt_stain_parse(word, &method);
+}
+
+/* Owned strings; no normalisation and the default target are NULL. */
+static void set_stain(mt_recipe *recipe, char *method, char *target)
+{
+    g_free(recipe->stain_method);
+    g_free(recipe->stain_target);
+    recipe->stain_method = method;
+    recipe->stain_target = target;
+    if (method != NULL && strcmp(method, "none") == 0) {
+        g_clear_pointer(&recipe->stain_method, g_free);
+        g_clear_pointer(&recipe->stain_target, g_free);
+    }
+}
+
+static bool read_stain(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
+{
+    g_autofree char *method = NULL, *name = NULL, *target = NULL;
+
+    if (!mt_key_file_string(file, path, "stain", "method", &method, error) ||
+        !mt_key_file_string(file, path, "stain", "target", &name, error))
+        return false;
+    if (method == NULL ? name != NULL : !is_stain(method)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [stain] method=%s: macenko, reinhard or none is wanted", path,
+                    method != NULL ? method : "");
+        return false;
+    }
+    if (name != NULL && strcmp(name, "default") != 0 && (target = mt_key_file_resolve(path, name, error)) == NULL)
+        return false;
+    set_stain(recipe, g_steal_pointer(&method), g_steal_pointer(&target));
+    return true;
+}
+
+bool mt_recipe_set_stain(mt_recipe *recipe, const char *text, GError **error)
+{
+    const char      *colon = strchr(text, ':'), *target = colon != NULL ? colon + 1 : "default";
+    g_autofree char *method = g_strndup(text, colon != NULL ? (gsize)(colon - text) : strlen(text));
+
+    if (!is_stain(method) || *target == '\0' || (colon != NULL && strcmp(method, "none") == 0)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--stain %s: none, macenko[:IMAGE] or reinhard[:IMAGE] is wanted", text);
+        return false;
+    }
+    set_stain(recipe, g_steal_pointer(&method), strcmp(target, "default") != 0 ? g_strdup(target) : NULL);
+    return true;
+}
+
 static bool read_precision(GKeyFile *file, const char *path, char **precision, GError **error)
 {
     mt_precision parsed;
@@ -125,7 +181,7 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
 {
     return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
            read_mask(file, path, &r->mask_method, error) &&
-           mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) &&
+           mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) && read_stain(file, path, r, error) &&
            mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&
            mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&
            mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) &&
@@ -160,6 +216,8 @@ char *mt_recipe_to_json(const mt_recipe *r)
     put_string(o, "path", r->path);
     put_string(o, "modality", r->modality);
     put_string(o, "mask_method", r->mask_method);
+    put_string(o, "stain_method", r->stain_method);
+    put_string(o, "stain_target", r->stain_target);
     put_string(o, "encoder", r->encoder);
     put_string(o, "precision", r->precision);
     put_string(o, "folder_precision", r->folder_precision);
@@ -204,6 +262,8 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     r->path = take_string(o, "path");
     r->modality = take_string(o, "modality");
     r->mask_method = take_string(o, "mask_method");
+    r->stain_method = take_string(o, "stain_method");
+    r->stain_target = take_string(o, "stain_target");
     r->encoder = take_string(o, "encoder");
     r->precision = take_string(o, "precision");
     r->folder_precision = take_string(o, "folder_precision");

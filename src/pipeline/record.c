@@ -37,12 +37,27 @@ static bool record_geometry(mt_case_run *run, GError **error)
     return mt_schema_write_geometry(run->store, &geometry, error);
 }
 
+static bool record_stain(mt_case_run *run, GError **error)
+{
+    if (run->tiles.stain == NULL)
+        return true;
+    const mt_stain_fit *fit = mt_stain_from(run->tiles.stain);
+    bool                macenko = fit->method == MT_STAIN_MACENKO;
+    mt_stain_record     stain = {.method = mt_stain_methods[fit->method],
+                                 .target = run->p->stain->name,
+                                 .matrix = macenko ? &fit->macenko.matrix[0][0] : NULL,
+                                 .max_concentration = fit->macenko.max_concentration,
+                                 .lab_mean = fit->reinhard.mean,
+                                 .lab_std = fit->reinhard.std};
+    return mt_schema_write_stain(run->store, &stain, error);
+}
+
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
     g_autoptr(mt_tensor) thumbnail = mt_thumbnail_new(run->tiles.c, THUMBNAIL_PX, error);
 
     return thumbnail != NULL && mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error) && record_rings(run, error) &&
-           record_geometry(run, error) && mt_schema_write_thumbnail(run->store, thumbnail, error);
+           record_geometry(run, error) && record_stain(run, error) && mt_schema_write_thumbnail(run->store, thumbnail, error);
 }
 
 static mt_fact *library_facts(void)

@@ -18,6 +18,24 @@ static void put_file(GString *text, const char *key, const char *path)
     mt_card_text_put(text, key, name);
 }
 
+/* The target by its numbers: another picture of the same name is another recipe. */
+static void put_stain(GString *text, const mt_stain_target *target)
+{
+    const mt_stain_fit *fit = &target->fit;
+
+    g_string_append(text, "\n[stain]\n");
+    mt_card_text_put(text, "method", mt_stain_methods[fit->method]);
+    mt_card_text_put(text, "target", target->name);
+    mt_card_text_put(text, "target_sha256", target->sha256);
+    if (fit->method == MT_STAIN_MACENKO) {
+        mt_card_text_put_numbers(text, "target_matrix", &fit->macenko.matrix[0][0], 6);
+        mt_card_text_put_numbers(text, "target_max_concentration", fit->macenko.max_concentration, 2);
+    } else {
+        mt_card_text_put_numbers(text, "target_lab_mean", fit->reinhard.mean, 3);
+        mt_card_text_put_numbers(text, "target_lab_std", fit->reinhard.std, 3);
+    }
+}
+
 static void put_encoder(GString *text, const mt_encoder *encoder, const char *path, mt_precision precision, int batch)
 {
     g_string_append(text, "\n[encoder]\n");
@@ -46,7 +64,7 @@ static void put_head(GString *text, const mt_head *head, const mt_head_card *car
 }
 
 char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const mt_contract *contract, const mt_encoder *encoder, int batch,
-                       const mt_head *head, const mt_head_card *head_card)
+                       const mt_stain_target *stain, const mt_head *head, const mt_head_card *head_card)
 {
     g_autofree char *mask = mt_masker_text(masker);
     GString         *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
@@ -56,6 +74,8 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     mt_card_text_put(text, "backend", recipe->backend);
     g_string_append_printf(text, "\n[mask]\n%s", mask);
     put_number(text, "min_share", recipe->min_share);
+    if (stain != NULL)
+        put_stain(text, stain);
     g_string_append(text, "\n[grid]\n");
     if (!contract->whole_plane) {
         put_number(text, "mpp", contract->mpp);

@@ -4,6 +4,7 @@
 #define MT_RESOLVED_H
 
 #include "src/pipeline/contract.h"
+#include "tiling/stain_target.h"
 
 #include <microtome/head.h>
 #include <microtome/masker.h>
@@ -11,9 +12,9 @@
 /* [input] plane_axis: the words of mt_plane_axis, ended by NULL. */
 extern const char *const mt_plane_axes[];
 
-/* head NULL: features only.  head_card: with the recipe's overrides applied.  Free with g_free. */
+/* stain NULL: colours as they are.  head NULL: features only.  head_card: with the recipe's overrides applied.  Free with g_free. */
 char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const mt_contract *contract, const mt_encoder *encoder, int batch,
-                       const mt_head *head, const mt_head_card *head_card);
+                       const mt_stain_target *stain, const mt_head *head, const mt_head_card *head_card);
 /* The precision that such a text names, NULL when it names none; free with g_free. */
 char *mt_resolved_precision(const char *text);
 

@@ -8,6 +8,7 @@ typedef struct sampler {
     mt_encoder      *encoder;
     const mt_recipe *recipe;
     mt_contract      contract;
+    mt_stain_target *stain;
     mt_preprocess   *preprocess;
     mt_masker       *masker;
     mt_tensor       *inputs;
@@ -17,6 +18,7 @@ typedef struct sampler {
 static void sampler_clear(sampler *s)
 {
     mt_contract_clear(&s->contract);
+    g_clear_pointer(&s->stain, mt_stain_target_free);
     g_clear_pointer(&s->preprocess, mt_preprocess_free);
     g_clear_pointer(&s->masker, mt_masker_free);
     g_clear_pointer(&s->inputs, mt_tensor_unref);
@@ -28,7 +30,7 @@ static bool open_sampler(sampler *s, int64_t n, GError **error)
 {
     const mt_card *card = mt_encoder_card(s->encoder);
 
-    if (!mt_contract_resolve(s->recipe, card, &s->contract, error))
+    if (!mt_contract_resolve(s->recipe, card, &s->contract, error) || !mt_pipeline_load_stain(s->recipe, &s->stain, error))
         return false;
     s->masker = mt_masker_new(s->recipe->mask_method, error);
     if (s->masker == NULL)
@@ -41,7 +43,7 @@ static bool open_sampler(sampler *s, int64_t n, GError **error)
 }
 
 /* A tile that cannot be decoded is passed over, as a run does; any other error ends the sampling. */
-static bool take_tile(sampler *s, mt_tile_reader *reader, int64_t tile, GError **error)
+static bool take_tile(sampler *s, mt_tile_reader *reader, const mt_stain *stain, int64_t tile, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     mt_tile_pixels pixels;
@@ -52,6 +54,7 @@ static bool take_tile(sampler *s, mt_tile_reader *reader, int64_t tile, GError *
         g_propagate_error(error, g_steal_pointer(&cause));
         return false;
     }
+    mt_stain_apply(stain, &pixels);
     if (!mt_preprocess_run(s->preprocess, &pixels, (float *)s->inputs->data + s->taken * s->slot_floats, error))
         return false;
     s->taken++;
@@ -66,7 +69,7 @@ static bool take_case(sampler *s, const mt_job *job, int64_t wanted, mt_case_til
 
     if (!mt_case_tiles_open(tiles, s->recipe, &s->contract, card, job, error) ||
         !mt_case_tiles_lay(tiles, s->masker, job->id, s->recipe, &s->contract, error) ||
-        !mt_case_tiles_intensity(tiles, card, &intensity, error))
+        !mt_case_tiles_fit_stain(tiles, s->stain, card->interpolation, error) || !mt_case_tiles_intensity(tiles, card, &intensity, error))
         return false;
     if (intensity != NULL)
         mt_preprocess_set_intensity(s->preprocess, intensity);
@@ -74,7 +77,7 @@ static bool take_case(sampler *s, const mt_job *job, int64_t wanted, mt_case_til
     int64_t count = mt_grid_count(tiles->grid), n = MIN(wanted, count);
     bool    ok = reader != NULL;
     for (int64_t i = 0; ok && i < n; i++)
-        ok = take_tile(s, reader, (2 * i + 1) * count / (2 * n), error);
+        ok = take_tile(s, reader, tiles->stain, (2 * i + 1) * count / (2 * n), error);
     return ok;
 }
 

@@ -109,7 +109,7 @@ static void close_member(team *t, member *m)
 }
 
 /* Read tile i into the next slot of the session.  A tile that cannot be decoded is invalid, any other error ends the case. */
-static bool put_tile(member *m, int64_t i, int slot_index, uint8_t *valid, GError **error)
+static bool put_tile(const team *t, member *m, int64_t i, int slot_index, uint8_t *valid, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     mt_tile_pixels pixels;
@@ -122,7 +122,8 @@ static bool put_tile(member *m, int64_t i, int slot_index, uint8_t *valid, GErro
         return false;
     }
     gint64 start = g_get_monotonic_time();
-    bool   ok = mt_encoder_session_put(m->session, slot_index, &pixels, error);
+    mt_stain_apply(t->p->stain, &pixels); /* while the tile is in the cache */
+    bool ok = mt_encoder_session_put(m->session, slot_index, &pixels, error);
     m->normalise_s += seconds_since(start);
     return ok;
 }
@@ -133,7 +134,7 @@ static bool encode_batch(team *t, member *m, int64_t index, GError **error)
     int   n = batch_rows(t, index), n_valid = 0;
 
     for (int i = 0; i < n; i++) {
-        if (!put_tile(m, index * t->batch + i, n_valid, &s->valid[i], error))
+        if (!put_tile(t, m, index * t->batch + i, n_valid, &s->valid[i], error))
             return false;
         n_valid += s->valid[i];
     }

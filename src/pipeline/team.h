@@ -3,6 +3,8 @@
 #ifndef MT_TEAM_H
 #define MT_TEAM_H
 
+#include "tiling/stain.h"
+
 #include <microtome/encoder.h>
 #include <microtome/pipeline.h>
 
@@ -11,6 +13,7 @@ typedef struct mt_team_params {
     const mt_grid      *grid;
     mt_encoder         *encoder;
     const mt_intensity *intensity; /* NULL where the card does not ask */
+    const mt_stain     *stain;     /* NULL: colours as they are */
     mt_backend          backend;
     mt_precision        precision;
     int                 batch; /* tiles per batch of a large case: the card's or the recipe's */

@@ -151,6 +151,20 @@ bool mt_schema_write_geometry(mt_store *store, const mt_geometry *geometry, GErr
            (geometry->frame_of_reference == NULL || mt_store_write_string(store, MT_OBJECT_FRAME, geometry->frame_of_reference, error));
 }
 
+bool mt_schema_write_stain(mt_store *store, const mt_stain_record *stain, GError **error)
+{
+    int64_t matrix[2] = {3, 2}, two = 2, three = 3;
+
+    if (!mt_store_write_string(store, MT_OBJECT_STAIN_METHOD, stain->method, error) ||
+        !mt_store_write_string(store, MT_OBJECT_STAIN_TARGET, stain->target, error))
+        return false;
+    if (stain->matrix != NULL)
+        return write_array(store, MT_OBJECT_STAIN_MATRIX, MT_F64, 2, matrix, stain->matrix, error) &&
+               write_array(store, MT_OBJECT_STAIN_MAX_CONCENTRATION, MT_F64, 1, &two, stain->max_concentration, error);
+    return write_array(store, MT_OBJECT_STAIN_LAB_MEAN, MT_F64, 1, &three, stain->lab_mean, error) &&
+           write_array(store, MT_OBJECT_STAIN_LAB_STD, MT_F64, 1, &three, stain->lab_std, error);
+}
+
 bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, GError **error)
 {
     if (rgb->dtype != MT_U8 || rgb->rank != 3 || rgb->shape[2] != 3) {

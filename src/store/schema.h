@@ -25,8 +25,14 @@
 #define MT_OBJECT_BOUNDS "/geometry/bounds" /* int64 (4): x, y, width, height of what was scanned */
 #define MT_OBJECT_AXIS "/geometry/axis"     /* "axial", "coronal", "sagittal" */
 #define MT_OBJECT_FRAME "/geometry/frame_of_reference"
-#define MT_OBJECT_THUMBNAIL "/thumbnail"   /* uint8 (h,w,3): the whole plane, no label, no macro image */
-#define MT_OBJECT_PROVENANCE "/provenance" /* JSON */
+#define MT_OBJECT_STAIN_METHOD "/stain/method"                       /* "macenko", "reinhard"; no /stain: colours as they are */
+#define MT_OBJECT_STAIN_TARGET "/stain/target"                       /* "default" or a file name; its numbers are in the recipe */
+#define MT_OBJECT_STAIN_MATRIX "/stain/matrix"                       /* float64 (3,2): optical density R, G, B of hematoxylin, eosin */
+#define MT_OBJECT_STAIN_MAX_CONCENTRATION "/stain/max_concentration" /* float64 (2) */
+#define MT_OBJECT_STAIN_LAB_MEAN "/stain/lab_mean"                   /* float64 (3) */
+#define MT_OBJECT_STAIN_LAB_STD "/stain/lab_std"                     /* float64 (3) */
+#define MT_OBJECT_THUMBNAIL "/thumbnail"                             /* uint8 (h,w,3): the whole plane, no label, no macro image */
+#define MT_OBJECT_PROVENANCE "/provenance"                           /* JSON */
 
 #define MT_ATTR_PATCH_SIZE "patch_size"                     /* int: px of a tile as it is read (at the target magnification) */
 #define MT_ATTR_PATCH_LEVEL "patch_level"                   /* int: level that tiles are read from */
@@ -92,6 +98,14 @@ typedef struct mt_geometry {
 } mt_geometry;
 
 bool mt_schema_write_geometry(mt_store *store, const mt_geometry *geometry, GError **error);
+/* The colours that a case was fitted with. */
+typedef struct mt_stain_record {
+    const char   *method, *target;
+    const double *matrix, *max_concentration; /* 6, 2; matrix NULL: the method is of L*a*b* */
+    const double *lab_mean, *lab_std;         /* 3, 3 */
+} mt_stain_record;
+
+bool mt_schema_write_stain(mt_store *store, const mt_stain_record *stain, GError **error);
 /* u8 (h,w,3) */
 bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, GError **error);
 

@@ -20,14 +20,18 @@ static void test_load(void)
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_recipe) r =
-        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[grid]\nmpp=0.5\ntile=256\noverlap=0.25\n"
+        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[stain]\nmethod=macenko\ntarget=t.png\n[grid]\nmpp=0."
+             "5\ntile=256\noverlap=0.25\n"
              "[encoder]\nmodel=models/e.onnx\nprecision=bf16\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n",
              &path, &error);
 
     g_assert_no_error(error);
-    g_autofree char *folder = g_path_get_dirname(path), *model = g_build_filename(folder, "models/e.onnx", NULL);
+    g_autofree char *folder = g_path_get_dirname(path), *model = g_build_filename(folder, "models/e.onnx", NULL),
+                    *target = g_build_filename(folder, "t.png", NULL);
     g_assert_cmpint(r->plane_axis, ==, MT_AXIS_SAGITTAL);
     g_assert_cmpstr(r->encoder, ==, model);
+    g_assert_cmpstr(r->stain_method, ==, "macenko");
+    g_assert_cmpstr(r->stain_target, ==, target);
     g_assert_cmpstr(r->head, ==, "mean");
     g_assert_cmpstr(r->precision, ==, "bf16");
     g_assert_true(r->mpp == 0.5 && r->overlap == 0.25 && r->threshold == 0.3 && r->min_share == 0.1);
@@ -43,6 +47,9 @@ static void test_refusals(void)
         const char *text, *message;
     } cases[] = {
         {"[input]\nplane_axis=up\n", "read %s: [input] plane_axis=up: axial, coronal or sagittal is wanted"},
+        {"[stain]\nmethod=vahadane\n", "read %s: [stain] method=vahadane: macenko, reinhard or none is wanted"},
+        {"[stain]\ntarget=default\n", "read %s: [stain] method=: macenko, reinhard or none is wanted"},
+        {"[stain]\nmethod=macenko\ntarget=../t.png\n", "read %s: path '../t.png': only paths below the file's own folder are followed"},
         {"[encoder]\nmodel=../e.onnx\n", "read %s: path '../e.onnx': only paths below the file's own folder are followed"},
         {"[labels]\npositive=b\n[thresholds]\na=0.3\n", "read %s: [thresholds] must hold one threshold, named as [labels] positive"},
         {"[encoder]\nprecision=fp16\n", "read %s: [encoder] precision=fp16: fp32, bf16, int8 or auto is wanted"},
@@ -58,6 +65,29 @@ static void test_refusals(void)
         g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
         g_assert_cmpstr(error->message, ==, message);
     }
+}
+
+static void test_stain_option(void)
+{
+    g_autoptr(mt_recipe) r = mt_recipe_new();
+    static const char *const refused[] = {"vahadane", "macenko:", "none:a.png", ""};
+
+    g_assert_true(mt_recipe_set_stain(r, "reinhard:a:b.png", NULL));
+    g_assert_cmpstr(r->stain_method, ==, "reinhard");
+    g_assert_cmpstr(r->stain_target, ==, "a:b.png");
+    g_assert_true(mt_recipe_set_stain(r, "macenko:default", NULL));
+    g_assert_cmpstr(r->stain_method, ==, "macenko");
+    g_assert_null(r->stain_target);
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *message = g_strdup_printf("--stain %s: none, macenko[:IMAGE] or reinhard[:IMAGE] is wanted", refused[i]);
+        g_assert_false(mt_recipe_set_stain(r, refused[i], &error));
+        g_assert_error(error, MT_ERROR, MT_ERROR_USAGE);
+        g_assert_cmpstr(error->message, ==, message);
+        g_assert_cmpstr(r->stain_method, ==, "macenko");
+    }
+    g_assert_true(mt_recipe_set_stain(r, "none", NULL));
+    g_assert_null(r->stain_method);
 }
 
 static void test_contract(void)
@@ -89,6 +119,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/recipe/load", test_load);
     g_test_add_func("/recipe/refusals", test_refusals);
+    g_test_add_func("/recipe/stain", test_stain_option);
     g_test_add_func("/recipe/contract", test_contract);
     return g_test_run();
 }
