@@ -35,7 +35,7 @@ typedef void (*visit)(volume *v, int64_t n);
 static bool visit_planes(volume *v, int64_t step, visit see, GError **error)
 {
     for (int64_t p = 0; p < mt_case_planes(v->c); p += step) {
-        if (!mt_overview_read(v->c, p, &v->overview, store_row, v, error)) {
+        if (!mt_overview_read(v->c, p, &v->overview, store_row, NULL, v, error)) {
             g_prefix_error(error, "find the body on plane %" G_GINT64_FORMAT ": ", p);
             return false;
         }

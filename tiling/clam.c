@@ -105,9 +105,9 @@ static bool close_gaps(uint8_t *pixels, int64_t width, int64_t height, int size,
     return true;
 }
 
-static uint8_t *segment(mt_case *c, const mt_overview *o, const preset *p, GError **error)
+static uint8_t *segment(mt_case *c, const mt_overview *o, const preset *p, mt_unread_area *unread, GError **error)
 {
-    uint8_t *saturation = mt_saturation_read(c, o, 0, NULL, "find tissue as CLAM does", error);
+    uint8_t *saturation = mt_saturation_read(c, o, 0, NULL, unread, "find tissue as CLAM does", error);
     uint8_t *binary = saturation ? mt_alloc(o->width * o->height, 1, error) : NULL;
     bool     ok = binary && mt_median_above(saturation, o->width, o->height, p->median, p->threshold, binary, error);
 
@@ -215,7 +215,8 @@ bool mt_clam_find(mt_case *c, const char *name, mt_foreground *found, GError **e
     mt_overview     o = choose_overview(c, p->downsample);
     const mt_level *level0 = mt_case_level(c, 0);
     const double    scale[2] = {(double)level0->width / (double)o.width, (double)level0->height / (double)o.height};
-    uint8_t        *binary = segment(c, &o, p, error);
+    g_auto(mt_unread_area) unread = {0};
+    uint8_t *binary = segment(c, &o, p, &unread, error);
 
     if (binary == NULL)
         return false;
@@ -225,6 +226,8 @@ bool mt_clam_find(mt_case *c, const char *name, mt_foreground *found, GError **e
     *found = (mt_foreground){o.width, o.height, binary, mt_rings_new()};
     memset(binary, 0, (size_t)(o.width * o.height));
     ok = ok && filter_contours(rings, &f, p, scale, found, error);
+    if (ok) /* however small: no contour, and no area to judge */
+        mt_unread_area_mark(&unread, found->pixels, o.width);
     free_filter(&f);
     if (!ok) {
         mt_free(found->pixels);

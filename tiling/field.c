@@ -49,7 +49,7 @@ bool mt_field_find(mt_case *c, mt_foreground *found, GError **error)
 
     p.luminance = mt_alloc(n, sizeof(float), error);
     uint8_t *pixels = p.luminance ? mt_alloc(n, 1, error) : NULL;
-    bool     ok = pixels && mt_overview_read(c, 0, &o, store_row, &p, error);
+    bool     ok = pixels && mt_overview_read(c, 0, &o, store_row, NULL, &p, error);
     if (!ok)
         g_prefix_error(error, "find the field of view: ");
     if (ok) {

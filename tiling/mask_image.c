@@ -80,7 +80,7 @@ bool mt_mask_image_find(const char *path, mt_case *c, mt_foreground *found, GErr
         return false;
     mt_overview o = mt_overview_within(image, 0, MAX_SIDE_PX);
     picture     p = {.width = o.width, .channels = mt_case_channels(image), .pixels = mt_alloc(o.width * o.height, 1, error)};
-    bool        ok = p.pixels != NULL && mt_overview_read(image, 0, &o, take_row, &p, error);
+    bool        ok = p.pixels != NULL && mt_overview_read(image, 0, &o, take_row, NULL, &p, error);
     if (ok && p.coloured) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "use the mask %s: it is in colour: gray is wanted, above %d is foreground", path,
                     FOREGROUND_ABOVE);

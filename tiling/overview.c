@@ -4,8 +4,10 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #define MAX_THREADS 8 /* each holds a block */
+#define CELL_PX 256   /* what cannot be decoded is found to this, at multiples of it: the usual edge of a stored tile */
 #define BLOCK_PX 1024 /* edge of a block in pixels of the level: 3 MiB of RGB; where edges fall within stored tiles, those are read twice */
 
 mt_overview mt_overview_near(const mt_case *c, double downsample)
@@ -81,7 +83,15 @@ typedef struct block {
     void              *pixels;
     double            *sums; /* one output row */
     void              *out;
+    int64_t            cells_read;
+    GArray            *unread; /* cell; NULL: all was read */
+    GError            *cause;  /* why the block could not be read whole */
 } block;
+
+/* Inputs of a block that could not be decoded. */
+typedef struct cell {
+    int64_t x, y, width, height;
+} cell;
 
 static float sample(const block *b, int64_t k)
 {
@@ -179,14 +189,92 @@ static void copy_block(const block *b, mt_overview_row row, void *user)
     }
 }
 
-static bool read_block(mt_case *c, int64_t plane, block *b, mt_overview_row row, void *user, GError **error)
+static void fill_cell(const block *b, const cell *at)
+{
+    size_t pixel = (size_t)b->channels * mt_dtype_size(b->dtype);
+
+    for (int64_t y = at->y; y < at->y + at->height; y++)
+        memset((uint8_t *)b->pixels + (size_t)((y - b->first_y) * b->width + at->x - b->first_x) * pixel, b->is_u8 ? 128 : 0,
+               (size_t)at->width * pixel);
+}
+
+static bool read_cell(mt_case *c, int64_t plane, const block *b, const cell *at, void *pixels, GError **error)
+{
+    size_t pixel = (size_t)b->channels * mt_dtype_size(b->dtype), row_bytes = (size_t)at->width * pixel;
+
+    if (!mt_case_read(c, plane, b->overview->level, at->x, at->y, at->width, at->height, pixels, error))
+        return false;
+    for (int64_t y = 0; y < at->height; y++)
+        memcpy((uint8_t *)b->pixels + (size_t)((at->y + y - b->first_y) * b->width + at->x - b->first_x) * pixel,
+               (uint8_t *)pixels + (size_t)y * row_bytes, row_bytes);
+    return true;
+}
+
+/* Something in the block cannot be decoded: read it again in cells, and fill those that fail.  False for any other error. */
+static bool read_cells(mt_case *c, int64_t plane, block *b, GError **error)
+{
+    void *pixels = mt_alloc((int64_t)CELL_PX * CELL_PX * b->channels, mt_dtype_size(b->dtype), error);
+    bool  ok = pixels != NULL;
+
+    b->unread = g_array_new(FALSE, FALSE, sizeof(cell));
+    for (int64_t y = b->first_y / CELL_PX * CELL_PX; ok && y < b->first_y + b->height; y += CELL_PX) {
+        for (int64_t x = b->first_x / CELL_PX * CELL_PX; ok && x < b->first_x + b->width; x += CELL_PX) {
+            g_autoptr(GError) cause = NULL;
+            cell at = {MAX(x, b->first_x), MAX(y, b->first_y), 0, 0};
+            at.width = MIN(x + CELL_PX, b->first_x + b->width) - at.x;
+            at.height = MIN(y + CELL_PX, b->first_y + b->height) - at.y;
+            if (read_cell(c, plane, b, &at, pixels, &cause)) {
+                b->cells_read++;
+                continue;
+            }
+            ok = g_error_matches(cause, MT_ERROR, MT_ERROR_INPUT);
+            if (!ok)
+                g_propagate_error(error, g_steal_pointer(&cause));
+            fill_cell(b, &at);
+            g_array_append_val(b->unread, at);
+        }
+    }
+    mt_free(pixels);
+    return ok;
+}
+
+/* The outputs that an unread cell has a part in. */
+static void keep_unread(const block *b, GArray *kept)
+{
+    for (guint k = 0; k < b->unread->len; k++) {
+        const cell *at = &g_array_index(b->unread, cell, k);
+        int64_t     i0 = MAX(b->i0, at->x * b->x.n / b->x.size), j0 = MAX(b->j0, at->y * b->y.n / b->y.size);
+        int64_t     i1 = MIN(b->i1, ((at->x + at->width) * b->x.n + b->x.size - 1) / b->x.size);
+        int64_t     j1 = MIN(b->j1, ((at->y + at->height) * b->y.n + b->y.size - 1) / b->y.size);
+        if (i1 > i0 && j1 > j0)
+            g_array_append_vals(kept, &(cell){i0, j0, i1 - i0, j1 - j0}, 1);
+    }
+}
+
+static bool read_pixels(mt_case *c, int64_t plane, block *b, bool tolerant, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (mt_case_read_once(c, plane, b->overview->level, b->first_x, b->first_y, b->width, b->height, b->pixels, &cause)) {
+        b->cells_read = 1;
+        return true;
+    }
+    if (tolerant && g_error_matches(cause, MT_ERROR, MT_ERROR_INPUT)) {
+        b->cause = g_steal_pointer(&cause);
+        return read_cells(c, plane, b, error);
+    }
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return false;
+}
+
+static bool read_block(mt_case *c, int64_t plane, block *b, mt_overview_row row, bool tolerant, void *user, GError **error)
 {
     bool whole = b->x.n == b->x.size && b->y.n == b->y.size;
 
     b->pixels = mt_alloc(b->width * b->height * b->channels, mt_dtype_size(b->dtype), error);
     if (b->pixels == NULL)
         return false;
-    bool ok = mt_case_read_once(c, plane, b->overview->level, b->first_x, b->first_y, b->width, b->height, b->pixels, error);
+    bool ok = read_pixels(c, plane, b, tolerant, error);
     if (ok && whole)
         copy_block(b, row, user);
     else if (ok)
@@ -203,9 +291,12 @@ typedef struct blocks {
     int64_t            step_x, step_y, across, n;
     int64_t            told; /* blocks before it were said to be read soon */
     mt_overview_row    row;
+    mt_overview_unread unread;
+    GArray            *kept; /* cell: of the overview */
     void              *user;
-    int64_t            failed; /* n: none */
-    GError            *error;
+    int64_t            cells_read; /* 0 at the end: nothing of the plane could be decoded */
+    int64_t            failed;     /* n: none; from there on nothing is read */
+    GError            *error, *first_cause;
 } blocks;
 
 static block block_of(const blocks *all, int64_t number)
@@ -241,13 +332,22 @@ static void look_ahead(blocks *all)
     }
 }
 
-static bool read_numbered(const blocks *all, int64_t number, GError **error)
+static bool read_numbered(blocks *all, int64_t number, GError **error)
 {
     block b = block_of(all, number);
 
     b.sums = mt_alloc((b.i1 - b.i0) * b.channels, sizeof(double), error);
     b.out = b.sums ? mt_alloc((b.i1 - b.i0) * b.channels, sizeof(float), error) : NULL;
-    bool ok = b.out && read_block(all->c, all->plane, &b, all->row, all->user, error);
+    bool ok = b.out && read_block(all->c, all->plane, &b, all->row, all->unread != NULL, all->user, error);
+    __atomic_fetch_add(&all->cells_read, b.cells_read, __ATOMIC_RELAXED);
+    if (number == 0)
+        all->first_cause = g_steal_pointer(&b.cause);
+    g_clear_error(&b.cause);
+    if (ok && b.unread != NULL) {
+#pragma omp critical(mt_overview_unread)
+        keep_unread(&b, all->kept);
+    }
+    g_clear_pointer(&b.unread, g_array_unref);
     mt_free(b.out);
     mt_free(b.sums);
     return ok;
@@ -268,10 +368,12 @@ static void visit_block(blocks *all, int64_t number)
     }
 }
 
-bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, void *user, GError **error)
+bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, mt_overview_unread unread, void *user,
+                      GError **error)
 {
     const mt_level *level = mt_case_level(c, overview->level);
-    blocks          all = {.c = c, .plane = plane, .overview = overview, .row = row, .user = user};
+    blocks          all = {.c = c, .plane = plane, .overview = overview, .row = row, .unread = unread, .user = user};
+    g_autoptr(GArray) kept = all.kept = g_array_new(FALSE, FALSE, sizeof(cell));
 
     all.step_x = MAX(1, BLOCK_PX * overview->width / level->width);
     all.step_y = MAX(1, BLOCK_PX * overview->height / level->height);
@@ -281,7 +383,18 @@ bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (int64_t number = 0; number < all.n; number++)
         visit_block(&all, number);
-    if (all.failed < all.n)
+    if (all.failed == all.n && all.cells_read == 0) {
+        all.error = g_steal_pointer(&all.first_cause); /* nothing could be decoded: the first block says why */
+        mt_overview finer = {overview->level - 1, overview->width, overview->height};
+        if (finer.level >= 0 && mt_overview_read(c, plane, &finer, row, unread, user, NULL))
+            g_clear_error(&all.error); /* no pixel of the level is left, but finer ones say the same */
+    }
+    for (guint k = 0; all.cells_read > 0 && all.failed == all.n && k < kept->len; k++) {
+        const cell *at = &g_array_index(kept, cell, k);
+        unread(user, at->x, at->y, at->width, at->height);
+    }
+    g_clear_error(&all.first_cause);
+    if (all.error != NULL)
         g_propagate_error(error, all.error);
-    return all.failed == all.n;
+    return all.error == NULL;
 }

@@ -19,8 +19,14 @@ typedef void (*mt_overview_row)(void *user, int64_t x, int64_t y, int64_t count,
 mt_overview mt_overview_near(const mt_case *c, double downsample);
 /* `level`, averaged down until it holds no more than max_px pixels per side. */
 mt_overview mt_overview_within(const mt_case *c, int level, int64_t max_px);
+/* What could not be decoded: a rectangle of the overview, which also had its rows, of mid-grey (0 where not 8-bit).  Called
+ * from one thread, after all rows; rectangles may overlap. */
+typedef void (*mt_overview_unread)(void *user, int64_t x, int64_t y, int64_t width, int64_t height);
+
 /* Every overview pixel is the mean of exactly the area width_l / width x height_l / height that it covers: integer weights for
- * pixels that straddle two of them.  MT_ERROR_INPUT when pixels cannot be decoded. */
-bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, void *user, GError **error);
+ * pixels that straddle two of them.  MT_ERROR_INPUT when pixels cannot be decoded: with `unread` NULL at the first, else only when
+ * none can, of this level and of all finer ones, which are tried in its stead. */
+bool mt_overview_read(mt_case *c, int64_t plane, const mt_overview *overview, mt_overview_row row, mt_overview_unread unread, void *user,
+                      GError **error);
 
 #endif

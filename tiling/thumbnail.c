@@ -36,6 +36,12 @@ static void take_row_float(void *user, int64_t x, int64_t y, int64_t count, cons
         out[i] = from[i * to->channels];
 }
 
+/* Mid-grey in an 8-bit thumbnail, neither glass nor tissue; the tiles there are told in /invalid. */
+static void leave_unread(void *user, int64_t x, int64_t y, int64_t width, int64_t height)
+{
+    (void)user, (void)x, (void)y, (void)width, (void)height;
+}
+
 static void scale_to_rgb(const float *gray, int64_t n, uint8_t *rgb)
 {
     float low = INFINITY, high = -INFINITY;
@@ -69,7 +75,7 @@ mt_tensor *mt_thumbnail_new(mt_case *c, int64_t max_px, GError **error)
     if (rgb == NULL || (!bytes && (to.gray = mt_alloc(n, sizeof(float), error)) == NULL))
         return NULL;
     to.rgb = rgb->data;
-    bool ok = mt_overview_read(c, mt_case_planes(c) / 2, &overview, bytes ? take_row_u8 : take_row_float, &to, error);
+    bool ok = mt_overview_read(c, mt_case_planes(c) / 2, &overview, bytes ? take_row_u8 : take_row_float, leave_unread, &to, error);
     if (ok && !bytes)
         scale_to_rgb(to.gray, n, to.rgb);
     mt_free(to.gray);

@@ -75,7 +75,8 @@ bool mt_tissue_find(mt_case *c, mt_foreground *found, GError **error)
     mt_overview overview = mt_tissue_overview(c);
     int64_t     n = overview.width * overview.height;
     int64_t     dark = 0;
-    uint8_t    *saturation = mt_saturation_read(c, &overview, DARK_BELOW, &dark, "find tissue by saturation", error);
+    g_auto(mt_unread_area) unread = {0};
+    uint8_t *saturation = mt_saturation_read(c, &overview, DARK_BELOW, &dark, &unread, "find tissue by saturation", error);
 
     if (saturation == NULL)
         return false;
@@ -87,6 +88,7 @@ bool mt_tissue_find(mt_case *c, mt_foreground *found, GError **error)
         return false;
     }
     apply_threshold(median, n, find_threshold(median, n, dark));
+    mt_unread_area_mark(&unread, median, overview.width);
     *found = (mt_foreground){overview.width, overview.height, median, NULL};
     return true;
 }

@@ -26,6 +26,8 @@ typedef struct mt_recipe {
     char        **label_names;      /* [labels] names; NULL: the head card's */
     char         *positive;         /* [labels] positive; NULL: the head card's */
     double        threshold;        /* [thresholds] <positive>=value; NAN: the head card's */
+    double        degraded_invalid; /* [quality] above this share of unreadable tiles a case is degraded; 0.01 when absent */
+    double        withheld_invalid; /* [quality] above this share its score is withheld; 0.1 when absent */
     char         *backend;          /* of the case; NULL: choose */
     bool          off_contract;     /* run although µm/px or tile differ from the card's: results are degraded */
 } mt_recipe;

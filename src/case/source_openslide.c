@@ -252,6 +252,19 @@ static bool read_band(slide *s, int level, const mt_rect *rect, uint32_t *argb, 
     return ok || read_alone(s, level, rect, argb, error);
 }
 
+/* Aperio's levels have no holes: where a stored tile is missing OpenSlide paints another level's pixels, or, without one, nothing
+ * at all, which would look like glass. */
+static bool has_hole(const slide *s, int level, const mt_rect *rect, const uint32_t *argb)
+{
+    int64_t n = rect->width * rect->height, i = 0;
+
+    if (strcmp(s->source.format, "aperio") != 0 || s->downsample[level] != floor(s->downsample[level]))
+        return false; /* at the edges of a level of fractional downsample OpenSlide leaves pixels out by itself */
+    while (i < n && argb[i] != 0)
+        i++;
+    return i < n;
+}
+
 static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rect *rect, bool once, uint8_t *out, size_t row_bytes,
                        GError **error)
 {
@@ -265,7 +278,12 @@ static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rec
     for (int64_t row = 0; row < rect->height; row += band_rows) {
         mt_rect band = {rect->x, rect->y + row, rect->width, MIN(band_rows, rect->height - row)};
 
-        if (!read_band(s, level, &band, argb, error)) {
+        bool ok = read_band(s, level, &band, argb, error);
+        if (ok && has_hole(s, level, &band, argb)) {
+            g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "a stored tile is missing");
+            ok = false;
+        }
+        if (!ok) {
             mt_free(argb);
             return false;
         }

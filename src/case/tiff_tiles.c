@@ -145,6 +145,10 @@ static bool decode_tile(mt_tiff_tiles *self, tiff_level *l, uint32_t index, uint
 {
     g_autoptr(GError) first = NULL;
 
+    if (l->directory->tile_bytes[index] == 0 && l->directory->tile_offsets[index] > 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "tile %u cannot be read: it has a place in the file and no bytes", index);
+        return false;
+    }
     if (l->directory->tile_bytes[index] == 0) {
         fill_white(l, rgb, row_bytes);
         return true;

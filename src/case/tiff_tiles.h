@@ -8,7 +8,8 @@
 
 typedef struct mt_tiff_tiles mt_tiff_tiles;
 
-/* `directories` (of mt_tiff_directory; may be shared) outlive it.  Tiles of zero bytes are white. */
+/* `directories` (of mt_tiff_directory; may be shared) outlive it.  Tiles of zero bytes are white where they
+ * have no place in the file either, as TIFF leaves tiles out; with a place they are damage. */
 mt_tiff_tiles *mt_tiff_tiles_new(const char *path, size_t cache_bytes, GError **error);
 void           mt_tiff_tiles_free(mt_tiff_tiles *self);
 /* Level `n` is the next: its tiles are `directory`'s, decoded at 1/reduce of their size.  NULL: a level that is not read here. */

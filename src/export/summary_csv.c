@@ -84,14 +84,14 @@ static void append_case(GString *table, const mt_summary_row *row, const mt_head
     append_text(table, headline->precision);
 }
 
-static void append_run(GString *table, const mt_summary_row *row)
+static void append_run(GString *table, const mt_summary_row *row, const mt_headline *headline)
 {
     char seconds[G_ASCII_DTOSTR_BUF_SIZE] = "";
 
     if (row->seconds >= 0)
         g_ascii_formatd(seconds, sizeof seconds, "%.2f", row->seconds);
     append_text(table, seconds);
-    append_text(table, row->error);
+    append_text(table, row->error != NULL || headline == NULL ? row->error : headline->reason);
     g_string_append_c(table, '\n');
 }
 
@@ -118,7 +118,7 @@ bool mt_summary_csv_write(const char *path, const mt_summary_row *rows, int n, G
             append_case(table, &rows[i], headlines->pdata[i], labels);
         else
             append_failed(table, &rows[i], labels);
-        append_run(table, &rows[i]);
+        append_run(table, &rows[i], headlines->pdata[i]);
     }
     return mt_publish_text(path, table->str, true, error);
 }

@@ -64,6 +64,13 @@ static bool run_team(mt_case_run *run, const mt_team_params *params, GError **er
     return ok;
 }
 
+static void take_unread(void *user, int64_t tile, const char *reason)
+{
+    mt_case_run *run = user;
+
+    mt_invalid_tiles_add(run->invalid, tile, reason);
+}
+
 static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **error)
 {
     const mt_intensity *intensity;
@@ -82,12 +89,14 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .progress = progress,
                              .progress_user = user,
                              .sink = take_rows,
+                             .unread = take_unread,
                              .sink_user = run};
 
     return mt_schema_grow_features(run->store, MT_F32, mt_encoder_dim(run->p->encoder), run->n, mt_encoder_card(run->p->encoder)->name,
                                    mt_model_sha256(mt_encoder_model(run->p->encoder)), mt_precision_name(run->p->contract.precision),
                                    error) &&
-           run_team(run, &params, error) && mt_schema_write_valid(run->store, run->valid, run->n, error);
+           run_team(run, &params, error) && mt_schema_write_valid(run->store, run->valid, run->n, error) &&
+           mt_invalid_tiles_store(run->invalid, run->store, error);
 }
 
 static bool score(mt_case_run *run, GError **error)
@@ -141,6 +150,7 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     mt_timings  unwanted = {0};
     mt_case_run run = {.p = p, .job = job, .timings = timings != NULL ? timings : &unwanted};
     gint64      start = g_get_monotonic_time();
+    run.invalid = mt_invalid_tiles_new();
     omp_set_num_threads(p->threads); /* the mask's loops use the calling thread's team */
     run.timings->stage = "open";
     bool ok = run_stages(&run, target, progress, user, error);
@@ -152,6 +162,7 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     g_clear_pointer(&run.output, mt_head_output_free);
     mt_case_tiles_clear(&run.tiles);
     mt_free(run.valid);
+    mt_invalid_tiles_free(run.invalid);
     g_free(run.identity);
     return ok;
 }

@@ -3,6 +3,7 @@
 #define MT_CASE_RUN_H
 
 #include "src/pipeline/case_tiles.h"
+#include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/pipeline_private.h"
 #include "src/store/store.h"
 
@@ -14,6 +15,7 @@ typedef struct mt_case_run {
     double             tissue_mm2; /* -1: unknown */
     int64_t            n, n_valid;
     uint8_t           *valid; /* n */
+    mt_invalid_tiles  *invalid;
     mt_store          *store;
     bool               unwritten; /* rows could not be appended to it */
     mt_head_output    *output;    /* NULL: no head, or nothing to score */

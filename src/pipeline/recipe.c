@@ -11,10 +11,24 @@
 #include <string.h>
 
 static const mt_key KEYS[] = {
-    {"input", "modality"}, {"input", "plane_axis"}, {"mask", "method"},     {"mask", "min_share"},
-    {"stain", "method"},   {"stain", "target"},     {"grid", "mpp"},        {"grid", "tile"},
-    {"grid", "overlap"},   {"encoder", "model"},    {"encoder", "batch"},   {"encoder", "precision"},
-    {"head", "model"},     {"labels", "names"},     {"labels", "positive"}, {"thresholds", "*"},
+    {"input", "modality"},
+    {"input", "plane_axis"},
+    {"mask", "method"},
+    {"mask", "min_share"},
+    {"stain", "method"},
+    {"stain", "target"},
+    {"grid", "mpp"},
+    {"grid", "tile"},
+    {"grid", "overlap"},
+    {"encoder", "model"},
+    {"encoder", "batch"},
+    {"encoder", "precision"},
+    {"head", "model"},
+    {"labels", "names"},
+    {"labels", "positive"},
+    {"thresholds", "*"},
+    {"quality", "degraded_invalid"},
+    {"quality", "withheld_invalid"},
     {NULL, NULL},
 };
 
@@ -27,6 +41,8 @@ mt_recipe *mt_recipe_new(void)
     recipe->min_share = 0.5;
     recipe->mpp = -1;
     recipe->threshold = NAN;
+    recipe->degraded_invalid = 0.01;
+    recipe->withheld_invalid = 0.1;
     return recipe;
 }
 
@@ -177,6 +193,18 @@ static bool read_threshold(GKeyFile *file, const char *path, mt_recipe *recipe, 
     return mt_key_file_double(file, path, "thresholds", names[0], 0, 1, &recipe->threshold, error);
 }
 
+static bool read_quality(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
+{
+    if (!mt_key_file_double(file, path, "quality", "degraded_invalid", 0, 1, &r->degraded_invalid, error) ||
+        !mt_key_file_double(file, path, "quality", "withheld_invalid", 0, 1, &r->withheld_invalid, error))
+        return false;
+    if (r->degraded_invalid <= r->withheld_invalid)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [quality] withheld_invalid=%g is below degraded_invalid=%g", path,
+                r->withheld_invalid, r->degraded_invalid);
+    return false;
+}
+
 static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
 {
     return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
@@ -188,7 +216,8 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            read_model(file, path, "encoder", &r->encoder, error) &&
            mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
            read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
-           mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error);
+           mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
+           read_quality(file, path, r, error);
 }
 
 mt_recipe *mt_recipe_load(const char *path, GError **error)
@@ -210,8 +239,9 @@ static void put_string(json_t *object, const char *key, const char *value)
 
 char *mt_recipe_to_json(const mt_recipe *r)
 {
-    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px, "overlap",
-                          r->overlap, "batch", r->batch, "off_contract", r->off_contract, "plane_axis", (int)r->plane_axis);
+    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i s:f s:f}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px,
+                          "overlap", r->overlap, "batch", r->batch, "off_contract", r->off_contract, "plane_axis", (int)r->plane_axis,
+                          "degraded_invalid", r->degraded_invalid, "withheld_invalid", r->withheld_invalid);
 
     put_string(o, "path", r->path);
     put_string(o, "modality", r->modality);
@@ -251,8 +281,9 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     g_autoptr(mt_recipe) r = mt_recipe_new();
     int off_contract = 0, axis = 0;
 
-    if (o == NULL || json_unpack(o, "{s:F s:F s:i s:F s:i s:b s:i}", "min_share", &r->min_share, "mpp", &r->mpp, "tile_px", &r->tile_px,
-                                 "overlap", &r->overlap, "batch", &r->batch, "off_contract", &off_contract, "plane_axis", &axis) != 0) {
+    if (o == NULL || json_unpack(o, "{s:F s:F s:i s:F s:i s:b s:i s:F s:F}", "min_share", &r->min_share, "mpp", &r->mpp, "tile_px",
+                                 &r->tile_px, "overlap", &r->overlap, "batch", &r->batch, "off_contract", &off_contract, "plane_axis",
+                                 &axis, "degraded_invalid", &r->degraded_invalid, "withheld_invalid", &r->withheld_invalid) != 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "read a recipe from JSON: not one of ours");
         json_decref(o);
         return NULL;

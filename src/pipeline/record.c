@@ -110,7 +110,12 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
 {
     const mt_pipeline  *p = run->p;
     const mt_head_card *card = p->head != NULL ? &p->head_card : NULL;
-    mt_prediction_facts tiles = {.tiles = run->n, .invalid_tiles = run->n - run->n_valid, .off_contract = run->tiles.off_contract};
+    mt_prediction_facts tiles = {.tiles = run->n,
+                                 .invalid_tiles = run->n - run->n_valid,
+                                 .off_contract = run->tiles.off_contract,
+                                 .degraded_invalid = p->recipe->degraded_invalid,
+                                 .withheld_invalid = p->recipe->withheld_invalid,
+                                 .invalid_reason = mt_invalid_tiles_reason(run->invalid)};
     mt_headline_facts   facts = {.id = run->job->id,
                                  .tissue_mm2 = run->tissue_mm2,
                                  .mpp_source = mt_case_mpp_source(run->tiles.c),

@@ -82,6 +82,9 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
         g_string_append_printf(text, "tile=%d\n", contract->tile_px);
         put_number(text, "overlap", contract->overlap);
     }
+    g_string_append(text, "\n[quality]\n");
+    put_number(text, "degraded_invalid", recipe->degraded_invalid);
+    put_number(text, "withheld_invalid", recipe->withheld_invalid);
     put_encoder(text, encoder, recipe->encoder, contract->precision, batch);
     if (head != NULL)
         put_head(text, head, head_card, recipe->head);

@@ -1,6 +1,7 @@
 #include "src/pipeline/team.h"
 
 #include "src/base/alloc.h"
+#include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/look_ahead.h"
 #include "src/pipeline/ordered.h"
 
@@ -10,6 +11,7 @@
 typedef struct slot {
     float   *features;
     uint8_t *valid;
+    char   **reasons; /* of the invalid tiles */
 } slot;
 
 typedef struct team {
@@ -50,6 +52,16 @@ static int batch_rows(const team *t, int64_t index)
     return (int)MIN(t->batch, t->n_tiles - index * t->batch);
 }
 
+static void tell_unread(team *t, slot *s, int64_t first, int n)
+{
+    for (int i = 0; i < n; i++) {
+        t->timings->invalid_tiles += s->valid[i] == 0;
+        if (s->valid[i] == 0 && t->p->unread != NULL)
+            t->p->unread(t->p->sink_user, first + i, s->reasons[i]);
+        g_clear_pointer(&s->reasons[i], g_free);
+    }
+}
+
 static slot *slot_of(team *t, int64_t index)
 {
     return &t->slots[mt_ordered_slot(&t->ordered, index)];
@@ -62,11 +74,11 @@ static bool write_slot(void *user, int64_t index, GError **error)
     int64_t first = index * t->batch;
     int     n = batch_rows(t, index);
     gint64  start = g_get_monotonic_time();
-    bool    ok = t->p->sink(t->p->sink_user, first, n, s->features, s->valid, error);
+
+    tell_unread(t, s, first, n);
+    bool ok = t->p->sink(t->p->sink_user, first, n, s->features, s->valid, error);
 
     t->timings->write_s += seconds_since(start);
-    for (int i = 0; i < n; i++)
-        t->timings->invalid_tiles += s->valid[i] == 0;
     if (ok && t->p->progress != NULL && !t->p->progress(t->p->progress_user, first + n, t->n_tiles)) {
         g_set_error(error, MT_ERROR, MT_ERROR_STOPPED,
                     "stopped after %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles: run again to resume", first + n, t->n_tiles);
@@ -109,15 +121,17 @@ static void close_member(team *t, member *m)
 }
 
 /* Read tile i into the next slot of the session.  A tile that cannot be decoded is invalid, any other error ends the case. */
-static bool put_tile(const team *t, member *m, int64_t i, int slot_index, uint8_t *valid, GError **error)
+static bool put_tile(const team *t, member *m, int64_t i, int slot_index, uint8_t *valid, char **reason, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     mt_tile_pixels pixels;
 
     *valid = mt_tile_reader_read(m->reader, i, &pixels, &cause);
     if (!*valid) {
-        if (g_error_matches(cause, MT_ERROR, MT_ERROR_INPUT))
+        if (g_error_matches(cause, MT_ERROR, MT_ERROR_INPUT)) {
+            *reason = mt_invalid_reason(cause->message, mt_case_path(t->p->c));
             return true;
+        }
         g_propagate_error(error, g_steal_pointer(&cause));
         return false;
     }
@@ -134,7 +148,7 @@ static bool encode_batch(team *t, member *m, int64_t index, GError **error)
     int   n = batch_rows(t, index), n_valid = 0;
 
     for (int i = 0; i < n; i++) {
-        if (!put_tile(t, m, index * t->batch + i, n_valid, &s->valid[i], error))
+        if (!put_tile(t, m, index * t->batch + i, n_valid, &s->valid[i], &s->reasons[i], error))
             return false;
         n_valid += s->valid[i];
     }
@@ -171,6 +185,7 @@ static bool open_slots(team *t, GError **error)
     t->slots = g_new0(slot, t->n_slots);
     for (int i = 0; i < t->n_slots; i++) {
         t->slots[i].features = mt_alloc((int64_t)t->batch * t->dim, sizeof(float), error);
+        t->slots[i].reasons = g_new0(char *, t->batch);
         t->slots[i].valid = t->slots[i].features == NULL ? NULL : mt_alloc(t->batch, 1, error);
         if (t->slots[i].valid == NULL)
             return false;
@@ -183,6 +198,9 @@ static void close_slots(team *t)
     for (int i = 0; i < t->n_slots; i++) {
         mt_free(t->slots[i].features);
         mt_free(t->slots[i].valid);
+        for (int k = 0; t->slots[i].reasons != NULL && k < t->batch; k++)
+            g_free(t->slots[i].reasons[k]);
+        g_free(t->slots[i].reasons);
     }
     g_free(t->slots);
 }

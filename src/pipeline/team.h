@@ -22,6 +22,8 @@ typedef struct mt_team_params {
     void               *progress_user;
     /* Rows first .. first+n-1: features (n x dim; zero where invalid) and valid (n; 0: the tile could not be decoded). */
     bool (*sink)(void *user, int64_t first, int64_t n, const float *features, const uint8_t *valid, GError **error);
+    /* Before the sink gets its row: the tile could not be decoded, and why (mt_invalid_reason).  NULL: not asked. */
+    void (*unread)(void *sink_user, int64_t tile, const char *reason);
     void *sink_user;
 } mt_team_params;
 

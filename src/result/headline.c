@@ -92,6 +92,8 @@ static char *build(const mt_prediction *prediction, const mt_headline_facts *fac
         json_object_set_new(root, "scores_of", json_integer(prediction->n_labels));
     json_object_set_new(root, "tiles", json_integer(prediction->tiles));
     json_object_set_new(root, "invalid_tiles", json_integer(prediction->invalid_tiles));
+    if (prediction->reason != NULL)
+        set_text(root, "reason", prediction->reason, limit);
     set_number(root, "tissue_mm2", facts->tissue_mm2 < 0 ? (double)NAN : facts->tissue_mm2);
     set_number(root, "mpp_x", facts->mpp_x > 0 ? facts->mpp_x : (double)NAN);
     set_number(root, "mpp_y", facts->mpp_y > 0 ? facts->mpp_y : (double)NAN);
@@ -165,6 +167,7 @@ static mt_headline *read_fields(json_t *root)
     headline->status = get_text(root, "status");
     headline->decision = get_text(root, "decision");
     headline->positive = get_text(root, "positive");
+    headline->reason = get_text(root, "reason");
     headline->score = get_number(root, "score");
     headline->threshold = get_number(root, "threshold");
     headline->tissue_mm2 = get_number(root, "tissue_mm2");
@@ -203,10 +206,10 @@ void mt_headline_free(mt_headline *headline)
 {
     if (headline == NULL)
         return;
-    char **texts[] = {&headline->id,           &headline->status,      &headline->decision,
-                      &headline->positive,     &headline->mpp_source,  &headline->encoder,
-                      &headline->head,         &headline->precision,   &headline->recipe_sha256,
-                      &headline->model_sha256, &headline->head_sha256, &headline->input_sha256};
+    char **texts[] = {
+        &headline->reason,       &headline->id,          &headline->status,      &headline->decision,  &headline->positive,
+        &headline->mpp_source,   &headline->encoder,     &headline->head,        &headline->precision, &headline->recipe_sha256,
+        &headline->model_sha256, &headline->head_sha256, &headline->input_sha256};
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(*texts[i]);
     g_strfreev(headline->labels);

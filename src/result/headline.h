@@ -22,6 +22,7 @@ char *mt_headline_json(const mt_prediction *prediction, const mt_headline_facts 
 /* A headline as it was read.  NAN and NULL: null or absent. */
 typedef struct mt_headline {
     char   *id, *status, *decision, *positive;
+    char   *reason; /* why unread tiles made it degraded or withheld */
     double  score, threshold, tissue_mm2, mpp_x, mpp_y;
     int     n_scores;
     char  **labels; /* n_scores, NULL-terminated */

@@ -53,13 +53,30 @@ static mt_status judge(const mt_head_output *output, const mt_head_card *card, c
 {
     if (facts->tiles == 0)
         return MT_STATUS_INSUFFICIENT;
-    if ((double)facts->invalid_tiles > MT_WITHHELD_SHARE * (double)facts->tiles)
+    /* a quotient of whole numbers rounds as the decimal that a recipe holds does: 3 of 10 is not above 0.3 */
+    double share = (double)facts->invalid_tiles / (double)facts->tiles;
+    if (share > facts->withheld_invalid || facts->invalid_tiles == facts->tiles)
         return MT_STATUS_WITHHELD;
-    if (facts->off_contract || facts->invalid_tiles > 0)
+    if (facts->off_contract || share > facts->degraded_invalid)
         return MT_STATUS_DEGRADED;
     if (card == NULL || output == NULL || output->scores == NULL)
         return MT_STATUS_EMBEDDED;
     return !card->has_card || card->positive == NULL || isnan(card->threshold) ? MT_STATUS_UNCALIBRATED : MT_STATUS_OK;
+}
+
+/* "12 of 90 tiles could not be read (13.3 %, withheld above 10 %): Bogus marker length"; NULL: the status has another cause. */
+static char *explain(mt_status status, const mt_prediction_facts *facts)
+{
+    double      share = facts->tiles > 0 ? (double)facts->invalid_tiles / (double)facts->tiles : 0;
+    bool        withheld = status == MT_STATUS_WITHHELD, degraded = status == MT_STATUS_DEGRADED && share > facts->degraded_invalid;
+    double      limit = withheld ? facts->withheld_invalid : facts->degraded_invalid;
+    const char *cause = facts->invalid_reason;
+
+    if (!withheld && !degraded)
+        return NULL;
+    return g_strdup_printf("%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles could not be read (%.3g %%, %s above %.3g %%)%s%s",
+                           facts->invalid_tiles, facts->tiles, 100 * share, mt_status_name(status), 100 * limit, cause != NULL ? ": " : "",
+                           cause != NULL ? cause : "");
 }
 
 static mt_decision decide(const mt_prediction *prediction)
@@ -98,6 +115,7 @@ mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_car
     prediction->score = prediction->threshold = NAN;
     prediction->tiles = facts->tiles;
     prediction->invalid_tiles = facts->invalid_tiles;
+    prediction->reason = explain(prediction->status, facts);
     if (scored)
         take_scores(prediction, output, card);
     prediction->decision = decide(prediction);
@@ -109,6 +127,7 @@ void mt_prediction_free(mt_prediction *prediction)
     if (prediction == NULL)
         return;
     g_free(prediction->positive);
+    g_free(prediction->reason);
     g_strfreev(prediction->labels);
     g_free(prediction->scores);
     g_free(prediction);

@@ -9,8 +9,8 @@
 
 typedef enum mt_status {
     MT_STATUS_OK,
-    MT_STATUS_DEGRADED,     /* off the contract, or some tiles could not be read */
-    MT_STATUS_WITHHELD,     /* more than MT_WITHHELD_SHARE of the tiles could not be read: no score */
+    MT_STATUS_DEGRADED,     /* off the contract, or more than degraded_invalid of the tiles could not be read */
+    MT_STATUS_WITHHELD,     /* more than withheld_invalid of the tiles could not be read: no score */
     MT_STATUS_INSUFFICIENT, /* no tiles: no tissue */
     MT_STATUS_EMBEDDED,     /* no head, or one that predicts nothing */
     MT_STATUS_UNCALIBRATED, /* the head's card names no positive label or no threshold */
@@ -18,11 +18,11 @@ typedef enum mt_status {
 
 typedef enum mt_decision { MT_DECISION_CLEAR, MT_DECISION_REVIEW, MT_DECISION_URGENT, MT_DECISION_NONE } mt_decision;
 
-#define MT_WITHHELD_SHARE 0.05
-
 typedef struct mt_prediction_facts {
-    int64_t tiles, invalid_tiles; /* of the grid; of those, not decoded */
-    bool    off_contract;
+    int64_t     tiles, invalid_tiles; /* of the grid; of those, not decoded */
+    bool        off_contract;
+    double      degraded_invalid, withheld_invalid; /* shares of the tiles, the recipe's [quality] */
+    const char *invalid_reason;                     /* why most of those could not be decoded; NULL: not known */
 } mt_prediction_facts;
 
 typedef struct mt_prediction {
@@ -35,11 +35,12 @@ typedef struct mt_prediction {
     char      **labels;    /* NULL-terminated */
     float      *scores;    /* n_labels; NULL when withheld or nothing is predicted */
     int64_t     tiles, invalid_tiles;
+    char       *reason; /* what unread tiles did to the status; NULL: nothing */
 } mt_prediction;
 
 /* `output` NULL: no head ran (none wanted, or no tile to run it on); `card` NULL: no head wanted.
- * The first that applies: no tiles -> insufficient; more than 5 % of them invalid -> withheld, without score; off contract or
- * any invalid -> degraded; no head or no scores -> embedded; no threshold or positive label -> uncalibrated; else ok.
+ * The first that applies: no tiles -> insufficient; more than withheld_invalid of them invalid, or all -> withheld, without score;
+ * off contract or more than degraded_invalid -> degraded; no head or no scores -> embedded; no threshold or positive label -> uncalibrated; else ok.
  * ok decides review at score >= threshold, else clear; degraded decides review likewise, but never clear (none).
  * MT_ERROR_MODEL for NaN, for labels that do not fit the scores, for a positive label that is none of them. */
 mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts, GError **error);

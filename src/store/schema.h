@@ -10,6 +10,8 @@
 #define MT_OBJECT_COORDS "/coords"                     /* int64 (N,2) x, y or (N,3) x, y, plane: level-0 px, top left */
 #define MT_OBJECT_FEATURES "/features"                 /* float32 or float16 (N,D) */
 #define MT_OBJECT_VALID "/valid"                       /* uint8 (N): 0, the tile could not be decoded */
+#define MT_OBJECT_INVALID_TILE "/invalid/tile"         /* int64 (K): which they are; absent when every tile was read */
+#define MT_OBJECT_INVALID_REASON "/invalid/reason"     /* string (K): why each could not be decoded */
 #define MT_OBJECT_ATTENTION "/attention"               /* float32 (N,K): softmax over tiles, 0 for an invalid one */
 #define MT_OBJECT_ATTENTION_LOGITS "/attention_logits" /* float32 (N,K): -inf for an invalid tile, whose softmax is 0 */
 #define MT_OBJECT_SCORES "/prediction/scores"          /* float32 (C) */

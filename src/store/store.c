@@ -184,6 +184,20 @@ bool mt_store_write_string(mt_store *store, const char *object, const char *text
     return settle(store, dataset >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) >= 0, "write", object, error);
 }
 
+bool mt_store_write_strings(mt_store *store, const char *object, const char *const *texts, int64_t n, GError **error)
+{
+    hsize_t shape = (hsize_t)n;
+    g_auto(mt_hid) type = mt_hdf5_string_type();
+    g_auto(mt_hid) space = H5Screate_simple(1, &shape, NULL);
+    g_auto(mt_hid) dataset = -1;
+
+    if (!settle(store, true, "write", object, error))
+        return false;
+    dataset = create_dataset(store, object, type, space, NULL, 0);
+    bool ok = dataset >= 0 && (n == 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts) >= 0);
+    return settle(store, ok, "write", object, error);
+}
+
 bool mt_store_grow(mt_store *store, const char *object, mt_dtype dtype, int64_t width, GError **error)
 {
     return mt_store_grow_expecting(store, object, dtype, width, -1, error);

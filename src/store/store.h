@@ -16,6 +16,8 @@ void mt_store_free(mt_store *store);
 /* A whole dataset; parent groups are made. */
 bool mt_store_write(mt_store *store, const char *object, const mt_tensor *tensor, GError **error);
 bool mt_store_write_string(mt_store *store, const char *object, const char *text, GError **error);
+/* n strings, rank 1. */
+bool mt_store_write_strings(mt_store *store, const char *object, const char *const *texts, int64_t n, GError **error);
 /* A 2-D dataset that grows by rows (rank 1 when width is 0), chunked. */
 bool mt_store_grow(mt_store *store, const char *object, mt_dtype dtype, int64_t width, GError **error);
 /* The same where the caller knows how many rows to expect (-1: not), so that a small case does not carry a large chunk. */

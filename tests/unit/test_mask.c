@@ -112,7 +112,7 @@ static void test_overview_mean(void)
         mt_overview  o = mt_overview_within(c, 0, side);
         overview_sum s = {.lock = PTHREAD_MUTEX_INITIALIZER};
         g_autoptr(GError) error = NULL;
-        g_assert_true(mt_overview_read(c, 0, &o, add_row, &s, &error));
+        g_assert_true(mt_overview_read(c, 0, &o, add_row, NULL, &s, &error));
         g_assert_cmpint(s.n, ==, o.width * o.height);
         g_assert_cmpfloat(fabs(s.sum / (double)s.n - mean), <, 0.01);
     }

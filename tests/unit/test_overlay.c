@@ -185,7 +185,7 @@ static mt_result *make_result(fixture *f, parts has)
     int64_t        invalid = 0, n = write_tiles(store, has, &invalid);
     mt_head_output output = {.n = n, .n_classes = 2, .scores = scores, .logits = logits};
     mt_head_card   card = {.labels = (char **)labels, .positive = (char *)"tumour", .threshold = 0.5, .temperature = 1, .has_card = true};
-    g_autoptr(mt_prediction) p = mt_prediction_new(&output, &card, &(mt_prediction_facts){n, invalid, false}, &error);
+    g_autoptr(mt_prediction) p = mt_prediction_new(&output, &card, &(mt_prediction_facts){n, invalid, false, 0.01, 0.1, NULL}, &error);
     mt_headline_facts facts = {.id = "S23-01482 A3 H&E",
                                .tissue_mm2 = n > 0 ? 43.7 : 0,
                                .mpp_x = 0.25,

@@ -39,13 +39,19 @@ static void test_status(void)
         {0, 100, 0, 0.8f, "ok", "review", true},
         {0, 100, 0, 0.7f, "ok", "review", true}, /* reaches the threshold of 0.7 */
         {0, 100, 0, 0.69f, "ok", "clear", true},
-        {0, 100, 1, 0.8f, "degraded", "review", true},
-        {0, 100, 5, 0.2f, "degraded", "none", true}, /* a case with unread tiles is never cleared */
+        {0, 100, 1, 0.8f, "ok", "review", true}, /* at the limit is not above it */
+        {0, 100, 1, 0.2f, "ok", "clear", true},
+        {0, 99, 1, 0.8f, "degraded", "review", true},
+        {0, 100, 10, 0.2f, "degraded", "none", true}, /* a degraded case is never cleared */
+        {0, 30, 3, 0.9f, "degraded", "review", true},
         {OFF, 100, 0, 0.2f, "degraded", "none", true},
         {OFF, 100, 0, 0.9f, "degraded", "review", true},
-        {0, 100, 6, 0.9f, "withheld", "none", false},
+        {0, 100, 11, 0.9f, "withheld", "none", false},
+        {OFF, 100, 11, 0.9f, "withheld", "none", false},
         {0, 3, 3, 0.9f, "withheld", "none", false},
-        {NO_HEAD, 100, 6, 0, "withheld", "none", false},
+        {NO_HEAD, 100, 11, 0, "withheld", "none", false},
+        {NO_HEAD, 100, 10, 0, "degraded", "none", false},
+        {NO_HEAD, 100, 1, 0, "embedded", "none", false},
         {0, 0, 0, 0.9f, "insufficient", "none", false},
         {NO_HEAD, 0, 0, 0, "insufficient", "none", false},
         {NO_HEAD, 100, 0, 0, "embedded", "none", false},
@@ -60,7 +66,7 @@ static void test_status(void)
         float               scores[2] = {1 - cases[i].score, cases[i].score}, logits[2] = {0};
         mt_head_output      output = {.n = cases[i].tiles, .n_classes = 2, .scores = scores, .logits = logits};
         mt_head_card        card = make_card((cases[i].flags & NO_THRESHOLD) != 0 ? (double)NAN : 0.7);
-        mt_prediction_facts facts = {cases[i].tiles, cases[i].invalid, (cases[i].flags & OFF) != 0};
+        mt_prediction_facts facts = {cases[i].tiles, cases[i].invalid, (cases[i].flags & OFF) != 0, 0.01, 0.1, NULL};
         bool                headless = (cases[i].flags & NO_HEAD) != 0;
         g_autoptr(GError) error = NULL;
         card.has_card = (cases[i].flags & NO_CARD) == 0;
@@ -73,6 +79,34 @@ static void test_status(void)
         g_assert_cmpstr(mt_decision_name(p->decision), ==, cases[i].decision);
         g_assert_cmpint(isnan(p->score), ==, !cases[i].reports_score);
         g_assert_cmpint(p->scores == NULL, ==, !cases[i].reports_score);
+    }
+}
+
+/* The shares of a recipe, compared as decimals are; all tiles are always too many; the words for people. */
+static void test_unread_shares(void)
+{
+    static const struct {
+        int64_t     tiles, invalid;
+        double      degraded, withheld;
+        const char *status, *reason;
+    } cases[] = {
+        {100, 29, 0.29, 0.29, "embedded", NULL}, /* 0.29 * 100 is below 29 in binary */
+        {100, 30, 0.29, 0.3, "degraded", "30 of 100 tiles could not be read (30 %, degraded above 29 %): cut short"},
+        {10, 0, 0, 0, "embedded", NULL},
+        {1000, 1, 0, 0.1, "degraded", "1 of 1000 tiles could not be read (0.1 %, degraded above 0 %): cut short"},
+        {90, 12, 0.01, 0.1, "withheld", "12 of 90 tiles could not be read (13.3 %, withheld above 10 %): cut short"},
+        {4, 4, 1, 1, "withheld", "4 of 4 tiles could not be read (100 %, withheld above 100 %): cut short"},
+        {4, 3, 1, 1, "embedded", NULL},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        mt_prediction_facts facts = {cases[i].tiles, cases[i].invalid, false, cases[i].degraded, cases[i].withheld, "cut short"};
+        g_autoptr(mt_prediction) p = mt_prediction_new(NULL, NULL, &facts, NULL);
+        g_autofree char *line = mt_headline_json(p, &(mt_headline_facts){.id = "a"}, NULL);
+        g_autoptr(mt_headline) headline = mt_headline_parse(line, "a", NULL);
+        g_assert_cmpstr(mt_status_name(p->status), ==, cases[i].status);
+        g_assert_cmpstr(p->reason, ==, cases[i].reason);
+        g_assert_cmpstr(headline->reason, ==, cases[i].reason);
     }
 }
 
@@ -238,7 +272,7 @@ static void test_store(void)
                              .attention_logits = gate_logits,
                              .embedding = embedding};
     mt_head_card   card = make_card(0.5);
-    g_autoptr(mt_prediction) p = mt_prediction_new(&output, &card, &(mt_prediction_facts){60, 1, false}, &error);
+    g_autoptr(mt_prediction) p = mt_prediction_new(&output, &card, &(mt_prediction_facts){60, 1, false, 0.01, 0.1, NULL}, &error);
     double threshold;
 
     memset(valid, 1, sizeof valid);
@@ -309,7 +343,7 @@ static void test_summary(void)
            {first, "a,b", "P1", 12.345, NULL},
            {NULL, "broken", "=cmd()", -1, "open x.svs: not a slide, \"really\""},
            {"{\"schema\":1,\"id\":\"c\",\"status\":\"embedded\",\"decision\":\"none\",\"scores\":{\"grade "
-               "1\":0.5},\"tiles\":3,\"invalid_tiles\":1,"
+               "1\":0.5},\"tiles\":3,\"invalid_tiles\":1,\"reason\":\"1 of 3, cut short\","
                "\"encoder\":\"vit\"}",
             "c", NULL, 0, NULL},
     };
@@ -324,7 +358,7 @@ static void test_summary(void)
         "mpp_source,encoder,head,precision,seconds,error\n"
         "\"a,b\",P1,ok,review,0.75,0.31,0.25,0.75,,40,0,12.5,0.5,0.25,openslide,demo-texture (DEMONSTRATION),clam_sb,fp32,12.35,\n"
         "broken,\"'=cmd()\",failed,none,,,,,,,,,,,,,,,,\"open x.svs: not a slide, \"\"really\"\"\"\n"
-        "c,,embedded,none,,,,,0.5,3,1,,,,,vit,,,0.00,\n");
+        "c,,embedded,none,,,,,0.5,3,1,,,,,vit,,,0.00,\"1 of 3, cut short\"\n");
     g_autoptr(mt_csv) table = mt_csv_read(path, &error); /* every row is as long as the header */
     g_assert_no_error(error);
     g_assert_cmpstr(mt_csv_cell(table, 0, mt_csv_column(table, "encoder")), ==, "demo-texture (DEMONSTRATION)");
@@ -345,6 +379,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/prediction/status", test_status);
+    g_test_add_func("/prediction/unread-shares", test_unread_shares);
     g_test_add_func("/prediction/errors", test_errors);
     g_test_add_func("/prediction/headline", test_headline);
     g_test_add_func("/prediction/unknowns", test_unknowns);

@@ -22,7 +22,8 @@ static void test_load(void)
     g_autoptr(mt_recipe) r =
         load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[stain]\nmethod=macenko\ntarget=t.png\n[grid]\nmpp=0."
              "5\ntile=256\noverlap=0.25\n"
-             "[encoder]\nmodel=models/e.onnx\nprecision=bf16\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n",
+             "[encoder]\nmodel=models/e.onnx\nprecision=bf16\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n"
+             "[quality]\ndegraded_invalid=0.02\nwithheld_invalid=0.25\n",
              &path, &error);
 
     g_assert_no_error(error);
@@ -35,6 +36,7 @@ static void test_load(void)
     g_assert_cmpstr(r->head, ==, "mean");
     g_assert_cmpstr(r->precision, ==, "bf16");
     g_assert_true(r->mpp == 0.5 && r->overlap == 0.25 && r->threshold == 0.3 && r->min_share == 0.1);
+    g_assert_true(r->degraded_invalid == 0.02 && r->withheld_invalid == 0.25);
     g_autofree char *json = mt_recipe_to_json(r), *again = NULL;
     g_autoptr(mt_recipe) copy = mt_recipe_from_json(json, &error);
     again = mt_recipe_to_json(copy);
@@ -53,6 +55,8 @@ static void test_refusals(void)
         {"[encoder]\nmodel=../e.onnx\n", "read %s: path '../e.onnx': only paths below the file's own folder are followed"},
         {"[labels]\npositive=b\n[thresholds]\na=0.3\n", "read %s: [thresholds] must hold one threshold, named as [labels] positive"},
         {"[encoder]\nprecision=fp16\n", "read %s: [encoder] precision=fp16: fp32, bf16, int8 or auto is wanted"},
+        {"[quality]\nwithheld_invalid=1.5\n", "read %s: [quality] withheld_invalid=1.5: a number from 0 to 1 is wanted"},
+        {"[quality]\nwithheld_invalid=0.001\n", "read %s: [quality] withheld_invalid=0.001 is below degraded_invalid=0.01"},
         {"[grid]\nmpp=-1\n", "read %s: [grid] mpp=-1: a number from 0 to 1000 is wanted"}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
