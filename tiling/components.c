@@ -144,7 +144,7 @@ int32_t mt_components_label(const mt_components *components, int64_t x, int64_t 
     return -1;
 }
 
-static void paint(const mt_components *c, uint8_t *pixels, const uint8_t *wanted, uint8_t value)
+void mt_components_paint(const mt_components *c, const uint8_t *wanted, uint8_t *pixels, uint8_t value)
 {
     for (int64_t y = 0; y < c->height; y++)
         for (int64_t i = c->row_first[y]; i < c->row_first[y + 1]; i++)
@@ -167,7 +167,7 @@ static bool keep_largest(uint8_t *pixels, int64_t width, int64_t height, GError 
                 largest = k;
         for (int64_t k = 0; k < c->n; k++)
             others[k] = k != largest;
-        paint(c, pixels, others, 0);
+        mt_components_paint(c, others, pixels, 0);
     }
     bool ok = others != NULL;
     mt_free(others);
@@ -188,7 +188,7 @@ static bool fill_holes(uint8_t *pixels, int64_t width, int64_t height, GError **
         for (int64_t i = c->row_first[y]; i < c->row_first[y + 1]; i++)
             if (y == 0 || y == height - 1 || c->runs[i].x0 == 0 || c->runs[i].x1 == width)
                 holes[c->runs[i].label] = 0;
-    paint(c, pixels, holes, 255);
+    mt_components_paint(c, holes, pixels, 255);
     mt_free(holes);
     return true;
 }

@@ -22,6 +22,9 @@ void           mt_components_free(mt_components *components);
 /* Label of a pixel, -1 when it is in no run. */
 int32_t mt_components_label(const mt_components *components, int64_t x, int64_t y);
 
+/* Set the pixels of every component whose entry in `wanted` is not 0. */
+void mt_components_paint(const mt_components *components, const uint8_t *wanted, uint8_t *pixels, uint8_t value);
+
 /* Keep the largest 8-connected component (the first of equals) and fill its holes. */
 bool mt_components_keep_largest_filled(uint8_t *pixels, int64_t width, int64_t height, GError **error);
 

@@ -1,6 +1,7 @@
 #include <microtome/masker.h>
 
 #include "src/base/alloc.h"
+#include "tiling/artefact.h"
 #include "tiling/mask_file.h"
 #include "tiling/mask_private.h"
 #include "tiling/outline.h"
@@ -23,6 +24,10 @@ struct mt_mask {
     int64_t    corner[2];  /* of the case's bounds */
     char      *sha256, *note;
     GPtrArray *classes;
+    unsigned   excluded;
+    mt_share   share_before; /* empty where nothing was excluded */
+    uint8_t   *artefacts[MT_ARTEFACT_KINDS];
+    mt_rings  *artefact_rings[MT_ARTEFACT_KINDS];
 };
 
 static bool whole_plane(mt_case *c, mt_foreground *found, GError **error)
@@ -73,15 +78,20 @@ static void scale_rings(mt_rings *rings, double scale_x, double scale_y)
     }
 }
 
+static mt_rings *trace(const mt_mask *mask, const uint8_t *pixels, GError **error)
+{
+    mt_rings *rings = mt_outline_trace(pixels, mask->width, mask->height, error);
+
+    if (rings != NULL)
+        scale_rings(rings, (double)mask->width0 / (double)mask->width, (double)mask->height0 / (double)mask->height);
+    return rings;
+}
+
 static bool find_rings(mt_mask *mask, GError **error)
 {
-    if (mask->rings != NULL)
-        return true;
-    mask->rings = mt_outline_trace(mask->pixels, mask->width, mask->height, error);
     if (mask->rings == NULL)
-        return false;
-    scale_rings(mask->rings, (double)mask->width0 / (double)mask->width, (double)mask->height0 / (double)mask->height);
-    return true;
+        mask->rings = trace(mask, mask->pixels, error);
+    return mask->rings != NULL;
 }
 
 mt_mask *mt_mask_take(const mt_case *c, const char *method, mt_foreground *found, GError **error)
@@ -113,6 +123,37 @@ mt_mask *mt_mask_take(const mt_case *c, const char *method, mt_foreground *found
     return g_steal_pointer(&mask);
 }
 
+/* The outlines of a method, and the classes of its regions, are not those of what is left. */
+static bool outline_again(mt_mask *mask, GError **error)
+{
+    g_clear_pointer(&mask->rings, mt_rings_free);
+    g_clear_pointer(&mask->classes, g_ptr_array_unref);
+    for (int k = 0; k < MT_ARTEFACT_KINDS; k++)
+        if (mask->artefacts[k] != NULL && (mask->artefact_rings[k] = trace(mask, mask->artefacts[k], error)) == NULL)
+            return false;
+    return mt_share_init(&mask->share, mask->pixels, mask->width, mask->height, error) && find_rings(mask, error);
+}
+
+bool mt_mask_exclude(mt_mask *mask, mt_case *c, unsigned artefacts, GError **error)
+{
+    mt_raster foreground = {mask->width, mask->height, mask->pixels};
+
+    if (artefacts >> MT_ARTEFACT_KINDS != 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "find artefacts of %s: %u names kinds that do not exist", mt_case_path(c), artefacts);
+        return false;
+    }
+    mask->excluded = artefacts;
+    mask->share_before = mask->share;
+    mask->share = (mt_share){0};
+    if (!mt_artefacts_exclude(c, artefacts, &foreground, mask->artefacts, error))
+        return false;
+    if (!outline_again(mask, error)) {
+        g_prefix_error(error, "outline the foreground of %s: ", mt_case_path(c));
+        return false;
+    }
+    return true;
+}
+
 mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error)
 {
     mt_foreground found = {0};
@@ -131,6 +172,11 @@ void mt_mask_free(mt_mask *mask)
     if (mask == NULL)
         return;
     mt_share_clear(&mask->share);
+    mt_share_clear(&mask->share_before);
+    for (int k = 0; k < MT_ARTEFACT_KINDS; k++) {
+        mt_free(mask->artefacts[k]);
+        mt_rings_free(mask->artefact_rings[k]);
+    }
     mt_rings_free(mask->rings);
     mt_free(mask->pixels);
     g_free(mask->method);
@@ -176,16 +222,53 @@ const uint8_t *mt_mask_pixels(const mt_mask *mask)
     return mask->pixels;
 }
 
-double mt_mask_share(const mt_mask *mask, double x, double y, double width, double height)
+static double share_of(const mt_mask *mask, const mt_share *share, double x, double y, double width, double height)
 {
     double to_x = (double)mask->width / (double)mask->width0, to_y = (double)mask->height / (double)mask->height0;
 
-    return mt_share_of(&mask->share, x * to_x, y * to_y, (x + width) * to_x, (y + height) * to_y);
+    return mt_share_of(share, x * to_x, y * to_y, (x + width) * to_x, (y + height) * to_y);
+}
+
+double mt_mask_share(const mt_mask *mask, double x, double y, double width, double height)
+{
+    return share_of(mask, &mask->share, x, y, width, height);
+}
+
+double mt_mask_share_before(const mt_mask *mask, double x, double y, double width, double height)
+{
+    return share_of(mask, mask->excluded ? &mask->share_before : &mask->share, x, y, width, height);
+}
+
+unsigned mt_mask_excluded(const mt_mask *mask)
+{
+    return mask->excluded;
+}
+
+const uint8_t *mt_mask_artefact_pixels(const mt_mask *mask, mt_artefact kind)
+{
+    return mask->artefacts[kind];
+}
+
+double mt_mask_artefact_area_mm2(const mt_mask *mask, mt_artefact kind)
+{
+    const uint8_t *pixels = mask->artefacts[kind];
+    int64_t        n = 0;
+
+    if (pixels == NULL || mask->mm2_per_px < 0)
+        return -1;
+    for (int64_t i = 0; i < mask->width * mask->height; i++)
+        n += pixels[i] != 0;
+    return (double)n * mask->mm2_per_px;
 }
 
 double mt_mask_area_mm2(const mt_mask *mask)
 {
     return mask->mm2_per_px < 0 ? -1 : (double)mt_share_count(&mask->share) * mask->mm2_per_px;
+}
+
+static mt_ring ring_of(const mt_rings *rings, int i)
+{
+    return (mt_ring){rings->spans[i].hole, rings->spans[i].n, mt_rings_points(rings, i)};
 }
 
 int mt_mask_n_rings(const mt_mask *mask)
@@ -195,5 +278,15 @@ int mt_mask_n_rings(const mt_mask *mask)
 
 mt_ring mt_mask_ring(const mt_mask *mask, int i)
 {
-    return (mt_ring){mask->rings->spans[i].hole, mask->rings->spans[i].n, mt_rings_points(mask->rings, i)};
+    return ring_of(mask->rings, i);
+}
+
+int mt_mask_artefact_n_rings(const mt_mask *mask, mt_artefact kind)
+{
+    return mask->artefact_rings[kind] != NULL ? (int)mask->artefact_rings[kind]->n : 0;
+}
+
+mt_ring mt_mask_artefact_ring(const mt_mask *mask, mt_artefact kind, int i)
+{
+    return ring_of(mask->artefact_rings[kind], i);
 }

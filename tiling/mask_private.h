@@ -22,6 +22,9 @@ typedef struct mt_foreground {
 /* The mask of what was found, which is taken over, also on failure. */
 mt_mask *mt_mask_take(const mt_case *c, const char *method, mt_foreground *found, GError **error);
 
+/* Find artefacts and take them out of the foreground of a mask that nobody else has seen yet; after an error it can only be freed. */
+bool mt_mask_exclude(mt_mask *mask, mt_case *c, unsigned artefacts, GError **error);
+
 bool mt_tissue_find(mt_case *c, mt_foreground *found, GError **error);
 /* The raster of a mask of `c`: a slide near 1/16 of level 0, an image at up to 1,024 pixels per side. */
 mt_overview mt_tissue_overview(const mt_case *c);

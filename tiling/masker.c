@@ -2,14 +2,16 @@
 
 #include "src/base/hash.h"
 #include "tiling/mask_file.h"
+#include "tiling/mask_private.h"
 
 #include <string.h>
 
 struct mt_masker {
-    char *method; /* NULL: by the case's kind */
-    char *path;   /* of file or folder; NULL for the other methods */
-    bool  is_folder;
-    char *sha256;
+    char    *method; /* NULL: by the case's kind */
+    char    *path;   /* of file or folder; NULL for the other methods */
+    bool     is_folder;
+    char    *sha256;
+    unsigned excluded;
 };
 
 static bool find_file(mt_masker *m, GError **error)
@@ -65,13 +67,27 @@ static bool find_external(mt_masker *m, mt_case *c, const char *id, mt_foregroun
     return path != NULL && mt_mask_file_find(path, c, found, error);
 }
 
-mt_mask *mt_masker_run(mt_masker *masker, mt_case *c, const char *id, GError **error)
+void mt_masker_exclude(mt_masker *masker, unsigned artefacts)
+{
+    masker->excluded = artefacts;
+}
+
+static mt_mask *find_mask(mt_masker *masker, mt_case *c, const char *id, GError **error)
 {
     mt_foreground found = {0};
 
     if (masker->path == NULL)
         return mt_mask_new(c, masker->method, error);
     return find_external(masker, c, id, &found, error) ? mt_mask_take(c, masker->method, &found, error) : NULL;
+}
+
+mt_mask *mt_masker_run(mt_masker *masker, mt_case *c, const char *id, GError **error)
+{
+    g_autoptr(mt_mask) mask = find_mask(masker, c, id, error);
+
+    if (mask == NULL || (masker->excluded != 0 && !mt_mask_exclude(mask, c, masker->excluded, error)))
+        return NULL;
+    return g_steal_pointer(&mask);
 }
 
 const char *mt_masker_sha256(const mt_masker *masker)
@@ -82,10 +98,17 @@ const char *mt_masker_sha256(const mt_masker *masker)
 char *mt_masker_text(const mt_masker *masker)
 {
     g_autofree char *name = masker->path != NULL ? g_path_get_basename(masker->path) : NULL;
+    GString         *text = g_string_new(NULL);
 
     if (name == NULL)
-        return g_strdup_printf("method=%s\n", masker->method != NULL ? masker->method : "by kind");
-    if (masker->is_folder)
-        return g_strdup_printf("method=file:%s/\n", name);
-    return g_strdup_printf("method=file:%s\nsha256=%s\n", name, masker->sha256);
+        g_string_append_printf(text, "method=%s\n", masker->method != NULL ? masker->method : "by kind");
+    else if (masker->is_folder)
+        g_string_append_printf(text, "method=file:%s/\n", name);
+    else
+        g_string_append_printf(text, "method=file:%s\nsha256=%s\n", name, masker->sha256);
+    if (masker->excluded != 0) {
+        g_autofree char *list = mt_artefacts_text(masker->excluded);
+        g_string_append_printf(text, "exclude=%s\n", list);
+    }
+    return g_string_free(text, FALSE);
 }

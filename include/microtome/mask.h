@@ -32,6 +32,34 @@ typedef struct mt_ring {
 MT_PUBLIC mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error);
 MT_PUBLIC void     mt_mask_free(mt_mask *mask);
 
+/* What spoils a slide and can be taken out of its foreground (mt_masker_exclude); found on 8-bit RGB only.  The methods are in
+ * docs/artefacts.md. */
+typedef enum mt_artefact {
+    MT_ARTEFACT_PEN,     /* marker ink: blue, green, red, black */
+    MT_ARTEFACT_FOLDS,   /* tissue lying double */
+    MT_ARTEFACT_BLUR,    /* out of focus, against the rest of the slide */
+    MT_ARTEFACT_BUBBLES, /* air under the cover glass */
+    MT_ARTEFACT_KINDS,
+} mt_artefact;
+
+/* "pen", "folds", "blur", "bubbles". */
+MT_PUBLIC const char *mt_artefact_name(mt_artefact kind);
+/* The bits of a list such as "pen;folds" or "pen,folds"; NULL and "" are none.  False for a name that is not known. */
+MT_PUBLIC bool mt_artefacts_parse(const char *text, unsigned *set);
+/* The list of a set, "pen;folds"; free with g_free. */
+MT_PUBLIC char *mt_artefacts_text(unsigned set);
+/* The kinds that were looked for. */
+MT_PUBLIC unsigned mt_mask_excluded(const mt_mask *mask);
+/* Where a kind was found, also beside the tissue: a raster of the mask's size, 0 or 255; NULL when it was not looked for. */
+MT_PUBLIC const uint8_t *mt_mask_artefact_pixels(const mt_mask *mask, mt_artefact kind);
+/* Its area in mm2; -1 when it was not looked for or the spacing is unknown. */
+MT_PUBLIC double mt_mask_artefact_area_mm2(const mt_mask *mask, mt_artefact kind);
+/* Its outlines, as those of the foreground. */
+MT_PUBLIC int     mt_mask_artefact_n_rings(const mt_mask *mask, mt_artefact kind);
+MT_PUBLIC mt_ring mt_mask_artefact_ring(const mt_mask *mask, mt_artefact kind, int i);
+/* mt_mask_share of the foreground before anything was excluded. */
+MT_PUBLIC double mt_mask_share_before(const mt_mask *mask, double x, double y, double width, double height);
+
 /* True for a method that mt_mask_new knows. */
 MT_PUBLIC bool mt_mask_method_known(const char *method);
 /* The method in full ("otsu", "clam:tcga", "none"); of a file or model its name without folder ("file:a.geojson"). */

@@ -13,6 +13,9 @@ typedef struct mt_masker mt_masker;
  * MT_ERROR_MISSING for a file, folder or model that is not there; MT_ERROR_MODEL for a model without a card or that contradicts it. */
 MT_PUBLIC mt_masker *mt_masker_new(const char *method, GError **error);
 MT_PUBLIC void       mt_masker_free(mt_masker *masker);
+/* From now on find artefacts (bit 1u << kind of mt_artefact each) and take them out of the foreground; 0: none, as at first.  Rings
+ * are then outlines of what is left, without classes; a case that is not 8-bit RGB gives MT_ERROR_INPUT. */
+MT_PUBLIC void mt_masker_exclude(mt_masker *masker, unsigned artefacts);
 /* id: the case's, for which a folder is searched before the stem of its file; NULL: the stem alone.  Beside the errors of mt_mask_new:
  * MT_ERROR_MISSING when a folder holds no file for the case, MT_ERROR_SPACING when a model cannot read the case at its µm/px. */
 MT_PUBLIC mt_mask *mt_masker_run(mt_masker *masker, mt_case *c, const char *id, GError **error);

@@ -7,8 +7,6 @@
 
 #include "src/base/publish.h"
 
-#define TISSUE_COLOUR "150,200,150"
-
 /* Twice the signed area: its sign is the winding. */
 static double winding(const mt_ring *ring)
 {
@@ -34,31 +32,46 @@ static void write_ring(FILE *out, const mt_ring *ring, const int64_t corner[2])
     fputc(']', out);
 }
 
-/* The class that the region was drawn with, else "Tissue"; as a JSON string. */
-static void write_class(FILE *out, const mt_mask *mask, int ring)
+/* The foreground (kind < 0) or an artefact, as QuPath shows it. */
+static const struct {
+    const char *name, *colour;
+} CLASSES[] = {{"Tissue", "150,200,150"},
+               [1 + MT_ARTEFACT_PEN] = {"Pen", "30,80,220"},
+               [1 + MT_ARTEFACT_FOLDS] = {"Fold", "220,120,20"},
+               [1 + MT_ARTEFACT_BLUR] = {"Blur", "150,60,170"},
+               [1 + MT_ARTEFACT_BUBBLES] = {"Bubble", "0,170,200"}};
+
+/* The class that the region was drawn with, else "Tissue", or the artefact's; as a JSON string. */
+static void write_class(FILE *out, const mt_mask *mask, int kind, int ring)
 {
-    const char *name = mt_mask_ring_class(mask, ring);
-    json_t     *string = json_string(name != NULL ? name : "Tissue");
+    const char *name = kind < 0 ? mt_mask_ring_class(mask, ring) : NULL;
+    json_t     *string = json_string(name != NULL ? name : CLASSES[1 + kind].name);
 
     json_dumpf(string, out, JSON_ENCODE_ANY);
     json_decref(string);
 }
 
-static void write_features(FILE *out, const mt_mask *mask)
+static mt_ring ring_of(const mt_mask *mask, int kind, int i)
 {
-    int     n = mt_mask_n_rings(mask);
+    return kind < 0 ? mt_mask_ring(mask, i) : mt_mask_artefact_ring(mask, (mt_artefact)kind, i);
+}
+
+static void write_features(FILE *out, const mt_mask *mask, int kind, bool *first)
+{
+    int     n = kind < 0 ? mt_mask_n_rings(mask) : mt_mask_artefact_n_rings(mask, (mt_artefact)kind);
     int64_t corner[2];
 
     mt_mask_corner(mask, corner);
     for (int i = 0; i < n;) {
-        fprintf(out, "%s\n{\"type\":\"Feature\",\"properties\":{\"objectType\":\"annotation\",\"name\":", i ? "," : "");
-        write_class(out, mask, i);
+        fprintf(out, "%s\n{\"type\":\"Feature\",\"properties\":{\"objectType\":\"annotation\",\"name\":", *first ? "" : ",");
+        *first = false;
+        write_class(out, mask, kind, i);
         fputs(",\"classification\":{\"name\":", out);
-        write_class(out, mask, i);
-        fputs(",\"color\":[" TISSUE_COLOUR "]}},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[", out);
-        mt_ring ring = mt_mask_ring(mask, i);
+        write_class(out, mask, kind, i);
+        fprintf(out, ",\"color\":[%s]}},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[", CLASSES[1 + kind].colour);
+        mt_ring ring = ring_of(mask, kind, i);
         write_ring(out, &ring, corner);
-        for (i++; i < n && (ring = mt_mask_ring(mask, i)).hole; i++) {
+        for (i++; i < n && (ring = ring_of(mask, kind, i)).hole; i++) {
             fputc(',', out);
             write_ring(out, &ring, corner);
         }
@@ -83,7 +96,9 @@ bool mt_geojson_write_mask(const mt_mask *mask, const char *path, bool replace, 
         return false;
     }
     fputs("{\"type\":\"FeatureCollection\",\"features\":[", out);
-    write_features(out, mask);
+    bool first = true;
+    for (int kind = -1; kind < MT_ARTEFACT_KINDS; kind++)
+        write_features(out, mask, kind, &first);
     fputs("\n]}\n", out);
     bool failed = ferror(out) != 0;
     failed = fclose(out) != 0 || failed;
