@@ -43,11 +43,6 @@ MT_PUBLIC bool mt_pipeline_demonstration(const mt_pipeline *pipeline);
 MT_PUBLIC bool mt_pipeline_run(mt_pipeline *pipeline, const mt_job *job, const char *target, mt_progress progress, void *user,
                                mt_timings *timings, GError **error);
 
-/* Cut a case into tile images DIR/<x>_<y>[_<plane>].png and DIR/coords.h5; tile size, µm/px, overlap and mask as in the recipe (no
- * encoder needed).  Returns the number of tiles, -1 on error. */
-MT_PUBLIC int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *folder, mt_progress progress, void *user,
-                                  GError **error);
-
 /* Up to n tiles of the cases as `encoder` gets them: float32 n x planes x size x size, after normalisation; found and read as a run
  * does (mask, grid, µm/px and overlap as in the recipe, the rest by the card), evenly over each case's grid, the cases sharing n
  * evenly.  Tiles that cannot be decoded are passed over.  MT_ERROR_INPUT when no tile is left. */

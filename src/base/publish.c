@@ -64,6 +64,29 @@ static bool sync_folder(const char *target, GError **error)
     return ok;
 }
 
+/* Closes fd and gives the file its name; the temporary is removed on failure. */
+static bool close_and_rename(const char *temporary, int fd, const char *target, bool replace, GError **error)
+{
+    if (close(fd) != 0) {
+        mt_publish_io_error(error, "write", target, errno);
+        mt_publish_abandon(temporary, -1);
+        return false;
+    }
+    if (rename_file(temporary, target, replace) == 0)
+        return true;
+    if (errno == EEXIST)
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "publish %s: it exists already, and results are never overwritten", target);
+    else
+        mt_publish_io_error(error, "publish", target, errno);
+    mt_publish_abandon(temporary, -1);
+    return false;
+}
+
+bool mt_publish_rename(const char *temporary, int fd, const char *target, bool replace, GError **error)
+{
+    return close_and_rename(temporary, fd, target, replace, error);
+}
+
 bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error)
 {
     if (fsync(fd) != 0) {
@@ -71,20 +94,19 @@ bool mt_publish_commit(const char *temporary, int fd, const char *target, bool r
         mt_publish_abandon(temporary, fd);
         return false;
     }
-    if (close(fd) != 0) {
-        mt_publish_io_error(error, "write", target, errno);
-        mt_publish_abandon(temporary, -1);
-        return false;
-    }
-    if (rename_file(temporary, target, replace) != 0) {
-        if (errno == EEXIST)
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "publish %s: it exists already, and results are never overwritten", target);
-        else
-            mt_publish_io_error(error, "publish", target, errno);
-        mt_publish_abandon(temporary, -1);
-        return false;
-    }
-    return sync_folder(target, error);
+    return close_and_rename(temporary, fd, target, replace, error) && sync_folder(target, error);
+}
+
+bool mt_publish_sync(const char *folder, GError **error)
+{
+    int  fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && syncfs(fd) == 0;
+
+    if (!ok)
+        mt_publish_io_error(error, "sync folder", folder, errno);
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 void mt_publish_abandon(const char *temporary, int fd)
@@ -94,6 +116,21 @@ void mt_publish_abandon(const char *temporary, int fd)
     unlink(temporary);
 }
 
+bool mt_publish_write(int fd, const void *data, size_t bytes, const char *target, GError **error)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = write(fd, (const char *)data + done, bytes - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            mt_publish_io_error(error, "write", target, errno);
+            return false;
+        }
+        done += (size_t)n;
+    }
+    return true;
+}
+
 bool mt_publish_text(const char *target, const char *text, bool replace, GError **error)
 {
     int              fd;
@@ -101,16 +138,9 @@ bool mt_publish_text(const char *target, const char *text, bool replace, GError 
 
     if (temporary == NULL)
         return false;
-    for (size_t done = 0, bytes = strlen(text); done < bytes;) {
-        ssize_t n = write(fd, text + done, bytes - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            mt_publish_io_error(error, "write", target, errno);
-            mt_publish_abandon(temporary, fd);
-            return false;
-        }
-        done += (size_t)n;
+    if (!mt_publish_write(fd, text, strlen(text), target, error)) {
+        mt_publish_abandon(temporary, fd);
+        return false;
     }
     return mt_publish_commit(temporary, fd, target, replace, error);
 }

@@ -9,7 +9,15 @@ char *mt_publish_begin(const char *target, int *fd, GError **error);
 /* fsync fd, rename `temporary` to `target` without replace (or over it when `replace`), fsync the folder; closes fd in any
  * case and removes the temporary on failure.  MT_ERROR_USAGE when the target exists, MT_ERROR_IO else. */
 bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error);
+/* The same without any fsync, for the many small files of a folder whose owner calls mt_publish_sync before it declares them complete:
+ * a killed process leaves whole files alone, a power cut may leave short ones. */
+bool mt_publish_rename(const char *temporary, int fd, const char *target, bool replace, GError **error);
+/* All that was written to the file system of `folder` is on the disk. */
+bool mt_publish_sync(const char *folder, GError **error);
 void mt_publish_abandon(const char *temporary, int fd);
+
+/* All bytes to fd, which is of a temporary for `target`; MT_ERROR_IO. */
+bool mt_publish_write(int fd, const void *data, size_t bytes, const char *target, GError **error);
 
 /* All in one for small files. */
 bool mt_publish_text(const char *target, const char *text, bool replace, GError **error);

@@ -1,80 +1,88 @@
 /* Cutting a case into pictures: the grid without an encoder. */
-#include "src/pipeline/case_tiles.h"
-
-#include "src/export/tile_png.h"
+#include "src/base/publish.h"
+#include "src/pipeline/cut_team.h"
 #include "src/pipeline/grid_store.h"
+#include "src/result/prediction.h"
 
-#include <errno.h>
+#include <unistd.h>
 
-#define FILTER MT_FILTER_BILINEAR
-
-static bool write_tiles(const mt_case_tiles *tiles, const char *folder, mt_progress progress, void *user, GError **error)
+static bool open_tiles(mt_cut *cut, GError **error)
 {
-    g_autoptr(mt_tile_reader) reader = mt_tile_reader_new(tiles->c, tiles->grid, FILTER, error);
-    int64_t n = mt_grid_count(tiles->grid);
-    bool    volume = mt_case_planes(tiles->c) > 1;
+    const mt_contract wanted = {.tile_px = cut->recipe->tile_px, .mpp = MAX(cut->recipe->mpp, 0), .overlap = cut->recipe->overlap};
 
-    if (reader == NULL)
+    cut->tiles.c = mt_pipeline_open_case(cut->recipe, cut->job, error);
+    if (cut->tiles.c == NULL)
         return false;
-    for (int64_t i = 0; i < n; i++) {
-        mt_tile          tile = mt_grid_tile(tiles->grid, i);
-        g_autofree char *plane = volume ? g_strdup_printf("_%" G_GINT64_FORMAT, tile.plane) : g_strdup("");
-        g_autofree char *name = g_strdup_printf("%" G_GINT64_FORMAT "_%" G_GINT64_FORMAT "%s.png", tile.x, tile.y, plane);
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        mt_tile_pixels   pixels;
-        if (!mt_tile_reader_read(reader, i, &pixels, error))
-            return false;
-        mt_stain_apply(tiles->stain, &pixels);
-        if (!mt_tile_png_write(&pixels, path, error))
-            return false;
-        if (progress != NULL && !progress(user, i + 1, n)) {
-            g_set_error(error, MT_ERROR, MT_ERROR_STOPPED, "stopped after %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles", i + 1, n);
-            return false;
-        }
+    if (!mt_picture_check(&cut->options->picture, mt_case_dtype(cut->tiles.c), error)) {
+        g_prefix_error(error, "cut %s: ", cut->job->path);
+        return false;
     }
-    return true;
+    return mt_case_tiles_lay(&cut->tiles, cut->options->masker, cut->job->id, cut->recipe, &wanted, error);
 }
 
 /* coords.h5: the /coords of a result, without features. */
-static bool write_coords(const mt_grid *grid, const mt_case *c, const char *id, const char *folder, GError **error)
+static bool write_coords(const mt_cut *cut, GError **error)
 {
-    g_autofree char *path = g_build_filename(folder, "coords.h5", NULL);
-    g_autoptr(mt_store) store = mt_store_create(path, error);
+    g_autofree char *path = g_build_filename(cut->folder, "coords.h5", NULL);
 
-    return store != NULL && mt_grid_store(grid, c, id, store, error) &&
+    if (access(path, F_OK) == 0)
+        return true; /* published whole, for the same settings */
+    g_autoptr(mt_store) store = mt_store_create(path, error);
+    return store != NULL && mt_grid_store(cut->tiles.grid, cut->tiles.c, cut->job->id, store, error) &&
            mt_store_publish(store, "{\"schema\":1,\"status\":\"coords\"}", error);
 }
 
-static bool lay(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_job *job, const mt_stain_target *target, GError **error)
+/* Tiles from the first that is missing.  What was put before a failure is kept: the next run goes on behind it. */
+static bool cut_tiles(mt_cut *cut, mt_cut_ledger *ledger, GError **error)
 {
-    mt_grid_params params = {
-        .tile_px = recipe->tile_px, .mpp = MAX(recipe->mpp, 0), .overlap = recipe->overlap, .min_share = recipe->min_share};
-
-    tiles->c = mt_pipeline_open_case(recipe, job, error);
-    if (tiles->c == NULL)
+    g_autoptr(mt_cut_sink) sink = mt_cut_sink_new(cut, ledger);
+    if (!mt_case_tiles_fit_stain(&cut->tiles, cut->stain, MT_CUT_FILTER, error))
         return false;
-    g_autoptr(mt_masker) masker = mt_masker_new(recipe->mask_method, error);
-    tiles->mask = masker != NULL ? mt_masker_run(masker, tiles->c, job->id, error) : NULL;
-    tiles->grid = tiles->mask != NULL ? mt_grid_new(tiles->c, tiles->mask, &params, error) : NULL;
-    return tiles->grid != NULL && mt_case_tiles_fit_stain(tiles, target, FILTER, error);
+    bool ok = mt_cut_team_run(cut, mt_cut_ledger_settled(ledger), sink, error);
+
+    return mt_cut_sink_settle(sink, ok, ok ? error : NULL) && ok;
 }
 
-static bool make_folder(const char *folder, GError **error)
+static bool cut_case(mt_cut *cut, mt_cut_summary *summary, GError **error)
 {
-    if (g_mkdir_with_parents(folder, 0755) == 0)
-        return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_IO, "create folder %s: %s", folder, g_strerror(errno));
-    return false;
+    if (!open_tiles(cut, error))
+        return false;
+    summary->tiles = mt_grid_count(cut->tiles.grid);
+    g_autoptr(mt_cut_ledger) ledger = mt_cut_ledger_open(cut, summary, error);
+    if (ledger == NULL)
+        return false;
+    int64_t settled = mt_cut_ledger_settled(ledger);
+    summary->finished = mt_cut_ledger_finished(ledger);
+    bool ok = settled == summary->tiles || cut_tiles(cut, ledger, error);
+    summary->cut_now = mt_cut_ledger_settled(ledger) - settled;
+    summary->unusable = (double)summary->invalid_tiles > MT_WITHHELD_SHARE * (double)summary->tiles;
+    return ok && (summary->finished || mt_publish_sync(cut->folder, error)) && write_coords(cut, error) &&
+           mt_cut_ledger_finish(ledger, error);
 }
 
-int64_t mt_pipeline_cut(const mt_recipe *recipe, const mt_job *job, const char *folder, mt_progress progress, void *user, GError **error)
+static void clear_invalid(void *invalid)
 {
-    g_autoptr(mt_stain_target) target = NULL;
-    mt_case_tiles tiles = {0};
+    g_free(((mt_cut_invalid *)invalid)->reason);
+}
 
-    bool ok = mt_pipeline_load_stain(recipe, &target, error) && lay(&tiles, recipe, job, target, error) && make_folder(folder, error) &&
-              write_tiles(&tiles, folder, progress, user, error) && write_coords(tiles.grid, tiles.c, job->id, folder, error);
-    int64_t n = ok ? mt_grid_count(tiles.grid) : -1;
-    mt_case_tiles_clear(&tiles);
-    return n;
+bool mt_cut_run(const mt_recipe *recipe, const mt_job *job, const char *folder, const mt_cut_options *options, mt_cut_summary *summary,
+                GError **error)
+{
+    mt_cut cut = {.recipe = recipe, .job = job, .options = options, .folder = folder};
+    gint64 start = g_get_monotonic_time();
+
+    summary->invalid = g_array_new(FALSE, FALSE, sizeof(mt_cut_invalid));
+    g_array_set_clear_func(summary->invalid, clear_invalid);
+    bool ok = mt_pipeline_load_stain(recipe, &cut.stain, error) && cut_case(&cut, summary, error);
+    mt_case_tiles_clear(&cut.tiles);
+    g_clear_pointer(&cut.stain, mt_stain_target_free);
+    summary->seconds = (double)(g_get_monotonic_time() - start) / 1e6;
+    return ok;
+}
+
+void mt_cut_summary_clear(mt_cut_summary *summary)
+{
+    if (summary->invalid != NULL)
+        g_array_unref(summary->invalid);
+    *summary = (mt_cut_summary){0};
 }

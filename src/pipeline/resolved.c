@@ -18,8 +18,7 @@ static void put_file(GString *text, const char *key, const char *path)
     mt_card_text_put(text, key, name);
 }
 
-/* The target by its numbers: another picture of the same name is another recipe. */
-static void put_stain(GString *text, const mt_stain_target *target)
+void mt_resolved_put_stain(GString *text, const mt_stain_target *target)
 {
     const mt_stain_fit *fit = &target->fit;
 
@@ -75,7 +74,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     g_string_append_printf(text, "\n[mask]\n%s", mask);
     put_number(text, "min_share", recipe->min_share);
     if (stain != NULL)
-        put_stain(text, stain);
+        mt_resolved_put_stain(text, stain);
     g_string_append(text, "\n[grid]\n");
     if (!contract->whole_plane) {
         put_number(text, "mpp", contract->mpp);
