@@ -100,6 +100,15 @@ static void take_row(void *user, int64_t x, int64_t y, int64_t count, const void
     memcpy(s->rgb + 3 * (y * s->width + x), samples, (size_t)count * 3);
 }
 
+/* What cannot be decoded is no artefact: glass, so that its tiles stay, are tried and counted. */
+static void take_unread(void *user, int64_t x, int64_t y, int64_t width, int64_t height)
+{
+    mt_scene *s = user;
+
+    for (int64_t row = y; row < y + height; row++)
+        memset(s->rgb + 3 * (row * s->width + x), 255, (size_t)width * 3);
+}
+
 static int quantile(const int64_t histogram[256], int64_t n, double share)
 {
     int64_t seen = 0;
@@ -155,7 +164,7 @@ static bool read_scene(mt_case *c, const mt_raster *foreground, mt_scene *s, GEr
         s->um = sqrt(mpp_x * mpp_y * (double)level0->width / (double)o.width * (double)level0->height / (double)o.height);
     s->rgb = mt_alloc(o.width * o.height, 3, error);
     s->tissue = s->rgb ? mt_alloc(o.width * o.height, 1, error) : NULL;
-    if (s->tissue == NULL || !mt_overview_read(c, 0, &o, take_row, s, error))
+    if (s->tissue == NULL || !mt_overview_read(c, 0, &o, take_row, take_unread, s, error))
         return false;
     int radius = known ? (int)CLAMP(floor(SMOOTH_UM / s->um + 0.5), SMOOTH_MIN_PX, SMOOTH_MAX_PX) : SMOOTH_MIN_PX;
     resample(foreground->pixels, foreground->width, foreground->height, s->tissue, s->width, s->height);
