@@ -267,7 +267,7 @@ const mt_command mt_command_tile = {
             "  coords.h5       coordinates and tile size as CLAM and TRIDENT read them\n"
             "  tile.ini        what the tiles were cut with: other settings in the same folder are refused\n\n"
             "Run the same command again to complete what was stopped or killed.  A tile that cannot be decoded is left out, listed with\n"
-            "valid=0 and its reason, and warned of; above 5 % of a case's tiles the exit status is 65.\n"
+            "valid=0 and its reason, and warned of; above 10 % of a case's tiles the exit status is 65.\n"
             "png keeps every pixel (16-bit cases give 16-bit png); jpeg keeps full colour (4:4:4) from quality 90 on.\n\n"
             "Examples:\n"
             "  microtome tile slide.svs -o tiles --mpp 0.5\n"

@@ -55,7 +55,8 @@ static bool cut_case(mt_cut *cut, mt_cut_summary *summary, GError **error)
     summary->finished = mt_cut_ledger_finished(ledger);
     bool ok = settled == summary->tiles || cut_tiles(cut, ledger, error);
     summary->cut_now = mt_cut_ledger_settled(ledger) - settled;
-    summary->unusable = (double)summary->invalid_tiles > MT_WITHHELD_SHARE * (double)summary->tiles;
+    summary->unusable = summary->tiles > 0 && (summary->invalid_tiles == summary->tiles ||
+                                               (double)summary->invalid_tiles / (double)summary->tiles > cut->recipe->withheld_invalid);
     return ok && (summary->finished || mt_publish_sync(cut->folder, error)) && write_coords(cut, error) &&
            mt_cut_ledger_finish(ledger, error);
 }

@@ -314,7 +314,7 @@ def test_damaged(folder):
     answer = microtome("tile", path, "-o", bad, "--mpp", "0", "--mask", "none", "--json")
     table, summary = rows(bad), json.loads(answer.out)
     invalid = [r for r in table if r["valid"] == "0"]
-    assert 0 < len(invalid) <= 0.05 * len(table), (len(invalid), answer)
+    assert 0 < len(invalid) <= 0.1 * len(table), (len(invalid), answer)
     equal(answer.code, 0)
     contains(answer.err, f"microtome tile: warning: {len(invalid)} of {len(table)} tiles of case '{os.path.basename(path)[:-4]}' could not be "
                          f"decoded and are not written (valid=0 in tiles.csv); the first: {invalid[0]['reason']}\n")
@@ -334,7 +334,7 @@ def test_damaged(folder):
 
 
 def test_unusable(folder):
-    """more than 5 % of the tiles unreadable: 65, and what could be read is there"""
+    """more than 10 % of the tiles unreadable: 65, and what could be read is there"""
     path = slides(folder)[0]
     damage(path, 0.3)
     out = os.path.join(folder, "out")
