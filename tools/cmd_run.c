@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 typedef struct run_options {
-    char  *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision;
-    double mpp, overlap, min_share;
-    int    tile, threads, workers;
-    bool   off_contract, json;
+    char    *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision, *copy_to, *copy_folder;
+    uint64_t copy_bytes;
+    double   mpp, overlap, min_share;
+    int      tile, threads, workers;
+    bool     off_contract, json;
 } run_options;
 
 static volatile int stop_asked; /* set by the signal handler */
@@ -52,6 +53,9 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, "fp32, bf16, int8 or auto: the fastest verified one (default auto)", "P"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads, "threads in all (default: the CPUs)", "N"},
         {"workers", 0, 0, G_OPTION_ARG_INT, &o->workers, "worker processes that share the threads (default 1)", "N"},
+        {"copy-to", 0, 0, G_OPTION_ARG_FILENAME, &o->copy_to,
+         "copy each case to a local folder before it is opened, the copies holding SIZE at most (as 20G; default half of what is free)",
+         "DIR[:SIZE]"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips or nifti (default: what fits the file)", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
@@ -260,6 +264,8 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .out = o->out,
                                 .threads = mt_command_threads(o->threads),
                                 .workers = MAX(1, o->workers),
+                                .copy_to = o->copy_folder,
+                                .copy_bytes = o->copy_bytes,
                                 .program = "/proc/self/exe",
                                 .event = mt_progress_bar_event,
                                 .user = bar,
@@ -278,12 +284,15 @@ static int run_with(run_options *o, int argc, char **argv)
 
     if (!parse(o, &argc, &argv))
         return 64;
-    const char *const paths[] = {o->recipe, o->encoder, o->head, o->stain, o->out};
+    const char *const paths[] = {o->recipe, o->encoder, o->head, o->stain, o->out, o->copy_to};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i] != NULL && !g_utf8_validate(paths[i], -1, NULL))
-            return mt_command_usage(&mt_command_run, "the path of recipe, encoder, head, stain target or output is not UTF-8: rename it");
+            return mt_command_usage(&mt_command_run,
+                                    "the path of recipe, encoder, head, stain target, output or copies is not UTF-8: rename it");
     if (o->out == NULL)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
+    if (o->copy_to != NULL && !mt_batch_parse_copy_to(o->copy_to, &o->copy_folder, &o->copy_bytes, &error))
+        return mt_command_fail(&mt_command_run, error);
     g_autoptr(mt_recipe) recipe = o->recipe != NULL ? mt_recipe_load(o->recipe, &error) : mt_recipe_new();
     if (recipe == NULL)
         return mt_command_fail(&mt_command_run, error);
@@ -300,7 +309,8 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe, o.encoder, o.head, o.out, o.slide_mpp, o.backend, o.mask, o.stain, o.precision};
+    char *const strings[] = {o.recipe, o.encoder, o.head,      o.out,     o.slide_mpp,  o.backend,
+                             o.mask,   o.stain,   o.precision, o.copy_to, o.copy_folder};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

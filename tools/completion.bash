@@ -8,7 +8,7 @@ _microtome() {
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --backend --json --help'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --copy-to --backend --json --help'
     ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --slide-mpp --json --help' ;;

@@ -22,6 +22,9 @@ MT_PUBLIC GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, 
 /* The id of a path: its stem, bytes outside [A-Za-z0-9._-] %-escaped, over 180 bytes cut and hashed. */
 MT_PUBLIC char *mt_batch_case_id(const char *text);
 
+/* "DIR" or "DIR:SIZE", SIZE a number with K, M, G or T (powers of 1024); *bytes is 0 without one.  MT_ERROR_USAGE. */
+MT_PUBLIC bool mt_batch_parse_copy_to(const char *text, char **folder, uint64_t *bytes, GError **error);
+
 typedef enum mt_batch_event_kind {
     MT_BATCH_STARTED,
     MT_BATCH_PROGRESS,
@@ -46,7 +49,9 @@ typedef struct mt_batch_options {
     const char      *out;
     int              threads; /* in all, shared by the workers */
     int              workers;
-    const char      *program; /* executable whose hidden verb `worker` calls mt_batch_worker() */
+    const char      *copy_to;    /* folder to copy each case to before it is opened; NULL: read in place */
+    uint64_t         copy_bytes; /* that copies may hold at once; 0: half of what is free */
+    const char      *program;    /* executable whose hidden verb `worker` calls mt_batch_worker() */
     void (*event)(void *user, const mt_batch_event *event);
     void         *user;
     volatile int *stop; /* set by a signal handler: stop soon */

@@ -1,5 +1,6 @@
 /* Hands cases to worker processes and accounts for every one.  Opens no case, calls no HDF5. */
 #include "src/batch/account.h"
+#include "src/batch/local_copies.h"
 #include "src/batch/protocol.h"
 #include "src/batch/worker_process.h"
 #include "src/pipeline/resolved.h"
@@ -23,6 +24,7 @@ typedef struct supervisor {
     bool                    warned;
     GPtrArray              *cases;
     GQueue                 *pending;  /* mt_batch_case */
+    mt_local_copies        *copies;   /* NULL: cases are read in place */
     GHashTable             *attempts; /* mt_batch_case -> count */
     mt_worker_process      *workers;
     int                     n_workers, n_cases;
@@ -62,6 +64,28 @@ static bool start_worker(supervisor *s, mt_worker_process *w, GError **error)
     return true;
 }
 
+/* The case's own path, or that of its local copy. */
+static const char *path_to_open(supervisor *s, const mt_batch_case *c)
+{
+    const char *copy = NULL, *why = NULL;
+
+    return s->copies != NULL && mt_local_copies_get(s->copies, c->id, &copy, &why) == MT_COPY_READY ? copy : c->path;
+}
+
+static void drop_copy(supervisor *s, const mt_batch_case *c)
+{
+    if (s->copies != NULL)
+        mt_local_copies_drop(s->copies, c->id);
+}
+
+/* Nobody is told the names of copies. */
+static char *with_own_path(supervisor *s, const mt_batch_case *c, const char *message)
+{
+    g_auto(GStrv) parts = g_strsplit(message != NULL ? message : "", path_to_open(s, c), -1);
+
+    return g_strjoinv(c->path, parts);
+}
+
 static void give_case(supervisor *s, mt_worker_process *w)
 {
     mt_batch_case   *c = g_queue_pop_head(s->pending);
@@ -74,8 +98,8 @@ static void give_case(supervisor *s, mt_worker_process *w)
     w->tiles_done = w->tiles_total = 0;
     mt_account_log(s->account, json_pack("{s:s s:s s:i}", "event", "started", "id", c->id, "attempt", attempt));
     tell(s, MT_BATCH_STARTED, c, w, NULL);
-    json_t *command = json_pack("{s:s s:s s:s s:s s:f s:f}", "do", "run", "path", c->path, "id", c->id, "target", target, "mpp_x", c->mpp_x,
-                                "mpp_y", c->mpp_y);
+    json_t *command = json_pack("{s:s s:s s:s s:s s:f s:f}", "do", "run", "path", path_to_open(s, c), "id", c->id, "target", target,
+                                "mpp_x", c->mpp_x, "mpp_y", c->mpp_y);
     if (c->mpp_source != NULL)
         json_object_set_new(command, "mpp_source", json_string(c->mpp_source));
     mt_worker_process_send(w, command); /* a worker that is gone shows as end of file */
@@ -90,6 +114,7 @@ static void record_failure(supervisor *s, mt_worker_process *w, const char *reas
     if (!mt_account_failed(s->account, c, reason, stage, code, signal_number, attempts, s->fatal == NULL ? &s->fatal : NULL))
         g_prefix_error(&s->fatal, "record the failure of '%s': ", c->id);
     tell(s, MT_BATCH_FAILED, c, w, reason);
+    drop_copy(s, c);
     w->c = NULL;
 }
 
@@ -105,6 +130,7 @@ static void on_done(supervisor *s, mt_worker_process *w, const json_t *event)
     mt_account_clear_failed(s->account, w->c);
     mt_account_log(s->account, json_pack("{s:s s:s s:O}", "event", "done", "id", w->c->id, "timings", json_object_get(event, "timings")));
     tell(s, MT_BATCH_DONE, w->c, w, NULL);
+    drop_copy(s, w->c);
     w->c = NULL;
 }
 
@@ -113,14 +139,15 @@ static void finish_elsewhere(supervisor *s, mt_worker_process *w)
     s->totals->skipped++;
     mt_account_clear_failed(s->account, w->c);
     tell(s, MT_BATCH_SKIPPED, w->c, NULL, NULL);
+    drop_copy(s, w->c);
     w->c = NULL;
 }
 
 static void on_failed(supervisor *s, mt_worker_process *w, const json_t *event)
 {
-    int         code = (int)json_integer_value(json_object_get(event, "code"));
-    const char *message = json_string_value(json_object_get(event, "message"));
-    const char *stage = json_string_value(json_object_get(event, "stage"));
+    int              code = (int)json_integer_value(json_object_get(event, "code"));
+    const char      *stage = json_string_value(json_object_get(event, "stage"));
+    g_autofree char *message = with_own_path(s, w->c, json_string_value(json_object_get(event, "message")));
 
     if (code == MT_ERROR_STOPPED) {
         s->totals->stopped = true;
@@ -274,6 +301,32 @@ static void poll_workers(supervisor *s)
     }
 }
 
+/* The next cases are copied, as many ahead as there are workers. */
+static void ask_for_copies(supervisor *s)
+{
+    int n = 0;
+
+    for (GList *next = s->pending->head; s->copies != NULL && next != NULL && n < s->n_workers; next = next->next, n++)
+        mt_local_copies_ask(s->copies, ((mt_batch_case *)next->data)->id, ((mt_batch_case *)next->data)->path);
+}
+
+/* The next case's copy is made, or will not be. */
+static bool is_at_hand(supervisor *s)
+{
+    const mt_batch_case *c = g_queue_peek_head(s->pending);
+    const char          *copy = NULL, *why = NULL;
+
+    if (s->copies == NULL)
+        return true;
+    mt_copy_state state = mt_local_copies_get(s->copies, c->id, &copy, &why);
+    if (state == MT_COPY_DECLINED && !g_hash_table_contains(s->attempts, c)) {
+        g_autofree char *message = g_strdup_printf("case '%s' is read in place: %s", c->id, why);
+        mt_account_log(s->account, json_pack("{s:s s:s s:s}", "event", "read_in_place", "id", c->id, "why", why));
+        tell(s, MT_BATCH_WARNED, NULL, NULL, message);
+    }
+    return state != MT_COPY_UNDER_WAY;
+}
+
 /* Idle workers get the next cases, dead ones are replaced while there is work. */
 static bool hand_out(supervisor *s, int usable, GError **error)
 {
@@ -281,9 +334,11 @@ static bool hand_out(supervisor *s, int usable, GError **error)
         mt_worker_process *w = &s->workers[i];
         if (w->pid == 0 && !start_worker(s, w, error))
             return false;
-        if (w->loaded && w->c == NULL)
+        ask_for_copies(s);
+        if (w->loaded && w->c == NULL && is_at_hand(s))
             give_case(s, w);
     }
+    ask_for_copies(s);
     return true;
 }
 
@@ -375,6 +430,11 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
         mt_account_close(s.account);
         return false;
     }
+    if (options->copy_to != NULL && (s.copies = mt_local_copies_new(options->copy_to, options->copy_bytes, error)) == NULL) {
+        mt_account_close(s.account);
+        mt_recipe_free(s.recipe);
+        return false;
+    }
     s.pending = g_queue_new();
     s.attempts = g_hash_table_new(NULL, NULL);
     s.n_workers = CLAMP(options->workers, 1, MAX(1, options->threads));
@@ -382,6 +442,7 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
     signal(SIGPIPE, SIG_IGN);
     bool ok = run_loop(&s, error);
     end_workers(&s);
+    mt_local_copies_free(s.copies);
     g_autoptr(GError) summary_error = NULL;
     totals->summary = mt_account_summary(s.account, cases, &summary_error);
     if (ok && totals->summary == NULL) {
