@@ -6,7 +6,6 @@
 #include <math.h>
 
 #define MAX_ROW 100.0 /* densities end at ln 240 = 5.5: exp(+-550) is a double */
-#define BLOCK 64
 
 bool mt_density_map_init(mt_density_map *map, double od[3][3], GError **error)
 {
@@ -25,26 +24,29 @@ bool mt_density_map_init(mt_density_map *map, double od[3][3], GError **error)
     return true;
 }
 
-/* Up to BLOCK pixels: products four at a time, then rounding as many at a time as the CPU has. */
-MT_ALWAYS_INLINE void apply_block(const mt_density_map *map, uint8_t *rgb, int n)
-{
-    float   products[4 * BLOCK];
-    uint8_t levels[4 * BLOCK];
+/* Four doubles (the fourth is unused), whatever the CPU makes of them. */
+typedef double  quad __attribute__((vector_size(32), may_alias));
+typedef int64_t quad_bits __attribute__((vector_size(32)));
+typedef int32_t quad_levels __attribute__((vector_size(16)));
 
-    for (int i = 0; i < n; i++) {
-        const double *r = map->factor[0][rgb[3 * i]], *g = map->factor[1][rgb[3 * i + 1]], *b = map->factor[2][rgb[3 * i + 2]];
-        for (int c = 0; c < 4; c++)
-            products[4 * i + c] = (float)(r[c] * g[c] * b[c]);
-    }
-    for (int k = 0; k < 4 * n; k++)
-        levels[k] = (uint8_t)(int)((products[k] < 255 ? products[k] : 255) + 0.5f);
-    for (int i = 0; i < n; i++)
-        for (int c = 0; c < 3; c++)
-            rgb[3 * i + c] = levels[4 * i + c];
+MT_ALWAYS_INLINE uint32_t map_pixel(const mt_density_map *map, const uint8_t rgb[3])
+{
+    const quad *r = (const quad *)map->factor[0][rgb[0]], *g = (const quad *)map->factor[1][rgb[1]];
+    const quad *b = (const quad *)map->factor[2][rgb[2]];
+    quad        product = *r * *g * *b, most = {255, 255, 255, 255}, half = {0.5, 0.5, 0.5, 0.5};
+    quad_bits   fits = product < most;
+
+    product = (quad)(((quad_bits)product & fits) | ((quad_bits)most & ~fits)) + half;
+    quad_levels levels = __builtin_convertvector(product, quad_levels);
+    return (uint32_t)levels[0] | (uint32_t)levels[1] << 8 | (uint32_t)levels[2] << 16;
 }
 
 MT_CLONES void mt_density_map_apply(const mt_density_map *map, uint8_t *rgb, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += BLOCK)
-        apply_block(map, rgb + 3 * i, (int)(n - i < BLOCK ? n - i : BLOCK));
+    for (int64_t i = 0; i < n; i++, rgb += 3) {
+        uint32_t levels = map_pixel(map, rgb);
+        rgb[0] = (uint8_t)levels;
+        rgb[1] = (uint8_t)(levels >> 8);
+        rgb[2] = (uint8_t)(levels >> 16);
+    }
 }

@@ -14,7 +14,6 @@
 #define F_SLOPE 7.787
 #define F_OFFSET (16.0 / 116.0)
 #define F_INVERSE_BREAK 0.2068966
-#define SRGB_BREAK 0.0031308f /* of light: below it sRGB is a line */
 
 static const double SRGB_TO_XYZ[3][3] = {{0.412453, 0.357580, 0.180423}, {0.212671, 0.715160, 0.072169}, {0.019334, 0.119193, 0.950227}};
 static const double WHITE[3] = {0.95047, 1, 1.08883};
@@ -24,6 +23,11 @@ static double to_light(int level)
     double v = level / 255.0;
 
     return v > 0.04045 ? pow((v + 0.055) / 1.055, 2.4) : v / 12.92;
+}
+
+static uint8_t to_level(double light)
+{
+    return (uint8_t)(255 * (light > 0.0031308 ? 1.055 * pow(light, 1 / 2.4) - 0.055 : 12.92 * light) + 0.5);
 }
 
 static void to_lab(const double light[256], const uint8_t rgb[3], double lab[3])
@@ -104,6 +108,8 @@ void mt_reinhard_map_init(mt_reinhard_map *map, const mt_reinhard *from, const m
 
     for (int level = 0; level < 256; level++)
         map->linear[level] = (float)to_light(level);
+    for (int step = 0; step < MT_REINHARD_LIGHTS; step++)
+        map->levels[step] = to_level(step / (MT_REINHARD_LIGHTS - 1.0));
     invert(SRGB_TO_XYZ, inverse);
     for (int i = 0; i < 3; i++) {
         double scale = to->std[i] / from->std[i], shift = to->mean[i] - scale * from->mean[i];
@@ -161,13 +167,12 @@ MT_ALWAYS_INLINE float cie_inverse(float f)
     return above * above * above + negative(past) * (float)(1 / F_SLOPE);
 }
 
-/* Light to a level, not limited above: v^(1/2.4) = v^(1/3) times the fourth root of v^(1/3). */
-MT_ALWAYS_INLINE float to_level(float light)
+/* The step of light in the table of levels; what leaves sRGB is clipped. */
+MT_ALWAYS_INLINE float to_step(float light)
 {
-    float past = positive(light) - SRGB_BREAK, root = cube_root(SRGB_BREAK + positive(past));
-    float curve = 1.055f * root * __builtin_sqrtf(__builtin_sqrtf(root)) - 0.055f;
+    float most = MT_REINHARD_LIGHTS - 1;
 
-    return 255 * (curve + 12.92f * negative(past));
+    return most + negative(positive(light) * most - most);
 }
 
 MT_ALWAYS_INLINE float mix(const float row[3], float a, float b, float c)
@@ -186,9 +191,9 @@ MT_ALWAYS_INLINE void map_lights(const mt_reinhard_map *m, float light[3][BLOCK]
         x = cie_inverse(x);
         y = cie_inverse(y);
         z = cie_inverse(z);
-        light[0][i] = to_level(mix(m->from_xyz[0], x, y, z));
-        light[1][i] = to_level(mix(m->from_xyz[1], x, y, z));
-        light[2][i] = to_level(mix(m->from_xyz[2], x, y, z));
+        light[0][i] = to_step(mix(m->from_xyz[0], x, y, z));
+        light[1][i] = to_step(mix(m->from_xyz[1], x, y, z));
+        light[2][i] = to_step(mix(m->from_xyz[2], x, y, z));
     }
 }
 
@@ -203,7 +208,7 @@ MT_ALWAYS_INLINE void apply_block(const mt_reinhard_map *map, uint8_t *rgb, int 
     map_lights(map, light);
     for (int i = 0; i < n; i++)
         for (int c = 0; c < 3; c++)
-            rgb[3 * i + c] = (uint8_t)(int)((light[c][i] < 255 ? light[c][i] : 255) + 0.5f);
+            rgb[3 * i + c] = map->levels[(int)(light[c][i] + 0.5f)];
 }
 
 MT_CLONES void mt_reinhard_map_apply(const mt_reinhard_map *map, uint8_t *rgb, int64_t n)

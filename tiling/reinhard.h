@@ -6,16 +6,19 @@
 
 #include <microtome/error.h>
 
+#define MT_REINHARD_LIGHTS 16384 /* steps of light: one is 0.2 levels where sRGB is steepest */
+
 typedef struct mt_reinhard {
     double mean[3], std[3]; /* of L*, a*, b* */
 } mt_reinhard;
 
 /* What a pixel goes through. */
 typedef struct mt_reinhard_map {
-    float linear[256];         /* sRGB levels to light */
-    float scale[3], offset[3]; /* of the three functions that L*, a* and b* are made of */
-    float to_xyz[3][3];        /* of light, relative to white */
-    float from_xyz[3][3];
+    float   linear[256];                /* sRGB levels to light */
+    uint8_t levels[MT_REINHARD_LIGHTS]; /* light to sRGB levels */
+    float   scale[3], offset[3];        /* of the three functions that L*, a* and b* are made of */
+    float   to_xyz[3][3];               /* of light, relative to white */
+    float   from_xyz[3][3];
 } mt_reinhard_map;
 
 /* rgb: n pixels; population standard deviation.  MT_ERROR_INPUT for too few pixels, or of one colour. */

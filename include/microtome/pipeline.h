@@ -17,7 +17,8 @@ typedef struct mt_job {
     const char *mpp_source;   /* "option", "manifest" or NULL */
 } mt_job;
 
-/* Where a case's time went, in seconds; decode .. encode are summed over the threads, the others are wall time. */
+/* Where a case's time went, in seconds; decode .. encode are summed over the threads, the others are wall time;
+ * mask_s counts grid and the fit of stains as well, normalise_s their change. */
 typedef struct mt_timings {
     double         open_s, mask_s, decode_s, resample_s, normalise_s, encode_s, write_s, head_s, publish_s, total_s;
     double         tiles_s; /* wall time of the team */
