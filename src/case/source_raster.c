@@ -7,6 +7,7 @@
 #include "src/case/source.h"
 #include "src/case/vips_start.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <tiffio.h>
 #include <vips/vips.h>
@@ -51,6 +52,24 @@ static void set_vips_error(GError **error, const char *doing)
     g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%s%s", doing, text[0] != '\0' ? text : "libvips gives no reason");
 }
 
+/* A TIFF by its first bytes that libtiff does not open is damaged, and not of another kind. */
+static void set_unknown(const char *path, GError **error)
+{
+    static const char marks[][5] = {"II*\0", "II+\0", "MM\0*", "MM\0+"};
+    char              first[4] = {0};
+    FILE             *file = fopen(path, "rb");
+    bool              tiff = false;
+
+    if (file != NULL && fread(first, 1, sizeof first, file) == sizeof first)
+        for (size_t i = 0; i < G_N_ELEMENTS(marks); i++)
+            tiff |= memcmp(first, marks[i], sizeof first) == 0;
+    g_clear_pointer(&file, fclose);
+    if (tiff)
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "a TIFF whose first directory is damaged");
+    else
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "not a readable PNG, JPEG, TIFF, WebP or PNM image");
+}
+
 /* Which row of `loaders`; -1 with a reason.  Only these are asked: vips_foreign_find_load would ask every loader of libvips, and
  * that of FITS unpacks any gzip file whole, into as much memory as its last four bytes claim. */
 static int find_loader(const char *path, GError **error)
@@ -62,7 +81,7 @@ static int find_loader(const char *path, GError **error)
             kind = i;
     vips_error_clear();
     if (kind < 0)
-        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "not a readable PNG, JPEG, TIFF, WebP or PNM image");
+        set_unknown(path, error);
     return kind;
 }
 
