@@ -48,11 +48,16 @@ bool mt_file_bytes_read(mt_file_bytes *self, uint64_t offset, uint64_t size, voi
     }
     if (mt_read_ahead_take(self->ahead, offset, size, out))
         return true;
-    int64_t start = mt_file_medium_now_us(self->medium);
-    bool    ok = mt_file_medium_read(self->medium, offset, size, out, error);
+    mt_medium_watch watch = mt_file_medium_watch(self->medium);
+    bool            ok = mt_file_medium_read(self->medium, offset, size, out, error);
     if (ok)
-        mt_read_ahead_note(self->ahead, mt_file_medium_now_us(self->medium) - start, size);
+        mt_read_ahead_note(self->ahead, mt_file_medium_waited_us(self->medium, watch), size);
     return ok;
+}
+
+void mt_file_bytes_will_read(mt_file_bytes *self, uint64_t offset, uint64_t size)
+{
+    mt_file_medium_will_read(self->medium, offset, size);
 }
 
 bool mt_file_bytes_ahead(mt_file_bytes *self, uint64_t offset, uint64_t size)

@@ -21,7 +21,9 @@ bool mt_file_bytes_read(mt_file_bytes *self, uint64_t offset, uint64_t size, voi
 /* Say that this range will be read soon: ranges are told in the order of need, each once.  Threads read them ahead while reads
  * are seen to be slow, otherwise they are only remembered.  False: 32 MiB were told that nobody has read yet, tell it again
  * after the next read; what is never read is forgotten. */
-bool           mt_file_bytes_ahead(mt_file_bytes *self, uint64_t offset, uint64_t size);
+bool mt_file_bytes_ahead(mt_file_bytes *self, uint64_t offset, uint64_t size);
+/* This range is read next, as a whole: the system may begin with all of it.  Nothing is held here. */
+void           mt_file_bytes_will_read(mt_file_bytes *self, uint64_t offset, uint64_t size);
 mt_file_counts mt_file_bytes_counts(const mt_file_bytes *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_file_bytes, mt_file_bytes_free)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,8 +57,16 @@ static int64_t system_now_us(void *user)
     return g_get_monotonic_time();
 }
 
+static int64_t system_waits(void *user)
+{
+    struct rusage usage;
+
+    (void)user;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+}
+
 const mt_medium_calls mt_medium_system = {
-    .open = system_open, .stat = system_stat, .pread = system_pread, .pause = system_pause, .now_us = system_now_us};
+    .open = system_open, .stat = system_stat, .pread = system_pread, .pause = system_pause, .now_us = system_now_us, .waits = system_waits};
 
 /* A place of the medium is bad; the rest of it may well be read. */
 static bool is_bad_place(int code)
@@ -126,9 +135,21 @@ uint64_t mt_file_medium_size(const mt_file_medium *self)
     return self->size;
 }
 
-int64_t mt_file_medium_now_us(const mt_file_medium *self)
+mt_medium_watch mt_file_medium_watch(const mt_file_medium *self)
 {
-    return self->calls.now_us(self->calls.user);
+    return (mt_medium_watch){.start_us = self->calls.now_us(self->calls.user), .waits = self->calls.waits(self->calls.user)};
+}
+
+int64_t mt_file_medium_waited_us(const mt_file_medium *self, mt_medium_watch since)
+{
+    int64_t waits = self->calls.waits(self->calls.user);
+
+    return waits != 0 && waits == since.waits ? 0 : self->calls.now_us(self->calls.user) - since.start_us;
+}
+
+void mt_file_medium_will_read(const mt_file_medium *self, uint64_t offset, uint64_t size)
+{
+    posix_fadvise(self->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED); /* advice: nothing is lost when it fails */
 }
 
 /* Put the file of the same name behind our number; readers under way keep the old one until they return.  0 or an errno.

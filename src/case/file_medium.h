@@ -19,6 +19,7 @@ typedef struct mt_medium_calls {
     ssize_t (*pread)(int fd, void *out, size_t size, off_t offset, void *user);
     void (*pause)(int ms, void *user);
     int64_t (*now_us)(void *user);
+    int64_t (*waits)(void *user); /* how often this thread has given up the CPU of itself; 0: it cannot be told */
     void *user;
 } mt_medium_calls;
 
@@ -29,7 +30,15 @@ extern const mt_medium_calls mt_medium_system;
 mt_file_medium *mt_file_medium_open(const char *path, const mt_medium_calls *calls, GError **error);
 void            mt_file_medium_close(mt_file_medium *self);
 uint64_t        mt_file_medium_size(const mt_file_medium *self);
-int64_t         mt_file_medium_now_us(const mt_file_medium *self);
+/* What a read is measured with: the time it took, but none when it never waited: a thread that lost its CPU for a while is no
+ * slow storage. */
+typedef struct mt_medium_watch {
+    int64_t start_us, waits;
+} mt_medium_watch;
+mt_medium_watch mt_file_medium_watch(const mt_file_medium *self);
+int64_t         mt_file_medium_waited_us(const mt_file_medium *self, mt_medium_watch since);
+/* The range will be read at once: let the system begin with all of it. */
+void mt_file_medium_will_read(const mt_file_medium *self, uint64_t offset, uint64_t size);
 /* All `size` bytes, with patience: MT_ERROR_INPUT for bytes that are not there or not given, MT_ERROR_IO from then on once
  * the storage is gone or the file is another one. */
 bool mt_file_medium_read(mt_file_medium *self, uint64_t offset, uint64_t size, void *out, GError **error);

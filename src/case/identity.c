@@ -28,6 +28,8 @@ static bool hash_ends(mt_hasher *hasher, mt_file_bytes *file, GError **error)
     uint64_t            size = mt_file_bytes_size(file), head = MIN(size, END_BYTES), tail = MIN(size - head, END_BYTES);
     uint64_t            stored = GUINT64_TO_LE(size);
 
+    mt_file_bytes_will_read(file, 0, head);
+    mt_file_bytes_will_read(file, size - tail, tail);
     mt_hasher_update(hasher, &stored, sizeof stored);
     return hash_part(hasher, file, 0, head, buffer, error) && hash_part(hasher, file, size - tail, tail, buffer, error);
 }

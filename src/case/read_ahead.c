@@ -162,9 +162,9 @@ static void read_block(mt_read_ahead *self, block *b)
 {
     pthread_mutex_unlock(&self->lock);
     b->data = mt_alloc((int64_t)b->size, 1, NULL);
-    int64_t start = mt_file_medium_now_us(self->medium);
-    bool    ok = b->data != NULL && mt_file_medium_try(self->medium, b->offset, b->size, b->data);
-    int64_t us = mt_file_medium_now_us(self->medium) - start;
+    mt_medium_watch watch = mt_file_medium_watch(self->medium);
+    bool            ok = b->data != NULL && mt_file_medium_try(self->medium, b->offset, b->size, b->data);
+    int64_t         us = mt_file_medium_waited_us(self->medium, watch);
     pthread_mutex_lock(&self->lock);
     if (ok)
         note_wait(self, us, b->size);

@@ -18,7 +18,7 @@ void mt_read_ahead_free(mt_read_ahead *self);
 bool mt_read_ahead_tell(mt_read_ahead *self, uint64_t offset, uint64_t size);
 /* True: `out` has the bytes.  Waits for a read that is under way.  False: read them yourself; the range is no longer told. */
 bool mt_read_ahead_take(mt_read_ahead *self, uint64_t offset, uint64_t size, void *out);
-/* A read of `size` bytes took `us`: what decides whether the medium is slow. */
+/* A read of `size` bytes waited for `us`: what decides whether the medium is slow. */
 void     mt_read_ahead_note(mt_read_ahead *self, int64_t us, uint64_t size);
 uint64_t mt_read_ahead_hits(mt_read_ahead *self);
 

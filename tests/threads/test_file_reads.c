@@ -64,6 +64,7 @@ static void open_scene(scene *s, bool fails)
     s->calls.pread = slow_pread;
     s->calls.pause = no_pause;
     s->calls.now_us = medium_now_us;
+    s->calls.waits = medium_now_us;
     s->calls.user = &s->m;
     s->file = mt_file_bytes_open_with(s->path, &s->calls, NULL);
     g_assert_nonnull(s->file);

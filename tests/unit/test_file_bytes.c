@@ -22,6 +22,7 @@ typedef struct shaky {
     uint64_t        bad_from, bad_to; /* read failures only there */
     size_t          most_at_once;
     int64_t         clock_us, delay_us;
+    bool            never_waits; /* the time passes, but the thread only lost its CPU */
     int             opens, preads, pauses, pause_ms;
 } shaky;
 
@@ -93,6 +94,13 @@ static int64_t shaky_now_us(void *user)
     return now;
 }
 
+static int64_t shaky_waits(void *user)
+{
+    shaky *s = user;
+
+    return s->never_waits ? 1 : shaky_now_us(user) + 1;
+}
+
 static int preads_of(fixture *f)
 {
     pthread_mutex_lock(&f->s.lock);
@@ -137,6 +145,7 @@ static void set_up(fixture *f, gconstpointer data)
     f->calls.pread = shaky_pread;
     f->calls.pause = shaky_pause;
     f->calls.now_us = shaky_now_us;
+    f->calls.waits = shaky_waits;
     f->calls.user = &f->s;
 }
 
@@ -425,6 +434,22 @@ static void test_fast_again(fixture *f, gconstpointer data)
     g_assert_cmpint(preads_of(f), ==, 22);
 }
 
+/* A busy machine is no slow storage. */
+static void test_busy_machine(fixture *f, gconstpointer data)
+{
+    g_autoptr(mt_file_bytes) file = open_shaky(f);
+
+    (void)data;
+    f->s.never_waits = true;
+    set_delay(f, 100000);
+    for (int i = 0; i < 20; i++) {
+        g_assert_true(mt_file_bytes_ahead(file, (uint64_t)i * 100, 100));
+        assert_reads(f, file, (uint64_t)i * 100, 100);
+    }
+    g_assert_cmpuint(mt_file_bytes_counts(file).ahead_hits, ==, 0);
+    g_assert_cmpint(preads_of(f), ==, 20);
+}
+
 /* A failure ahead is nobody's: the bytes are asked for again when they are wanted. */
 static void test_failed_ahead(fixture *f, gconstpointer data)
 {
@@ -499,6 +524,7 @@ int main(int argc, char **argv)
         {"/file_bytes/ahead/fast", test_fast_reads_nothing_ahead, 0},
         {"/file_bytes/ahead/slow", test_slow_reads_ahead, 0},
         {"/file_bytes/ahead/fast_again", test_fast_again, 0},
+        {"/file_bytes/ahead/busy_machine", test_busy_machine, 0},
         {"/file_bytes/ahead/failed", test_failed_ahead, 0},
         {"/file_bytes/ahead/forgotten", test_forgotten, 0},
         {"/file_bytes/ahead/forgotten_when_slow", test_forgotten, 1},
