@@ -3,6 +3,7 @@
 #include "src/base/hash.h"
 #include "tiling/mask_file.h"
 #include "tiling/mask_private.h"
+#include "tiling/segmenter.h"
 
 #include <string.h>
 
@@ -12,6 +13,8 @@ struct mt_masker {
     bool     is_folder;
     char    *sha256;
     unsigned excluded;
+
+    mt_segmenter *segmenter; /* of a model */
 };
 
 static bool find_file(mt_masker *m, GError **error)
@@ -30,6 +33,14 @@ static bool find_file(mt_masker *m, GError **error)
     return m->sha256 != NULL;
 }
 
+static bool load_model(mt_masker *m, GError **error)
+{
+    m->path = g_strdup(m->method + strlen("model:"));
+    m->segmenter = mt_segmenter_load(m->path, error);
+    m->sha256 = m->segmenter != NULL ? g_strdup(mt_segmenter_sha256(m->segmenter)) : NULL;
+    return m->segmenter != NULL;
+}
+
 mt_masker *mt_masker_new(const char *method, GError **error)
 {
     g_autoptr(mt_masker) m = g_new0(mt_masker, 1);
@@ -41,10 +52,8 @@ mt_masker *mt_masker_new(const char *method, GError **error)
                     method);
         return NULL;
     }
-    if (method != NULL && g_str_has_prefix(method, "model:")) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the mask: %s: segmentation networks are not read yet", method);
+    if (method != NULL && g_str_has_prefix(method, "model:") && !load_model(m, error))
         return NULL;
-    }
     if (method != NULL && g_str_has_prefix(method, "file:") && !find_file(m, error))
         return NULL;
     return g_steal_pointer(&m);
@@ -54,6 +63,7 @@ void mt_masker_free(mt_masker *masker)
 {
     if (masker == NULL)
         return;
+    g_clear_pointer(&masker->segmenter, mt_segmenter_free);
     g_free(masker->method);
     g_free(masker->path);
     g_free(masker->sha256);
@@ -62,6 +72,8 @@ void mt_masker_free(mt_masker *masker)
 
 static bool find_external(mt_masker *m, mt_case *c, const char *id, mt_foreground *found, GError **error)
 {
+    if (m->segmenter != NULL)
+        return mt_segmenter_find(m->segmenter, c, found, error);
     g_autofree char *path = m->is_folder ? mt_mask_file_search(m->path, id, mt_case_path(c), error) : g_strdup(m->path);
 
     return path != NULL && mt_mask_file_find(path, c, found, error);
@@ -105,7 +117,9 @@ char *mt_masker_text(const mt_masker *masker)
     else if (masker->is_folder)
         g_string_append_printf(text, "method=file:%s/\n", name);
     else
-        g_string_append_printf(text, "method=file:%s\nsha256=%s\n", name, masker->sha256);
+        g_string_append_printf(text, "method=%s:%s\nsha256=%s\n", masker->segmenter != NULL ? "model" : "file", name, masker->sha256);
+    if (masker->segmenter != NULL)
+        mt_segmenter_card_put(text, mt_segmenter_get_card(masker->segmenter));
     if (masker->excluded != 0) {
         g_autofree char *list = mt_artefacts_text(masker->excluded);
         g_string_append_printf(text, "exclude=%s\n", list);
