@@ -287,6 +287,30 @@ def worker_seeds():
             "deep": b"[" * 3000 + b"\n"}
 
 
+def annotation_seeds():
+    square = [[[0, 0], [20, 0], [20, 10.5], [0, 10], [0, 0]]]
+    hole = [[2, 2], [4, 2], [4, 4], [2, 4], [2, 2]]
+
+    def feature(geometry, **properties):
+        return {"type": "Feature", "id": "PathAnnotationObject", "geometry": geometry, "properties": properties}
+
+    polygon = {"type": "Polygon", "coordinates": square + [hole]}
+    multi = {"type": "MultiPolygon", "coordinates": [square, [hole]]}
+    line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
+    features = [feature(polygon, objectType="annotation", classification={"name": "Tumor", "color": [1, 2, 3]}), feature(multi, classification={"names": ["A", "B"]}),
+                feature(polygon, classification="Ignore*"), feature(line), feature(None), feature(polygon, objectType="cell")]
+    nested = polygon
+    for _ in range(70):
+        nested = {"type": "GeometryCollection", "geometries": [nested]}
+    seeds = {"collection": {"type": "FeatureCollection", "features": features}, "array": features, "feature": features[0], "polygon": polygon, "multi": multi,
+             "geometries": {"type": "GeometryCollection", "geometries": [polygon, line]}, "deep-collection": nested, "far": {"type": "Polygon", "coordinates": [[[1e300, 0], [0, 1], [1, 1]]]},
+             "vanishing": {"type": "Polygon", "coordinates": [[[0, 0], [0.1, 0], [0.1, 0.1]], hole]}, "types": {"type": 7, "features": {"coordinates": "x"}},
+             "circle": {"type": "Circle", "radius": 1}, "none": {"type": "FeatureCollection", "features": []}, "two-points": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}
+    texts = {k: json.dumps(v).encode() for k, v in seeds.items()}
+    return {**texts, "bom": b"\xef\xbb\xbf" + texts["polygon"], "deep": b"[" * 3000, "escape": b'{"feat\\u0075res":[{}],"type":"FeatureCollection"}', "string": b'{"a":"\\', "empty": b"",
+            "nul": b'[\0]', "commas": b'[{"type":"Feature"},,]', "tail": texts["array"] + b" x", "nan": b'{"type":"Polygon","coordinates":[[[NaN,0],[1e999,1],[2,2]]]}'}
+
+
 def damaged(data):
     """Cut short at three places; one byte changed at two."""
     made = {f"cut{i}": data[:RNG.randrange(len(data))] for i in range(3)}
@@ -309,7 +333,7 @@ def write(folder, seeds):
 
 def main(corpus):
     for name, seeds in (("card", card_seeds()), ("csv", csv_seeds()), ("headline", headline_seeds()), ("nifti", nifti_seeds()), ("npy", npy_seeds()), ("onnx", onnx_seeds()),
-                        ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds())):
+                        ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds()), ("annotation", annotation_seeds())):
         write(os.path.join(corpus, name), seeds)
 
 
