@@ -1,4 +1,4 @@
-#include <microtome/grid.h>
+#include "tiling/grid_private.h"
 
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
@@ -7,14 +7,6 @@
 
 /* A level may be coarser than wanted by this much: pyramids whose sizes are rounded still serve. */
 #define LEVEL_TOLERANCE 1.0001
-
-struct mt_grid {
-    mt_grid_params params;
-    int64_t        n;
-    mt_tile       *tiles;
-    int            level;
-    double         edge_x, edge_y; /* of a tile, in level-0 pixels */
-};
 
 /* Columns or rows of tiles, n of them. */
 typedef struct axis {
@@ -38,7 +30,7 @@ static axis axis_new(const mt_grid_params *p, double ratio, int64_t size)
     return a;
 }
 
-static bool check_params(const mt_case *c, const mt_grid_params *p, GError **error)
+bool mt_grid_check_params(const mt_case *c, const mt_grid_params *p, GError **error)
 {
     const char *name = NULL, *range = NULL;
     double      value = 0;
@@ -56,6 +48,17 @@ static bool check_params(const mt_case *c, const mt_grid_params *p, GError **err
     return name == NULL;
 }
 
+bool mt_grid_need_mpp(const mt_case *c, const mt_grid_params *p, double *mpp_x, double *mpp_y, GError **error)
+{
+    if (mt_case_mpp(c, mpp_x, mpp_y))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_SPACING,
+                "lay a grid at %g µm/px over %s: the case's own µm/px is unknown (%s): give it with --slide-mpp or in the manifest's "
+                "mpp column",
+                p->mpp, mt_case_path(c), mt_case_mpp_source(c));
+    return false;
+}
+
 /* Wanted over own µm/px per axis. */
 static bool find_ratio(const mt_case *c, const mt_grid_params *p, double *a_x, double *a_y, GError **error)
 {
@@ -64,13 +67,8 @@ static bool find_ratio(const mt_case *c, const mt_grid_params *p, double *a_x, d
     *a_x = *a_y = 1;
     if (p->mpp == 0)
         return true;
-    if (!mt_case_mpp(c, &mpp_x, &mpp_y)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_SPACING,
-                    "lay a grid at %g µm/px over %s: the case's own µm/px is unknown (%s): give it with --slide-mpp or in the manifest's "
-                    "mpp column",
-                    p->mpp, mt_case_path(c), mt_case_mpp_source(c));
+    if (!mt_grid_need_mpp(c, p, &mpp_x, &mpp_y, error))
         return false;
-    }
     *a_x = p->mpp / mpp_x;
     *a_y = p->mpp / mpp_y;
     return true;
@@ -162,7 +160,9 @@ static bool lay(mt_grid *grid, const mt_case *c, const mt_mask *mask, GError **e
 
     if (p->whole_plane)
         return lay_whole_planes(grid, c, error);
-    if (!check_params(c, p, error) || !find_ratio(c, p, &a_x, &a_y, error))
+    if (p->compat != MT_COMPAT_NONE)
+        return mt_grid_lay_tool(grid, c, mask, error);
+    if (!mt_grid_check_params(c, p, error) || !find_ratio(c, p, &a_x, &a_y, error))
         return false;
     grid->level = choose_level(c, a_x, a_y);
     grid->edge_x = p->tile_px * a_x;
@@ -219,4 +219,9 @@ void mt_grid_tile_level0(const mt_grid *grid, double *width, double *height)
 {
     *width = grid->edge_x;
     *height = grid->edge_y;
+}
+
+const mt_grid_tool *mt_grid_get_tool(const mt_grid *grid)
+{
+    return grid->params.compat != MT_COMPAT_NONE && !grid->params.whole_plane ? &grid->tool : NULL;
 }

@@ -28,6 +28,7 @@ struct mt_tile_reader {
     int            level;
     bool           once;               /* tiles do not overlap: what lies wholly in one is not read again */
     double         d_x, d_y, w_x, w_y; /* downsample of the level, and a tile's edge in its pixels */
+    bool           whole;              /* another tool's tiles: mt_case_read_region */
     mt_dtype       stored, dtype;
     int            channels;
     int64_t        room; /* pixels of `raw` and `floats` */
@@ -40,6 +41,8 @@ struct mt_tile_reader {
 
 static window find_window(const mt_tile_reader *r, mt_tile tile)
 {
+    if (r->whole) /* by its address at level 0 */
+        return (window){tile.x, tile.y, (int64_t)r->w_x, (int64_t)r->w_y, {0, 0, r->w_x, r->w_y}};
     double u = (double)tile.x / r->d_x, v = (double)tile.y / r->d_y;
     window w = {.x = (int64_t)floor(u), .y = (int64_t)floor(v)};
 
@@ -59,6 +62,16 @@ static void set_up_whole_planes(mt_tile_reader *r)
     r->d_x = r->d_y = 1;
     r->w_x = (double)r->tile_width;
     r->w_y = (double)r->tile_height;
+}
+
+static void set_up_tool(mt_tile_reader *r, const mt_grid_tool *tool)
+{
+    r->whole = true;
+    r->level = tool->level;
+    r->tile_width = r->tile_height = mt_grid_get_params(r->grid)->tile_px;
+    r->d_x = r->d_y = tool->level_downsample;
+    r->w_x = r->w_y = (double)tool->window_px;
+    r->filter = MT_FILTER_BICUBIC;
 }
 
 static void set_up_tiles(mt_tile_reader *r)
@@ -123,6 +136,8 @@ mt_tile_reader *mt_tile_reader_new(mt_case *c, const mt_grid *grid, mt_filter fi
     r->channels = mt_case_channels(c);
     if (mt_grid_get_params(grid)->whole_plane)
         set_up_whole_planes(r);
+    else if (mt_grid_get_tool(grid) != NULL)
+        set_up_tool(r, mt_grid_get_tool(grid));
     else
         set_up_tiles(r);
     return check_case(r, error) && allocate(r, error) ? g_steal_pointer(&r) : NULL;
@@ -196,7 +211,9 @@ bool mt_tile_reader_read(mt_tile_reader *r, int64_t i, mt_tile_pixels *pixels, G
     window  w = find_window(r, tile);
     gint64  start = g_get_monotonic_time();
 
-    bool   ok = (r->once ? mt_case_read_once : mt_case_read)(r->c, tile.plane, r->level, w.x, w.y, w.width, w.height, r->raw, error);
+    bool   ok = r->whole
+                    ? mt_case_read_region(r->c, r->level, w.x, w.y, w.width, w.height, r->raw, error)
+                    : (r->once ? mt_case_read_once : mt_case_read)(r->c, tile.plane, r->level, w.x, w.y, w.width, w.height, r->raw, error);
     gint64 decoded = g_get_monotonic_time();
     r->decode_s += (double)(decoded - start) / 1e6;
     *pixels = (mt_tile_pixels){r->dtype, r->channels, r->tile_width, r->tile_height, NULL};
@@ -214,6 +231,10 @@ bool mt_tile_reader_ahead(const mt_tile_reader *r, int64_t i)
     mt_tile tile = mt_grid_tile(r->grid, i);
     window  w = find_window(r, tile);
 
+    if (r->whole) {
+        w.x = (int64_t)((double)w.x / r->d_x);
+        w.y = (int64_t)((double)w.y / r->d_y);
+    }
     return mt_case_read_ahead(r->c, tile.plane, r->level, w.x, w.y, w.width, w.height);
 }
 

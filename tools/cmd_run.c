@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 typedef struct run_options {
-    char    *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision, *copy_to, *copy_folder;
+    char    *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision, *compat, *copy_to, *copy_folder;
     uint64_t copy_bytes;
     double   mpp, overlap, min_share;
-    int      tile, threads, workers;
+    int      tile, patch_level, threads, workers;
     bool     off_contract, json;
 } run_options;
 
@@ -45,9 +45,12 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &o->overlap, "share of an edge by which tiles overlap (default 0)", "F"},
         {"mask", 0, 0, G_OPTION_ARG_STRING, &o->mask,
          "otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx (default: by the kind of case)", "METHOD"},
-        {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
         {"stain", 0, 0, G_OPTION_ARG_FILENAME, &o->stain,
          "normalise stains: macenko, reinhard or none, to a default or the colours of IMAGE", "METHOD[:IMAGE]"},
+        {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5; with --compat trident 0)",
+         "F"},
+        {"compat", 0, 0, G_OPTION_ARG_STRING, &o->compat, "trident or clam: that tool's tiles, coordinate for coordinate", "TOOL"},
+        {"patch-level", 0, 0, G_OPTION_ARG_INT, &o->patch_level, "with --compat clam: level to read (default: by µm/px)", "N"},
         {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract,
          "read although µm/px, tile or precision leave the card; results are degraded", NULL},
         {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, "fp32, bf16, int8 or auto: the fastest verified one (default auto)", "P"},
@@ -98,7 +101,8 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
         return false;
     }
-    if (!mt_command_stain(&mt_command_run, o->stain, recipe))
+    if ((o->patch_level != -1 && !in_range(o->patch_level, 0, 63, "--patch-level")) ||
+        !mt_command_compat(&mt_command_run, o->compat, &recipe->compat) || !mt_command_stain(&mt_command_run, o->stain, recipe))
         return false;
     mt_precision parsed;
     if (o->precision != NULL && strcmp(o->precision, "auto") != 0 && !mt_precision_parse(o->precision, &parsed)) {
@@ -114,6 +118,7 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     recipe->overlap = isnan(o->overlap) ? recipe->overlap : o->overlap;
     recipe->min_share = isnan(o->min_share) ? recipe->min_share : o->min_share;
     recipe->tile_px = o->tile == -1 ? recipe->tile_px : o->tile;
+    recipe->patch_level = o->patch_level == -1 ? recipe->patch_level : o->patch_level;
     recipe->off_contract = o->off_contract;
     return true;
 }
@@ -306,11 +311,11 @@ static int run_with(run_options *o, int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1};
+    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe, o.encoder, o.head,      o.out,     o.slide_mpp,  o.backend,
-                             o.mask,   o.stain,   o.precision, o.copy_to, o.copy_folder};
+    char *const strings[] = {o.recipe, o.encoder, o.head,      o.out,     o.slide_mpp,   o.backend,
+                             o.mask,   o.stain,   o.precision, o.copy_to, o.copy_folder, o.compat};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

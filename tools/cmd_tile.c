@@ -16,11 +16,11 @@
 typedef struct tile_options {
     mt_recipe     *recipe;
     mt_cut_options cut;
-    char          *folder, *slide_mpp, *stain, *format, *shard_size;
+    char          *folder, *slide_mpp, *stain, *compat, *format, *shard_size;
     double         mpp_x, mpp_y; /* the cases' own */
     int            quality, threads;
     gint64         shards;
-    gboolean       json;
+    gboolean       json, off_contract;
 } tile_options;
 
 /* The cases of one command line on their way. */
@@ -80,9 +80,13 @@ static bool parse(tile_options *o, int *argc, char ***argv)
         {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->overlap, "share of an edge by which tiles overlap", "F"},
         {"mask", 0, 0, G_OPTION_ARG_STRING, &recipe->mask_method, "otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx",
          "METHOD"},
-        {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->min_share, "smallest share of mask in a tile (default 0.5)", "F"},
+        {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->min_share,
+         "smallest share of mask in a tile (default 0.5; with --compat trident 0)", "F"},
         {"stain", 0, 0, G_OPTION_ARG_FILENAME, &o->stain, "normalise stains: macenko or reinhard, to a default or the colours of IMAGE",
          "METHOD[:IMAGE]"},
+        {"compat", 0, 0, G_OPTION_ARG_STRING, &o->compat, "trident or clam: that tool's tiles, coordinate for coordinate", "TOOL"},
+        {"patch-level", 0, 0, G_OPTION_ARG_INT, &recipe->patch_level, "with --compat clam: level to read (default: by µm/px)", "N"},
+        {"off-contract", 0, 0, G_OPTION_ARG_NONE, &o->off_contract, "with --compat: read although tiles are off the wanted µm/px", NULL},
         {"format", 0, 0, G_OPTION_ARG_STRING, &o->format, "png, jpeg or webp (default png)", "FORMAT"},
         {"quality", 0, 0, G_OPTION_ARG_INT, &o->quality, "of jpeg and webp, 1 to 100 (default 90); webp 100 is lossless", "N"},
         {"shards", 0, 0, G_OPTION_ARG_INT64, &o->shards, "WebDataset tar shards: N of about equal count", "N"},
@@ -96,11 +100,14 @@ static bool parse(tile_options *o, int *argc, char ***argv)
 
 static bool check_grid(const mt_recipe *recipe)
 {
-    if (!(recipe->mpp >= 0))
+    bool by_level = recipe->compat == MT_COMPAT_CLAM && recipe->patch_level >= 0;
+
+    if (!(recipe->mpp >= 0) && !by_level)
         mt_command_usage(&mt_command_tile, "give the wanted µm per pixel with --mpp (0 = level 0 as it is)");
     else if (recipe->tile_px < 16 || recipe->tile_px > 4096)
         mt_command_usage(&mt_command_tile, "--tile %d: 16 to 4096 is wanted", recipe->tile_px);
-    else if (!(recipe->overlap >= 0 && recipe->overlap <= 0.99) || !(recipe->min_share >= 0 && recipe->min_share <= 1))
+    else if (!(recipe->overlap >= 0 && recipe->overlap <= 0.99) ||
+             !(recipe->min_share == -1 || (recipe->min_share >= 0 && recipe->min_share <= 1)))
         mt_command_usage(&mt_command_tile, "--overlap is 0 to 0.99, --min-share 0 to 1");
     else
         return true;
@@ -222,13 +229,15 @@ static int run_with(tile_options *o, int argc, char **argv)
         return 64;
     if (argc < 2 || o->folder == NULL)
         return mt_command_usage(&mt_command_tile, "name one case or more and give -o DIR");
-    if (!mt_command_stain(&mt_command_tile, o->stain, o->recipe) || !check_grid(o->recipe) || !check_output(o) ||
+    o->recipe->off_contract = o->off_contract;
+    if (!mt_command_stain(&mt_command_tile, o->stain, o->recipe) || !mt_command_compat(&mt_command_tile, o->compat, &o->recipe->compat) ||
+        !check_grid(o->recipe) || !check_output(o) ||
         (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_tile, o->slide_mpp, &o->mpp_x, &o->mpp_y)))
         return 64;
     g_autoptr(GPtrArray) cases = mt_batch_cases((const char *const *)(argv + 1), o->mpp_x, o->mpp_y, &error);
     if (cases == NULL)
         return mt_command_fail(&mt_command_tile, error);
-    g_autoptr(mt_masker) masker = mt_masker_new(o->recipe->mask_method, &error);
+    g_autoptr(mt_masker) masker = mt_masker_new(mt_recipe_mask_method(o->recipe), &error);
     if (masker == NULL)
         return mt_command_fail(&mt_command_tile, error);
     o->cut.masker = masker;
@@ -251,6 +260,7 @@ static int run(int argc, char **argv)
     g_free(o.folder);
     g_free(o.slide_mpp);
     g_free(o.stain);
+    g_free(o.compat);
     g_free(o.format);
     g_free(o.shard_size);
     return code;

@@ -71,6 +71,14 @@ bool mt_command_stain(const mt_command *command, const char *text, mt_recipe *re
     return false;
 }
 
+bool mt_command_compat(const mt_command *command, const char *text, mt_compat *compat)
+{
+    if (text == NULL || mt_compat_parse(text, compat))
+        return true;
+    mt_command_usage(command, "--compat %s: trident or clam is wanted", text);
+    return false;
+}
+
 int mt_command_threads(int wanted)
 {
     cpu_set_t set;

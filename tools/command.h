@@ -2,6 +2,7 @@
 #ifndef MT_COMMAND_H
 #define MT_COMMAND_H
 
+#include <microtome/grid.h>
 #include <microtome/model.h>
 #include <microtome/recipe.h>
 
@@ -28,6 +29,8 @@ bool mt_command_mpp(const mt_command *command, const char *text, double *x, doub
 bool mt_command_precision(const mt_command *command, const char *text, mt_precision *precision);
 /* "METHOD[:IMAGE]" into the recipe; NULL leaves it as it is; false after an error was printed. */
 bool mt_command_stain(const mt_command *command, const char *text, mt_recipe *recipe);
+/* "trident" or "clam"; NULL: as it is; false after an error was printed. */
+bool mt_command_compat(const mt_command *command, const char *text, mt_compat *compat);
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
 int mt_command_threads(int wanted);
 

@@ -8,11 +8,11 @@ _microtome() {
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --off-contract --precision --threads --workers --copy-to --backend --json --help'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --compat --patch-level --off-contract --precision --threads --workers --copy-to --backend --json --help'
     ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --slide-mpp --json --help' ;;
-  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --help' ;;
+  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --compat --patch-level --off-contract --help' ;;
   heatmap) options='--out --colormap --class --scale --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then

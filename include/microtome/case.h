@@ -96,6 +96,11 @@ MT_PUBLIC int      mt_case_channels(const mt_case *c);
 MT_PUBLIC bool mt_case_read(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out,
                             GError **error);
 
+/* What openslide_read_region(x0, y0, level, width, height) gives as RGB without alpha, as CLAM and TRIDENT read it: black outside the
+ * level.  x0 and y0 are level-0 pixels; between the level's pixels OpenSlide interpolates, and so does backend "openslide"; the
+ * others take the nearest.  8-bit colour alone. */
+MT_PUBLIC bool mt_case_read_region(mt_case *c, int level, int64_t x0, int64_t y0, int64_t width, int64_t height, void *out, GError **error);
+
 /* The same for a caller that will not read these pixels again: whole stored tiles in the rectangle are decoded into `out` and not
  * kept. */
 MT_PUBLIC bool mt_case_read_once(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height, void *out,

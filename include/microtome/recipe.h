@@ -3,7 +3,7 @@
 #ifndef MICROTOME_RECIPE_H
 #define MICROTOME_RECIPE_H
 
-#include <microtome/case.h>
+#include <microtome/grid.h>
 
 G_BEGIN_DECLS
 
@@ -12,12 +12,14 @@ typedef struct mt_recipe {
     char         *modality;         /* [input] modality; NULL: what the case says */
     mt_plane_axis plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
     char         *mask_method;      /* [mask] method; NULL: the default of the case's kind */
-    double        min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; 0.5 when absent */
+    double        min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; negative: mt_recipe_min_share */
     char         *stain_method;     /* [stain] method: "macenko", "reinhard"; NULL: colours as they are */
     char         *stain_target;     /* [stain] target: path of a picture; NULL: the default */
     double        mpp;              /* [grid] mpp: wanted µm/px, 0 = level 0 as it is; negative: the card's */
     int           tile_px;          /* [grid] tile; 0: the card's */
     double        overlap;          /* [grid] overlap, share of an edge, [0, 1) */
+    mt_compat     compat;           /* [grid] compat=trident|clam: that tool's tiles */
+    int           patch_level;      /* [grid] patch_level, for clam; negative: by mpp */
     char         *encoder;          /* [encoder] model: path or "builtin:demo"; NULL: none */
     int           batch;            /* [encoder] batch; 0: the card's */
     char         *precision;        /* [encoder] precision: "fp32", "bf16", "int8"; NULL or "auto": mt_encoder_auto_precision */
@@ -39,6 +41,10 @@ MT_PUBLIC void       mt_recipe_free(mt_recipe *recipe);
 MT_PUBLIC mt_recipe *mt_recipe_load(const char *path, GError **error);
 /* "METHOD[:IMAGE]", as --stain takes it: "none", "macenko", "reinhard:target.png".  MT_ERROR_USAGE for another method. */
 MT_PUBLIC bool mt_recipe_set_stain(mt_recipe *recipe, const char *text, GError **error);
+/* The smallest share of mask in a tile: the recipe's, else 0.5, with compat=trident 0 as there. */
+MT_PUBLIC double mt_recipe_min_share(const mt_recipe *recipe);
+/* The mask's method: the recipe's, else with compat=clam "clam:default"; NULL: the default of the case's kind. */
+MT_PUBLIC const char *mt_recipe_mask_method(const mt_recipe *recipe);
 /* As JSON and back, for worker processes.  Free with g_free. */
 MT_PUBLIC char      *mt_recipe_to_json(const mt_recipe *recipe);
 MT_PUBLIC mt_recipe *mt_recipe_from_json(const char *json, GError **error);

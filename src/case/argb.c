@@ -22,3 +22,15 @@ void mt_argb_over_white(const uint32_t *argb, int64_t width, int64_t height, uin
     for (int64_t row = 0; row < height; row++)
         row_over_white(argb + row * width, width, rgb + (size_t)row * row_bytes);
 }
+
+void mt_argb_drop_alpha(const uint32_t *argb, int64_t n, uint8_t *rgb)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t alpha = argb[i] >> 24;
+
+        for (int k = 0; k < 3; k++) {
+            uint32_t sample = (argb[i] >> (16 - 8 * k)) & 0xff;
+            rgb[3 * i + k] = (uint8_t)(alpha == 255 ? sample : alpha == 0 ? 0 : 255 * sample / alpha);
+        }
+    }
+}

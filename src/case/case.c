@@ -363,6 +363,56 @@ bool mt_case_read_once(mt_case *c, int64_t plane, int level, int64_t x, int64_t 
     return read_rect(c, plane, level, &(mt_rect){x, y, width, height}, true, out, error);
 }
 
+/* What lies outside the level: transparent to OpenSlide, and black once alpha is dropped. */
+static void blacken_outside(const mt_level *level, const mt_rect *rect, uint8_t *rgb)
+{
+    int64_t left = CLAMP(-rect->x, 0, rect->width), right = CLAMP(level->width - rect->x, left, rect->width);
+
+    for (int64_t i = 0; i < rect->height; i++) {
+        uint8_t *row = rgb + 3 * (size_t)i * (size_t)rect->width;
+        bool     outside = rect->y + i < 0 || rect->y + i >= level->height;
+        memset(row, 0, 3 * (size_t)(outside ? rect->width : left));
+        if (!outside)
+            memset(row + 3 * right, 0, 3 * (size_t)(rect->width - right));
+    }
+}
+
+/* The nearest stored pixels. */
+static bool read_nearest(mt_case *c, int level, mt_rect rect, uint8_t *rgb, GError **error)
+{
+    const mt_level *l = mt_case_level(c, level);
+    double          downsample = (l->downsample_x + l->downsample_y) / 2; /* as OpenSlide takes it */
+
+    rect.x = (int64_t)floor((double)rect.x / downsample + 0.5);
+    rect.y = (int64_t)floor((double)rect.y / downsample + 0.5);
+    if (!read_rect(c, 0, level, &rect, false, rgb, error))
+        return false;
+    blacken_outside(l, &rect, rgb);
+    return true;
+}
+
+bool mt_case_read_region(mt_case *c, int level, int64_t x0, int64_t y0, int64_t width, int64_t height, void *out, GError **error)
+{
+    const mt_source_class *backend = c->source->backend;
+    mt_rect                rect = {x0, y0, width, height};
+
+    if (!check_rect(c, 0, level, &rect, error))
+        return false;
+    if (c->source->dtype != MT_U8 || c->source->channels != 3) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "read %s as OpenSlide does: only 8-bit colour can be", c->path);
+        return false;
+    }
+    if (backend->read_region == NULL)
+        return read_nearest(c, level, rect, out, error);
+    if (backend->read_region(c->source, level, &rect, out, error))
+        return true;
+    g_prefix_error(error,
+                   "read %s: level %d, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels at (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT
+                   ") of level 0: ",
+                   c->path, level, width, height, x0, y0);
+    return false;
+}
+
 bool mt_case_read_ahead(mt_case *c, int64_t plane, int level, int64_t x, int64_t y, int64_t width, int64_t height)
 {
     mt_rect wanted = {x, y, width, height};

@@ -26,6 +26,9 @@ typedef struct mt_source_class {
      * Called from many threads, as the two below. */
     bool (*read)(mt_source *source, int64_t plane, int level, const mt_rect *rect, bool once, uint8_t *out, size_t row_bytes,
                  GError **error);
+    /* openslide_read_region itself, transparent pixels black: rect->x and rect->y are level-0 pixels, the size is the level's.
+     * NULL: the backend has no such reading of its own. */
+    bool (*read_region)(mt_source *source, int level, const mt_rect *rect, uint8_t *out, GError **error);
     /* The rectangle will be read soon; false: enough is on its way, say it again later.  NULL: nothing to gain. */
     bool (*ahead)(mt_source *source, int64_t plane, int level, const mt_rect *rect);
     /* NULL: nothing is counted. */

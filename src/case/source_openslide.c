@@ -208,12 +208,12 @@ static mt_source *slide_open(const char *path, const mt_case_options *options, G
     return NULL;
 }
 
-static bool read_with(openslide_t *handle, double downsample, int level, const mt_rect *rect, uint32_t *argb)
+/* The address is rect->x * unit. */
+static bool read_with(openslide_t *handle, double unit, int level, const mt_rect *rect, uint32_t *argb)
 {
     if (handle == NULL)
         return false;
-    openslide_read_region(handle, argb, llround((double)rect->x * downsample), llround((double)rect->y * downsample), level, rect->width,
-                          rect->height);
+    openslide_read_region(handle, argb, llround((double)rect->x * unit), llround((double)rect->y * unit), level, rect->width, rect->height);
     return openslide_get_error(handle) == NULL;
 }
 
@@ -228,13 +228,13 @@ static bool revive(slide *s, GError **error)
 }
 
 /* With no other reader: an error is then this rectangle's own, not that of a neighbour who killed the shared handle. */
-static bool read_alone(slide *s, int level, const mt_rect *rect, uint32_t *argb, GError **error)
+static bool read_alone(slide *s, double unit, int level, const mt_rect *rect, uint32_t *argb, GError **error)
 {
     bool ok = false;
 
     pthread_rwlock_wrlock(&s->lock);
     if (revive(s, error)) {
-        ok = read_with(s->handle, s->downsample[level], level, rect, argb);
+        ok = read_with(s->handle, unit, level, rect, argb);
         if (!ok) {
             g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, openslide_get_error(s->handle));
             revive(s, NULL);
@@ -244,12 +244,12 @@ static bool read_alone(slide *s, int level, const mt_rect *rect, uint32_t *argb,
     return ok;
 }
 
-static bool read_band(slide *s, int level, const mt_rect *rect, uint32_t *argb, GError **error)
+static bool read_band(slide *s, double unit, int level, const mt_rect *rect, uint32_t *argb, GError **error)
 {
     pthread_rwlock_rdlock(&s->lock);
-    bool ok = read_with(s->handle, s->downsample[level], level, rect, argb);
+    bool ok = read_with(s->handle, unit, level, rect, argb);
     pthread_rwlock_unlock(&s->lock);
-    return ok || read_alone(s, level, rect, argb, error);
+    return ok || read_alone(s, unit, level, rect, argb, error);
 }
 
 /* Aperio's levels have no holes: where a stored tile is missing OpenSlide paints another level's pixels, or, without one, nothing
@@ -278,7 +278,7 @@ static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rec
     for (int64_t row = 0; row < rect->height; row += band_rows) {
         mt_rect band = {rect->x, rect->y + row, rect->width, MIN(band_rows, rect->height - row)};
 
-        bool ok = read_band(s, level, &band, argb, error);
+        bool ok = read_band(s, s->downsample[level], level, &band, argb, error);
         if (ok && has_hole(s, level, &band, argb)) {
             g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "a stored tile is missing");
             ok = false;
@@ -293,4 +293,17 @@ static bool slide_read(mt_source *source, int64_t plane, int level, const mt_rec
     return true;
 }
 
-const mt_source_class mt_source_openslide = {.name = "openslide", .open = slide_open, .read = slide_read, .close = slide_close};
+static bool slide_read_region(mt_source *source, int level, const mt_rect *rect, uint8_t *out, GError **error)
+{
+    slide    *s = (slide *)source;
+    uint32_t *argb = mt_alloc(rect->width * rect->height, sizeof *argb, error);
+    bool      ok = argb != NULL && read_band(s, 1, level, rect, argb, error);
+
+    if (ok)
+        mt_argb_drop_alpha(argb, rect->width * rect->height, out);
+    mt_free(argb);
+    return ok;
+}
+
+const mt_source_class mt_source_openslide = {
+    .name = "openslide", .open = slide_open, .read = slide_read, .read_region = slide_read_region, .close = slide_close};

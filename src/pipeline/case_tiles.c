@@ -1,20 +1,50 @@
 #include "src/pipeline/case_tiles.h"
 
 #include "src/case/intensity.h"
+#include "src/pipeline/compat.h"
 #include "tiling/stain_sample.h"
 
 #include <string.h>
 
-mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error)
+static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char *backend, GError **error)
 {
     mt_case_options options = {.mpp_x = job->mpp_x,
                                .mpp_y = job->mpp_y,
                                .mpp_source = job->mpp_source,
-                               .backend = recipe->backend,
+                               .backend = backend,
                                .modality = recipe->modality,
                                .plane_axis = recipe->plane_axis};
 
     return mt_case_open(job->path, &options, error);
+}
+
+mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error)
+{
+    return open_with(recipe, job, recipe->backend, error);
+}
+
+mt_case *mt_pipeline_open_compat(const mt_recipe *recipe, const mt_contract *contract, const mt_job *job, bool *degraded, GError **error)
+{
+    g_autoptr(mt_case) c = mt_pipeline_open_case(recipe, job, error);
+    bool on_pixels;
+
+    if (c == NULL || !mt_compat_check_case(contract, c, degraded, &on_pixels, error))
+        return NULL;
+    if (on_pixels || recipe->backend != NULL)
+        return g_steal_pointer(&c);
+    mt_case *slide = open_with(recipe, job, "openslide", NULL);
+    return slide != NULL ? slide : g_steal_pointer(&c); /* what OpenSlide cannot open, neither tool reads with it */
+}
+
+mt_grid_params mt_pipeline_grid_params(const mt_recipe *recipe, const mt_contract *contract)
+{
+    return (mt_grid_params){.tile_px = contract->tile_px,
+                            .mpp = contract->mpp,
+                            .overlap = contract->overlap,
+                            .min_share = mt_recipe_min_share(recipe),
+                            .whole_plane = contract->whole_plane,
+                            .compat = contract->compat,
+                            .patch_level = contract->patch_level};
 }
 
 static bool wants_intensity(const mt_card *card)
@@ -36,19 +66,17 @@ static bool check_value_rule(const mt_case *c, const mt_card *card, const mt_job
 bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, const mt_card *card, const mt_job *job,
                         GError **error)
 {
-    tiles->c = mt_pipeline_open_case(recipe, job, error);
+    tiles->off_contract = contract->off;
+    tiles->c = contract->compat != MT_COMPAT_NONE ? mt_pipeline_open_compat(recipe, contract, job, &tiles->off_contract, error)
+                                                  : mt_pipeline_open_case(recipe, job, error);
     return tiles->c != NULL && check_value_rule(tiles->c, card, job, error) &&
-           mt_contract_check_case(contract, tiles->c, &tiles->off_contract, error);
+           (contract->compat != MT_COMPAT_NONE || mt_contract_check_case(contract, tiles->c, &tiles->off_contract, error));
 }
 
 bool mt_case_tiles_lay(mt_case_tiles *tiles, mt_masker *masker, const char *id, const mt_recipe *recipe, const mt_contract *contract,
                        GError **error)
 {
-    mt_grid_params params = {.tile_px = contract->tile_px,
-                             .mpp = contract->mpp,
-                             .overlap = contract->overlap,
-                             .min_share = recipe->min_share,
-                             .whole_plane = contract->whole_plane};
+    mt_grid_params params = mt_pipeline_grid_params(recipe, contract);
 
     tiles->mask = mt_masker_run(masker, tiles->c, id, error);
     if (tiles->mask == NULL)

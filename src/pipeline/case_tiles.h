@@ -19,6 +19,11 @@ typedef struct mt_case_tiles {
 
 /* Open the job's case as the recipe wants it. */
 mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error);
+/* The same against a contract with compat: through OpenSlide where tiles would lie between the pixels of a level, which OpenSlide then
+ * interpolates, unless the recipe names a backend. */
+mt_case *mt_pipeline_open_compat(const mt_recipe *recipe, const mt_contract *contract, const mt_job *job, bool *degraded, GError **error);
+
+mt_grid_params mt_pipeline_grid_params(const mt_recipe *recipe, const mt_contract *contract);
 
 /* First step: open the case and hold it against the contract.  tiles is zeroed by the caller, and cleared by it also after a
  * failure. */

@@ -1,10 +1,9 @@
 #include "src/pipeline/contract.h"
 
+#include "src/pipeline/compat.h"
+
 #include <math.h>
 #include <string.h>
-
-#define MPP_TOLERANCE 0.02    /* share by which a wanted µm/px may differ from the card's */
-#define COARSE_TOLERANCE 0.10 /* share by which a case may be coarser than wanted */
 
 void mt_contract_clear(mt_contract *contract)
 {
@@ -13,13 +12,13 @@ void mt_contract_clear(mt_contract *contract)
 
 static bool resolve_mpp(const mt_recipe *recipe, const mt_card *card, mt_contract *contract, GError **error)
 {
-    if (recipe->mpp < 0 && card->mpp <= 0) {
+    if (recipe->mpp < 0 && card->mpp <= 0 && recipe->compat != MT_COMPAT_CLAM) { /* CLAM thinks in levels */
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
                     "prepare encoder '%s': neither its card nor the command names a µm/px: give --mpp (0 = level 0 as it is)", card->name);
         return false;
     }
-    contract->mpp = recipe->mpp < 0 ? card->mpp : recipe->mpp;
-    if (card->mpp <= 0 || contract->mpp <= 0 || fabs(contract->mpp / card->mpp - 1) <= MPP_TOLERANCE)
+    contract->mpp = recipe->mpp < 0 ? MAX(card->mpp, 0) : recipe->mpp;
+    if (card->mpp <= 0 || contract->mpp <= 0 || fabs(contract->mpp / card->mpp - 1) <= MT_MPP_TOLERANCE)
         return true;
     contract->off = true;
     if (!contract->off_allowed)
@@ -48,14 +47,18 @@ bool mt_contract_resolve(const mt_recipe *recipe, const mt_card *card, mt_contra
 {
     *contract = (mt_contract){.overlap = recipe->overlap,
                               .whole_plane = card->fit != MT_FIT_TILES,
+                              .compat = recipe->compat,
+                              .patch_level = recipe->patch_level,
                               .off_allowed = recipe->off_contract,
                               .card_mpp = card->mpp,
                               .encoder = g_strdup(card->name)};
+    if (!mt_compat_check(recipe, error))
+        return false;
     if (contract->whole_plane) {
         contract->tile_px = card->size_px;
-        if (recipe->tile_px > 0 || recipe->overlap > 0 || recipe->mpp >= 0) {
+        if (recipe->tile_px > 0 || recipe->overlap > 0 || recipe->mpp >= 0 || recipe->compat != MT_COMPAT_NONE) {
             g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
-                        "prepare encoder '%s': its card reads whole planes: leave --mpp, --tile and --overlap out", card->name);
+                        "prepare encoder '%s': its card reads whole planes: leave --mpp, --tile, --overlap and --compat out", card->name);
             return false;
         }
         return true;
@@ -158,8 +161,8 @@ bool mt_contract_check_case(const mt_contract *contract, const mt_case *c, bool 
         return true;
     if (!known && contract->mpp > 0)
         return true; /* the grid refuses it, with the reason */
-    bool fits = contract->mpp > 0 ? fmax(x, y) <= wanted * (1 + COARSE_TOLERANCE)
-                                  : known && fabs(x / wanted - 1) <= MPP_TOLERANCE && fabs(y / wanted - 1) <= MPP_TOLERANCE;
+    bool fits = contract->mpp > 0 ? fmax(x, y) <= wanted * (1 + MT_COARSE_TOLERANCE)
+                                  : known && fabs(x / wanted - 1) <= MT_MPP_TOLERANCE && fabs(y / wanted - 1) <= MT_MPP_TOLERANCE;
     if (fits)
         return true;
     *degraded = true;

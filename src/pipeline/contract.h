@@ -5,10 +5,15 @@
 #include <microtome/encoder.h>
 #include <microtome/recipe.h>
 
+#define MT_MPP_TOLERANCE 0.02    /* share by which a wanted µm/px may differ from the card's */
+#define MT_COARSE_TOLERANCE 0.10 /* share by which a case may be coarser than wanted */
+
 typedef struct mt_contract {
     int          tile_px; /* edge of the tile that is read */
     double       mpp;     /* wanted µm/px; 0: level 0 as it is */
     double       overlap;
+    mt_compat    compat;
+    int          patch_level;
     bool         whole_plane; /* the card's fit is not tiles */
     bool         off;         /* the recipe left the card */
     bool         off_allowed;

@@ -1,5 +1,6 @@
 /* Cutting a case into pictures: the grid without an encoder. */
 #include "src/base/publish.h"
+#include "src/pipeline/compat.h"
 #include "src/pipeline/cut_team.h"
 #include "src/pipeline/grid_store.h"
 #include "src/result/prediction.h"
@@ -8,9 +9,18 @@
 
 static bool open_tiles(mt_cut *cut, GError **error)
 {
-    const mt_contract wanted = {.tile_px = cut->recipe->tile_px, .mpp = MAX(cut->recipe->mpp, 0), .overlap = cut->recipe->overlap};
+    const mt_contract wanted = {.tile_px = cut->recipe->tile_px,
+                                .mpp = MAX(cut->recipe->mpp, 0),
+                                .overlap = cut->recipe->overlap,
+                                .compat = cut->recipe->compat,
+                                .patch_level = cut->recipe->patch_level,
+                                .off_allowed = cut->recipe->off_contract};
 
-    cut->tiles.c = mt_pipeline_open_case(cut->recipe, cut->job, error);
+    if (!mt_compat_check(cut->recipe, error))
+        return false;
+    cut->tiles.c = cut->recipe->compat != MT_COMPAT_NONE
+                       ? mt_pipeline_open_compat(cut->recipe, &wanted, cut->job, &cut->tiles.off_contract, error)
+                       : mt_pipeline_open_case(cut->recipe, cut->job, error);
     if (cut->tiles.c == NULL)
         return false;
     if (!mt_picture_check(&cut->options->picture, mt_case_dtype(cut->tiles.c), error)) {

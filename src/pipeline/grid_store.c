@@ -21,6 +21,28 @@ static mt_tensor *coords_of(const mt_grid *grid, bool volume, GError **error)
     return g_steal_pointer(&coords);
 }
 
+/* Another tool's own numbers; downsample and size: room for two each. */
+static void add_tool(mt_coords_info *info, const mt_grid *grid, const mt_case *c, double *downsample, int64_t *size)
+{
+    const mt_grid_tool *tool = mt_grid_get_tool(grid);
+
+    if (tool == NULL)
+        return;
+    const mt_level *level = mt_case_level(c, tool->level);
+    info->compat = mt_compat_name(mt_grid_get_params(grid)->compat);
+    info->patch_size_level0 = tool->patch_size_level0;
+    info->level0_magnification = tool->level0_magnification;
+    info->target_magnification = tool->target_magnification;
+    if (mt_grid_get_params(grid)->compat != MT_COMPAT_CLAM)
+        return;
+    downsample[0] = level->downsample_x;
+    downsample[1] = level->downsample_y;
+    size[0] = level->width;
+    size[1] = level->height;
+    info->downsample = downsample;
+    info->level_size = size;
+}
+
 bool mt_grid_store(const mt_grid *grid, const mt_case *c, const char *id, mt_store *store, GError **error)
 {
     const mt_grid_params *params = mt_grid_get_params(grid);
@@ -39,6 +61,9 @@ bool mt_grid_store(const mt_grid *grid, const mt_case *c, const char *id, mt_sto
 
     if (coords == NULL)
         return false;
+    double  downsample[2];
+    int64_t size[2];
+    add_tool(&info, grid, c, downsample, size);
     mt_grid_tile_level0(grid, &info.tile_level0[0], &info.tile_level0[1]);
     mt_case_mpp(c, &info.mpp_x, &info.mpp_y);
     return mt_schema_write_coords(store, &info, coords, error);

@@ -68,7 +68,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    p->masker = mt_masker_new(recipe->mask_method, error);
+    p->masker = mt_masker_new(mt_recipe_mask_method(recipe), error);
     if (p->masker == NULL)
         return NULL;
     if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))

@@ -20,6 +20,8 @@ static const mt_key KEYS[] = {
     {"grid", "mpp"},
     {"grid", "tile"},
     {"grid", "overlap"},
+    {"grid", "compat"},
+    {"grid", "patch_level"},
     {"encoder", "model"},
     {"encoder", "batch"},
     {"encoder", "precision"},
@@ -38,7 +40,8 @@ mt_recipe *mt_recipe_new(void)
 {
     mt_recipe *recipe = g_new0(mt_recipe, 1);
 
-    recipe->min_share = 0.5;
+    recipe->min_share = -1;
+    recipe->patch_level = -1;
     recipe->mpp = -1;
     recipe->threshold = NAN;
     recipe->degraded_invalid = 0.01;
@@ -180,6 +183,18 @@ static bool read_precision(GKeyFile *file, const char *path, char **precision, G
     return false;
 }
 
+static bool read_compat(GKeyFile *file, const char *path, mt_compat *compat, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!mt_key_file_string(file, path, "grid", "compat", &text, error))
+        return false;
+    if (text == NULL || mt_compat_parse(text, compat))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [grid] compat=%s: trident or clam is wanted", path, text);
+    return false;
+}
+
 static bool read_threshold(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
 {
     g_auto(GStrv) names = g_key_file_get_keys(file, "thresholds", NULL, NULL);
@@ -212,7 +227,8 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) && read_stain(file, path, r, error) &&
            mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&
            mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&
-           mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) &&
+           mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) && read_compat(file, path, &r->compat, error) &&
+           mt_key_file_int(file, path, "grid", "patch_level", 0, 63, &r->patch_level, error) &&
            read_model(file, path, "encoder", &r->encoder, error) &&
            mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
            read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
@@ -231,6 +247,16 @@ mt_recipe *mt_recipe_load(const char *path, GError **error)
     return read_keys(file, path, recipe, error) ? g_steal_pointer(&recipe) : NULL;
 }
 
+double mt_recipe_min_share(const mt_recipe *recipe)
+{
+    return recipe->min_share >= 0 ? recipe->min_share : recipe->compat == MT_COMPAT_TRIDENT ? 0 : 0.5;
+}
+
+const char *mt_recipe_mask_method(const mt_recipe *recipe)
+{
+    return recipe->mask_method != NULL ? recipe->mask_method : recipe->compat == MT_COMPAT_CLAM ? "clam:default" : NULL;
+}
+
 static void put_string(json_t *object, const char *key, const char *value)
 {
     if (value != NULL)
@@ -239,9 +265,10 @@ static void put_string(json_t *object, const char *key, const char *value)
 
 char *mt_recipe_to_json(const mt_recipe *r)
 {
-    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i s:f s:f}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px,
+    json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i s:f s:f s:i s:i}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px,
                           "overlap", r->overlap, "batch", r->batch, "off_contract", r->off_contract, "plane_axis", (int)r->plane_axis,
-                          "degraded_invalid", r->degraded_invalid, "withheld_invalid", r->withheld_invalid);
+                          "degraded_invalid", r->degraded_invalid, "withheld_invalid", r->withheld_invalid, "compat", (int)r->compat,
+                          "patch_level", r->patch_level);
 
     put_string(o, "path", r->path);
     put_string(o, "modality", r->modality);
@@ -279,17 +306,19 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     json_error_t where;
     json_t      *o = json_loads(json, JSON_REJECT_DUPLICATES, &where);
     g_autoptr(mt_recipe) r = mt_recipe_new();
-    int off_contract = 0, axis = 0;
+    int off_contract = 0, axis = 0, compat = 0;
 
-    if (o == NULL || json_unpack(o, "{s:F s:F s:i s:F s:i s:b s:i s:F s:F}", "min_share", &r->min_share, "mpp", &r->mpp, "tile_px",
+    if (o == NULL || json_unpack(o, "{s:F s:F s:i s:F s:i s:b s:i s:F s:F s?i s?i}", "min_share", &r->min_share, "mpp", &r->mpp, "tile_px",
                                  &r->tile_px, "overlap", &r->overlap, "batch", &r->batch, "off_contract", &off_contract, "plane_axis",
-                                 &axis, "degraded_invalid", &r->degraded_invalid, "withheld_invalid", &r->withheld_invalid) != 0) {
+                                 &axis, "degraded_invalid", &r->degraded_invalid, "withheld_invalid", &r->withheld_invalid, "compat",
+                                 &compat, "patch_level", &r->patch_level) != 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "read a recipe from JSON: not one of ours");
         json_decref(o);
         return NULL;
     }
     r->off_contract = off_contract;
     r->plane_axis = (mt_plane_axis)axis;
+    r->compat = (mt_compat)compat;
     r->path = take_string(o, "path");
     r->modality = take_string(o, "modality");
     r->mask_method = take_string(o, "mask_method");

@@ -72,7 +72,8 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     mt_card_text_put(text, "plane_axis", mt_plane_axes[recipe->plane_axis]);
     mt_card_text_put(text, "backend", recipe->backend);
     g_string_append_printf(text, "\n[mask]\n%s", mask);
-    put_number(text, "min_share", recipe->min_share);
+    if (recipe->compat != MT_COMPAT_CLAM)
+        put_number(text, "min_share", mt_recipe_min_share(recipe));
     if (stain != NULL)
         mt_resolved_put_stain(text, stain);
     g_string_append(text, "\n[grid]\n");
@@ -80,6 +81,9 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
         put_number(text, "mpp", contract->mpp);
         g_string_append_printf(text, "tile=%d\n", contract->tile_px);
         put_number(text, "overlap", contract->overlap);
+        mt_card_text_put(text, "compat", mt_compat_name(recipe->compat));
+        if (recipe->patch_level >= 0)
+            g_string_append_printf(text, "patch_level=%d\n", recipe->patch_level);
     }
     g_string_append(text, "\n[quality]\n");
     put_number(text, "degraded_invalid", recipe->degraded_invalid);

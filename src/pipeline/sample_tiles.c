@@ -32,7 +32,7 @@ static bool open_sampler(sampler *s, int64_t n, GError **error)
 
     if (!mt_contract_resolve(s->recipe, card, &s->contract, error) || !mt_pipeline_load_stain(s->recipe, &s->stain, error))
         return false;
-    s->masker = mt_masker_new(s->recipe->mask_method, error);
+    s->masker = mt_masker_new(mt_recipe_mask_method(s->recipe), error);
     if (s->masker == NULL)
         return false;
     s->preprocess = mt_preprocess_new(card);

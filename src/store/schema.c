@@ -13,6 +13,8 @@ int64_t mt_schema_level0_magnification(const mt_coords_info *info)
     } powers[] = {{0.16, 80}, {0.2, 60}, {0.3, 40}, {0.6, 20}, {1.2, 10}, {2.4, 5}};
     double mpp = floor(info->mpp_x * 1e4 + 0.5) / 1e4;
 
+    if (info->level0_magnification > 0)
+        return (int64_t)info->level0_magnification;
     if (info->objective_power >= 0.5)
         return (int64_t)floor(info->objective_power + 0.5);
     for (size_t i = 0; mpp > 0 && i < G_N_ELEMENTS(powers); i++)
@@ -26,6 +28,8 @@ double mt_schema_target_magnification(const mt_coords_info *info)
     double power = info->target_mpp > 0 ? 10 / info->target_mpp : (double)mt_schema_level0_magnification(info);
     double whole = floor(power + 0.5);
 
+    if (info->target_magnification > 0)
+        return info->target_magnification;
     return whole >= 1 && fabs(power - whole) <= 0.02 * whole ? whole : floor(power * 100 + 0.5) / 100;
 }
 
@@ -55,19 +59,34 @@ static bool write_spacing(mt_store *store, const mt_coords_info *info, GError **
            mt_store_attr_string(store, MT_OBJECT_COORDS, MT_ATTR_MPP_SOURCE, info->mpp_source, error);
 }
 
+/* What only another tool's tiles have. */
+static bool write_tool(mt_store *store, const mt_coords_info *info, GError **error)
+{
+    if (info->compat == NULL)
+        return true;
+    if (!mt_store_attr_string(store, MT_OBJECT_COORDS, MT_ATTR_COMPAT, info->compat, error))
+        return false;
+    return info->downsample == NULL ||
+           (mt_store_attr_double(store, MT_OBJECT_COORDS, MT_ATTR_DOWNSAMPLE, info->downsample, 2, error) &&
+            mt_store_attr_int(store, MT_OBJECT_COORDS, MT_ATTR_LEVEL_DIM, info->level_size, 2, error) &&
+            mt_store_attr_int(store, MT_OBJECT_COORDS, MT_ATTR_DOWNSAMPLED_LEVEL_DIM, info->level_size, 2, error));
+}
+
 bool mt_schema_write_coords(mt_store *store, const mt_coords_info *info, const mt_tensor *coords, GError **error)
 {
     int64_t overlap_px = (int64_t)floor(info->overlap * (double)info->patch_size + 0.5);
+    int64_t edge_level0 = info->patch_size_level0 > 0 ? info->patch_size_level0 : (int64_t)floor(info->tile_level0[0] + 0.5);
 
     return mt_store_write(store, MT_OBJECT_COORDS, coords, error) &&
            mt_store_attr_string(store, MT_OBJECT_COORDS, MT_ATTR_NAME, info->name, error) &&
            write_int(store, MT_ATTR_PATCH_SIZE, info->patch_size, error) &&
            write_int(store, MT_ATTR_PATCH_LEVEL, info->patch_level, error) &&
-           write_int(store, MT_ATTR_PATCH_SIZE_LEVEL0, (int64_t)floor(info->tile_level0[0] + 0.5), error) &&
+           write_int(store, MT_ATTR_PATCH_SIZE_LEVEL0, edge_level0, error) &&
            mt_store_attr_double(store, MT_OBJECT_COORDS, MT_ATTR_TILE_LEVEL0, info->tile_level0, 2, error) &&
            write_int(store, MT_ATTR_PATCH_DEPTH, info->patch_depth, error) && write_int(store, MT_ATTR_OVERLAP, overlap_px, error) &&
            write_magnification(store, info, error) && write_int(store, MT_ATTR_LEVEL0_WIDTH, info->level0_width, error) &&
-           write_int(store, MT_ATTR_LEVEL0_HEIGHT, info->level0_height, error) && write_spacing(store, info, error);
+           write_int(store, MT_ATTR_LEVEL0_HEIGHT, info->level0_height, error) && write_spacing(store, info, error) &&
+           write_tool(store, info, error);
 }
 
 bool mt_schema_grow_features(mt_store *store, mt_dtype dtype, int64_t dim, int64_t rows, const char *encoder, const char *encoder_sha256,

@@ -51,6 +51,10 @@
 #define MT_ATTR_MPP_Y "mpp_y"
 #define MT_ATTR_TARGET_MPP "target_mpp" /* float64: wanted µm/px, 0: level 0 as it is */
 #define MT_ATTR_MPP_SOURCE "mpp_source"
+#define MT_ATTR_COMPAT "compat"         /* "trident", "clam": whose tiles these are; absent: our own */
+#define MT_ATTR_DOWNSAMPLE "downsample" /* with clam: float64[2] of patch_level, and its size twice, as CLAM writes them */
+#define MT_ATTR_LEVEL_DIM "level_dim"
+#define MT_ATTR_DOWNSAMPLED_LEVEL_DIM "downsampled_level_dim"
 #define MT_ATTR_ENCODER "encoder"
 #define MT_ATTR_ENCODER_SHA256 "encoder_sha256"
 #define MT_ATTR_PRECISION "precision"
@@ -69,11 +73,17 @@ typedef struct mt_coords_info {
     double      mpp_x, mpp_y, target_mpp;
     const char *mpp_source;
     double      objective_power; /* 0: unknown */
+    /* what another tool makes of it; NULL and 0: our own tiles */
+    const char    *compat;
+    int64_t        patch_size_level0;
+    double         level0_magnification, target_magnification;
+    const double  *downsample; /* 2 */
+    const int64_t *level_size; /* 2 */
 } mt_coords_info;
 
-/* Objective power where known, else the power that TRIDENT gives to that µm/px (0.25 -> 40, 0.5 -> 20); 0: unknown. */
+/* The tool's; else objective power where known, else the power that TRIDENT gives to that µm/px (0.25 -> 40, 0.5 -> 20); 0: unknown. */
 int64_t mt_schema_level0_magnification(const mt_coords_info *info);
-/* 10 / target_mpp, whole where it is within 2 % of a whole number, else two decimals; 0: unknown. */
+/* The tool's; else 10 / target_mpp, whole where it is within 2 % of a whole number, else two decimals; 0: unknown. */
 double mt_schema_target_magnification(const mt_coords_info *info);
 
 bool mt_schema_write_coords(mt_store *store, const mt_coords_info *info, const mt_tensor *coords, GError **error);

@@ -21,7 +21,7 @@ static void test_load(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_recipe) r =
         load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[stain]\nmethod=macenko\ntarget=t.png\n[grid]\nmpp=0."
-             "5\ntile=256\noverlap=0.25\n"
+             "5\ntile=256\noverlap=0.25\ncompat=clam\npatch_level=1\n"
              "[encoder]\nmodel=models/e.onnx\nprecision=bf16\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n"
              "[quality]\ndegraded_invalid=0.02\nwithheld_invalid=0.25\n",
              &path, &error);
@@ -41,6 +41,7 @@ static void test_load(void)
     g_autoptr(mt_recipe) copy = mt_recipe_from_json(json, &error);
     again = mt_recipe_to_json(copy);
     g_assert_cmpstr(json, ==, again);
+    g_assert_true(copy->compat == MT_COMPAT_CLAM && copy->patch_level == 1);
 }
 
 static void test_refusals(void)
@@ -57,6 +58,7 @@ static void test_refusals(void)
         {"[encoder]\nprecision=fp16\n", "read %s: [encoder] precision=fp16: fp32, bf16, int8 or auto is wanted"},
         {"[quality]\nwithheld_invalid=1.5\n", "read %s: [quality] withheld_invalid=1.5: a number from 0 to 1 is wanted"},
         {"[quality]\nwithheld_invalid=0.001\n", "read %s: [quality] withheld_invalid=0.001 is below degraded_invalid=0.01"},
+        {"[grid]\ncompat=stamp\n", "read %s: [grid] compat=stamp: trident or clam is wanted"},
         {"[grid]\nmpp=-1\n", "read %s: [grid] mpp=-1: a number from 0 to 1000 is wanted"}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
