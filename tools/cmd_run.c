@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 typedef struct run_options {
-    char    *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision, *compat, *copy_to, *copy_folder;
+    char    *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision, *compat, *copy_to, *copy_folder, *memory;
     uint64_t copy_bytes;
     double   mpp, overlap, min_share;
     int      tile, patch_level, threads, workers;
-    bool     off_contract, json;
+    bool     off_contract, json, approximate;
 } run_options;
 
 static volatile int stop_asked; /* set by the signal handler */
@@ -33,7 +33,7 @@ static void on_stop(int signal_number)
 
 static bool parse(run_options *o, int *argc, char ***argv)
 {
-    gboolean     off_contract = FALSE, json = FALSE;
+    gboolean     off_contract = FALSE, json = FALSE, approximate = FALSE;
     GOptionEntry entries[] = {
         {"recipe", 'r', 0, G_OPTION_ARG_FILENAME, &o->recipe, "key file that names encoder, head, grid and thresholds", "RECIPE"},
         {"encoder", 'e', 0, G_OPTION_ARG_FILENAME, &o->encoder, "model with its card beside it, or builtin:demo", "ENCODER.onnx"},
@@ -51,6 +51,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "F"},
         {"compat", 0, 0, G_OPTION_ARG_STRING, &o->compat, "trident or clam: that tool's tiles, coordinate for coordinate", "TOOL"},
         {"patch-level", 0, 0, G_OPTION_ARG_INT, &o->patch_level, "with --compat clam: level to read (default: by µm/px)", "N"},
+        {"approximate", 0, 0, G_OPTION_ARG_NONE, &approximate,
+         "read coarse µm/px of JPEG slides by cutting in the DCT domain: faster, not exact", NULL},
         {"off-contract", 0, 0, G_OPTION_ARG_NONE, &off_contract,
          "read although µm/px, tile or precision leave the card; results are degraded", NULL},
         {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, "fp32, bf16, int8 or auto: the fastest verified one (default auto)", "P"},
@@ -59,6 +61,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"copy-to", 0, 0, G_OPTION_ARG_FILENAME, &o->copy_to,
          "copy each case to a local folder before it is opened, the copies holding SIZE at most (as 20G; default half of what is free)",
          "DIR[:SIZE]"},
+        {"memory", 0, 0, G_OPTION_ARG_STRING, &o->memory, "what all workers may use for tiles in memory, as 4G or 800M", "SIZE"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips or nifti (default: what fits the file)", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
@@ -67,6 +70,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
     if (!mt_command_parse(&mt_command_run, entries, argc, argv))
         return false;
     o->off_contract = off_contract;
+    o->approximate = approximate;
     o->json = json;
     return true;
 }
@@ -120,6 +124,10 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     recipe->tile_px = o->tile == -1 ? recipe->tile_px : o->tile;
     recipe->patch_level = o->patch_level == -1 ? recipe->patch_level : o->patch_level;
     recipe->off_contract = o->off_contract;
+    recipe->approximate |= o->approximate;
+    if (o->memory != NULL && !mt_command_size(&mt_command_run, "--memory", o->memory, &recipe->memory_bytes))
+        return false;
+    recipe->memory_bytes /= MAX(1, o->workers);
     return true;
 }
 
@@ -314,8 +322,8 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe, o.encoder, o.head,      o.out,     o.slide_mpp,   o.backend,
-                             o.mask,   o.stain,   o.precision, o.copy_to, o.copy_folder, o.compat};
+    char *const strings[] = {o.recipe, o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
+                             o.stain,  o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 bool mt_command_parse(const mt_command *command, const GOptionEntry *entries, int *argc, char ***argv)
 {
@@ -49,6 +50,25 @@ bool mt_command_mpp(const mt_command *command, const char *text, double *x, doub
     if (end != text && *end == '\0' && isfinite(*x) && isfinite(*y) && *x > 0 && *y > 0)
         return true;
     mt_command_usage(command, "--slide-mpp %s: one or two positive numbers of µm per pixel are wanted, as 0.5 or 0.5,0.5", text);
+    return false;
+}
+
+bool mt_command_size(const mt_command *command, const char *option, const char *text, int64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char             *end;
+    double            value = g_ascii_strtod(text, &end);
+    const char       *unit = *end != '\0' ? strchr(units, g_ascii_toupper(*end)) : NULL;
+
+    for (const char *u = units; unit != NULL && u <= unit; u++)
+        value *= 1024;
+    end += unit != NULL;
+    end += unit != NULL && (*end == 'B' || *end == 'b');
+    if (end != text && *end == '\0' && value >= 64 << 20 && value < 1e15) {
+        *bytes = (int64_t)value;
+        return true;
+    }
+    mt_command_usage(command, "%s %s: a size of 64M or more is wanted, as 800M or 4G", option, text);
     return false;
 }
 

@@ -2,18 +2,28 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap model doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --compat --patch-level --off-contract --precision --threads --workers --copy-to --backend --json --help'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --copy-to --backend --json --help'
     ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --slide-mpp --json --help' ;;
   tile) options='--out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --compat --patch-level --off-contract --help' ;;
   heatmap) options='--out --colormap --class --scale --help' ;;
+  bench)
+    if [ "$COMP_CWORD" -eq 2 ]; then
+      mapfile -t COMPREPLY < <(compgen -W 'tiles pipeline' -- "$word")
+      return
+    fi
+    case ${COMP_WORDS[2]} in
+    tiles) options='--tile --threads --backend --mask --tiles --rounds --json --help' ;;
+    pipeline) options='--encoder --mpp --tile --mask --precision --threads --backend --seconds --json --help' ;;
+    esac
+    ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")

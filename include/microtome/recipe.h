@@ -31,6 +31,8 @@ typedef struct mt_recipe {
     double        degraded_invalid; /* [quality] above this share of unreadable tiles a case is degraded; 0.01 when absent */
     double        withheld_invalid; /* [quality] above this share its score is withheld; 0.1 when absent */
     char         *backend;          /* of the case; NULL: choose */
+    bool          approximate;      /* [grid] approximate: levels between the stored ones, cut in the DCT domain (docs/numerics.md) */
+    int64_t       memory_bytes;     /* of a process that runs cases; 0: as much as it likes.  No result depends on it */
     bool          off_contract;     /* run although µm/px or tile differ from the card's: results are degraded */
 } mt_recipe;
 

@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+/* A quarter of what the process may use, as far as more of it helps. */
+static int64_t cache_bytes(int64_t memory_bytes)
+{
+    return memory_bytes > 0 ? MIN(memory_bytes / 4, MT_CASE_CACHE_BYTES) : 0;
+}
+
 static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char *backend, GError **error)
 {
     mt_case_options options = {.mpp_x = job->mpp_x,
@@ -13,7 +19,9 @@ static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char
                                .mpp_source = job->mpp_source,
                                .backend = backend,
                                .modality = recipe->modality,
-                               .plane_axis = recipe->plane_axis};
+                               .plane_axis = recipe->plane_axis,
+                               .approximate = recipe->approximate,
+                               .cache_bytes = cache_bytes(recipe->memory_bytes)};
 
     return mt_case_open(job->path, &options, error);
 }

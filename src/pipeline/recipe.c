@@ -22,6 +22,7 @@ static const mt_key KEYS[] = {
     {"grid", "overlap"},
     {"grid", "compat"},
     {"grid", "patch_level"},
+    {"grid", "approximate"},
     {"encoder", "model"},
     {"encoder", "batch"},
     {"encoder", "precision"},
@@ -220,6 +221,19 @@ static bool read_quality(GKeyFile *file, const char *path, mt_recipe *r, GError 
     return false;
 }
 
+static bool read_approximate(GKeyFile *file, const char *path, bool *approximate, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!mt_key_file_string(file, path, "grid", "approximate", &text, error))
+        return false;
+    *approximate = g_strcmp0(text, "true") == 0;
+    if (text == NULL || *approximate || strcmp(text, "false") == 0)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [grid] approximate=%s: true or false is wanted", path, text);
+    return false;
+}
+
 static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
 {
     return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
@@ -229,7 +243,7 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&
            mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) && read_compat(file, path, &r->compat, error) &&
            mt_key_file_int(file, path, "grid", "patch_level", 0, 63, &r->patch_level, error) &&
-           read_model(file, path, "encoder", &r->encoder, error) &&
+           read_approximate(file, path, &r->approximate, error) && read_model(file, path, "encoder", &r->encoder, error) &&
            mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
            read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
@@ -281,6 +295,8 @@ char *mt_recipe_to_json(const mt_recipe *r)
     put_string(o, "head", r->head);
     put_string(o, "positive", r->positive);
     put_string(o, "backend", r->backend);
+    json_object_set_new(o, "approximate", json_boolean(r->approximate));
+    json_object_set_new(o, "memory_bytes", json_integer(r->memory_bytes));
     if (!isnan(r->threshold))
         json_object_set_new(o, "threshold", json_real(r->threshold));
     if (r->label_names != NULL) {
@@ -330,6 +346,8 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     r->head = take_string(o, "head");
     r->positive = take_string(o, "positive");
     r->backend = take_string(o, "backend");
+    r->approximate = json_is_true(json_object_get(o, "approximate"));
+    r->memory_bytes = json_integer_value(json_object_get(o, "memory_bytes"));
     const json_t *threshold = json_object_get(o, "threshold"), *names = json_object_get(o, "label_names");
     if (threshold != NULL)
         r->threshold = json_number_value(threshold);

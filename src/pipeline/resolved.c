@@ -84,6 +84,8 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
         mt_card_text_put(text, "compat", mt_compat_name(recipe->compat));
         if (recipe->patch_level >= 0)
             g_string_append_printf(text, "patch_level=%d\n", recipe->patch_level);
+        if (recipe->approximate)
+            mt_card_text_put(text, "approximate", "true");
     }
     g_string_append(text, "\n[quality]\n");
     put_number(text, "degraded_invalid", recipe->degraded_invalid);

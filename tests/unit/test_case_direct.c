@@ -3,6 +3,7 @@
 
 #include <microtome/case.h>
 #include <microtome/error.h>
+#include <microtome/tile_reader.h>
 
 #include <string.h>
 
@@ -192,6 +193,61 @@ static void test_once(void)
     }
 }
 
+/* Mean difference of all tiles at `mpp` with and without the levels that are cut in the DCT domain. */
+static double approximate_difference(const char *path, double mpp, int *largest)
+{
+    mt_case_options options[] = {{0}, {.approximate = true}};
+    mt_grid_params  params = {.tile_px = 128, .mpp = mpp};
+    mt_case        *c[2];
+    mt_grid        *grid[2];
+    mt_tile_reader *reader[2];
+    double          sum = 0;
+    int64_t         n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        c[i] = mt_case_open(path, &options[i], NULL);
+        grid[i] = mt_grid_new(c[i], NULL, &params, NULL);
+        reader[i] = mt_tile_reader_new(c[i], grid[i], MT_FILTER_BILINEAR, NULL);
+    }
+    g_assert_cmpint(mt_case_levels(c[1]), >, mt_case_levels(c[0]));
+    g_assert_cmpint(mt_grid_count(grid[0]), ==, mt_grid_count(grid[1]));
+    for (int64_t i = 0; i < mt_grid_count(grid[0]); i++) {
+        mt_tile_pixels exact, fast;
+
+        g_assert_true(mt_tile_reader_read(reader[0], i, &exact, NULL));
+        g_assert_true(mt_tile_reader_read(reader[1], i, &fast, NULL));
+        for (int64_t k = 0; k < 128 * 128 * 3; k++, n++) {
+            int difference = ABS(((uint8_t *)exact.data)[k] - ((uint8_t *)fast.data)[k]);
+            sum += difference;
+            *largest = MAX(*largest, difference);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        mt_tile_reader_free(reader[i]);
+        mt_grid_free(grid[i]);
+        mt_case_free(c[i]);
+    }
+    return sum / (double)n;
+}
+
+static void test_approximate(void)
+{
+    const char *dir = g_getenv("MICROTOME_TEST_DATA");
+
+    if (dir == NULL) {
+        g_test_skip("MICROTOME_TEST_DATA is not set");
+        return;
+    }
+    g_autofree char *path = g_build_filename(dir, "wsi/aperio-cmu-1-small-region.svs", NULL);
+    for (double mpp = 1; mpp <= 4.01; mpp += 0.5) {
+        int    largest = 0;
+        double mean = approximate_difference(path, mpp, &largest);
+
+        g_test_message("%g um/px: mean %.3f, largest %d", mpp, mean, largest);
+        g_assert_cmpfloat(mean, <, 3);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -200,6 +256,7 @@ int main(int argc, char **argv)
     g_test_add_func("/case/direct/packings", test_packings);
     g_test_add_func("/case/direct/counts", test_counts);
     g_test_add_func("/case/direct/once", test_once);
+    g_test_add_func("/case/direct/approximate", test_approximate);
     int result = g_test_run();
 
     remove_test_folder();
