@@ -105,9 +105,28 @@ static bool check_pages(const char *path, VipsImage *first, GError **error)
     return true;
 }
 
+/* Samples that are packed across bytes: libvips calls that "samples_per_pixel not a whole number of bytes". */
+static bool check_depth(const char *path, GError **error)
+{
+    TIFF    *tiff = TIFFOpen(path, "rmO");
+    uint16_t bits = 8;
+
+    if (tiff != NULL) {
+        TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+        TIFFClose(tiff);
+    }
+    if (bits < 8 || bits % 8 == 0)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%d bits a sample are not read; 8, 16 and 32 are: save it with one of these", bits);
+    return false;
+}
+
 static VipsImage *load(const char *path, int kind, GError **error)
 {
     g_autoptr(image_ref) image = NULL;
+
+    if (loaders[kind].load == (loader)vips_tiffload && !check_depth(path, error))
+        return NULL;
 
     if (loaders[kind].load(path, &image, "access", VIPS_ACCESS_RANDOM, "fail_on", VIPS_FAIL_ON_ERROR, NULL) != 0) {
         set_vips_error(error, "");
