@@ -5,6 +5,7 @@
 #include <microtome/error.h>
 #include <microtome/tile_reader.h>
 
+#include <openjpeg.h>
 #include <string.h>
 
 static mt_case *open_with(const char *path, const char *backend)
@@ -135,6 +136,110 @@ static void test_packings(void)
     }
 }
 
+typedef struct codestream {
+    uint8_t *bytes;
+    gsize    n, at;
+} codestream;
+
+static OPJ_SIZE_T put_bytes(void *bytes, OPJ_SIZE_T n, void *user)
+{
+    codestream *s = user;
+
+    s->bytes = g_realloc(s->bytes, s->at + n);
+    memcpy(s->bytes + s->at, bytes, n);
+    s->at += n;
+    s->n = MAX(s->n, s->at);
+    return n;
+}
+
+static OPJ_OFF_T skip_bytes(OPJ_OFF_T n, void *user)
+{
+    g_autofree uint8_t *zeros = g_malloc0((gsize)n);
+
+    return (OPJ_OFF_T)put_bytes(zeros, (OPJ_SIZE_T)n, user);
+}
+
+static OPJ_BOOL seek_bytes(OPJ_OFF_T at, void *user)
+{
+    ((codestream *)user)->at = (gsize)at;
+    return OPJ_TRUE;
+}
+
+/* A lossless codestream of 64 x 64 pixels; chroma of every second column when `halved`. */
+static codestream encode_tile(const uint8_t *rgb, bool halved)
+{
+    opj_cparameters_t    parameters;
+    opj_image_cmptparm_t planes[3] = {0};
+    codestream           out = {0};
+
+    opj_set_default_encoder_parameters(&parameters);
+    parameters.tcp_numlayers = 1;
+    parameters.cp_disto_alloc = 1;
+    parameters.numresolution = 4;
+    for (int k = 0; k < 3; k++)
+        planes[k] =
+            (opj_image_cmptparm_t){.dx = k > 0 && halved ? 2 : 1, .dy = 1, .w = k > 0 && halved ? 32 : 64, .h = 64, .prec = 8, .bpp = 8};
+    opj_image_t *image = opj_image_create(3, planes, halved ? OPJ_CLRSPC_SYCC : OPJ_CLRSPC_SRGB);
+    image->x1 = image->y1 = 64;
+    for (uint32_t k = 0; k < 3; k++)
+        for (uint32_t i = 0; i < planes[k].w * planes[k].h; i++)
+            image->comps[k].data[i] = rgb[(i / planes[k].w * 64 + i % planes[k].w * planes[k].dx) * 3 + k];
+    opj_codec_t  *codec = opj_create_compress(OPJ_CODEC_J2K);
+    opj_stream_t *stream = opj_stream_create(1 << 16, OPJ_FALSE);
+    opj_stream_set_user_data(stream, &out, NULL);
+    opj_stream_set_write_function(stream, put_bytes);
+    opj_stream_set_skip_function(stream, skip_bytes);
+    opj_stream_set_seek_function(stream, seek_bytes);
+    g_assert_true(opj_setup_encoder(codec, &parameters, image));
+    g_assert_true(opj_start_compress(codec, image, stream) && opj_encode(codec, stream) && opj_end_compress(codec, stream));
+    opj_stream_destroy(stream);
+    opj_destroy_codec(codec);
+    opj_image_destroy(image);
+    return out;
+}
+
+/* A slide of 4 x 3 tiles as Aperio's scanners write it with JPEG 2000. */
+static char *write_aperio(const char *name, uint16_t compression, const uint8_t *pixels)
+{
+    char               *path = in_test_folder(name);
+    TIFF               *tiff = TIFFOpen(path, "w");
+    g_autofree uint8_t *tile = g_malloc(64 * 64 * 3);
+
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, 256);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, 192);
+    TIFFSetField(tiff, TIFFTAG_TILEWIDTH, 64);
+    TIFFSetField(tiff, TIFFTAG_TILELENGTH, 64);
+    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 3);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, compression == 33003 ? PHOTOMETRIC_YCBCR : PHOTOMETRIC_RGB);
+    TIFFSetField(tiff, TIFFTAG_COMPRESSION, compression);
+    TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, "Aperio Image Library v1\n256x192 |AppMag = 20|MPP = 0.499");
+    for (uint32_t i = 0; i < 12; i++) {
+        for (int row = 0; row < 64; row++)
+            memcpy(tile + row * 64 * 3, pixels + ((i / 4 * 64 + (uint32_t)row) * 256 + i % 4 * 64) * 3, 64 * 3);
+        codestream bytes = encode_tile(tile, compression == 33003);
+        g_assert_cmpint(TIFFWriteRawTile(tiff, i, bytes.bytes, (tmsize_t)bytes.n), >, 0);
+        g_free(bytes.bytes);
+    }
+    TIFFClose(tiff);
+    return path;
+}
+
+/* RGB is the lossless original; YCbCr with halved chroma is within OpenSlide's rounding. */
+static void test_jpeg_2000(void)
+{
+    g_autofree uint8_t *pixels = waves(256, 192, 3), *read = g_malloc(256 * 192 * 3);
+    g_autofree char    *rgb = write_aperio("rgb.svs", 33005, pixels), *ycbcr = write_aperio("ycbcr.svs", 33003, pixels);
+    g_autoptr(mt_case) c = open_with(rgb, "direct");
+
+    g_assert_cmpstr(mt_case_format(c), ==, "aperio");
+    g_assert_true(mt_case_read(c, 0, 0, 0, 0, 256, 192, read, NULL));
+    g_assert_cmpmem(read, 256 * 192 * 3, pixels, 256 * 192 * 3);
+    compare_case(rgb, 0);
+    compare_case(ycbcr, 2);
+}
+
 /* Each stored tile is decoded once for reads in row-major order, whatever their offset; none stays in a cache of nothing. */
 static void test_counts(void)
 {
@@ -254,6 +359,7 @@ int main(int argc, char **argv)
     make_test_folder("mt-case-direct-XXXXXX");
     g_test_add_func("/case/direct/samples", test_samples);
     g_test_add_func("/case/direct/packings", test_packings);
+    g_test_add_func("/case/direct/jpeg-2000", test_jpeg_2000);
     g_test_add_func("/case/direct/counts", test_counts);
     g_test_add_func("/case/direct/once", test_once);
     g_test_add_func("/case/direct/approximate", test_approximate);
