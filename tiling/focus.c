@@ -149,8 +149,13 @@ static bool measure_cell(const lattice *l, cell *at, uint8_t *rgb, GError **erro
     int64_t x = CLAMP(at->x * l->edge + (l->edge - PATCH_PX) / 2, 0, l->level_width - PATCH_PX);
     int64_t y = CLAMP(at->y * l->edge + (l->edge - PATCH_PX) / 2, 0, l->level_height - PATCH_PX);
 
-    if (!mt_case_read(l->scene->c, 0, l->level, x, y, PATCH_PX, PATCH_PX, rgb, error))
+    g_autoptr(GError) cause = NULL;
+    if (!mt_case_read(l->scene->c, 0, l->level, x, y, PATCH_PX, PATCH_PX, rgb, &cause)) {
+        if (g_error_matches(cause, MT_ERROR, MT_ERROR_INPUT)) /* not blurred: its tiles are tried and counted */
+            return true;
+        g_propagate_error(error, g_steal_pointer(&cause));
         return false;
+    }
     at->blurred = is_blurred(rgb);
     return true;
 }

@@ -91,24 +91,33 @@ static int choose_level(const mt_case *c, double a_x, double a_y)
 }
 
 /* The share counts the whole tile: one that is mostly outside the plane is mostly background. */
-static bool is_kept(const mt_grid *grid, const mt_mask *mask, int64_t x, int64_t y)
+static bool is_enough(const mt_grid *grid, double share)
 {
-    if (mask == NULL)
-        return true;
-    double share = mt_mask_share(mask, (double)x, (double)y, grid->edge_x, grid->edge_y);
     return share > 0 && share >= grid->params.min_share;
 }
 
+static bool is_kept(const mt_grid *grid, const mt_mask *mask, int64_t x, int64_t y)
+{
+    return mask == NULL || is_enough(grid, mt_mask_share(mask, (double)x, (double)y, grid->edge_x, grid->edge_y));
+}
+
+static bool is_lost(const mt_grid *grid, const mt_mask *mask, int64_t x, int64_t y)
+{
+    return mt_mask_excluded(mask) != 0 && is_enough(grid, mt_mask_share_before(mask, (double)x, (double)y, grid->edge_x, grid->edge_y));
+}
+
 /* Kept tiles of one plane; written to `tiles` unless NULL. */
-static int64_t lay_plane(const mt_grid *grid, const mt_mask *mask, const axis *columns, const axis *rows, mt_tile *tiles)
+static int64_t lay_plane(mt_grid *grid, const mt_mask *mask, const axis *columns, const axis *rows, mt_tile *tiles)
 {
     int64_t n = 0;
 
     for (int64_t r = 0; r < rows->n; r++)
         for (int64_t k = 0; k < columns->n; k++) {
             int64_t x = axis_at(columns, k), y = axis_at(rows, r);
-            if (!is_kept(grid, mask, x, y))
+            if (!is_kept(grid, mask, x, y)) {
+                grid->n_excluded += tiles == NULL && is_lost(grid, mask, x, y);
                 continue;
+            }
             if (tiles)
                 tiles[n] = (mt_tile){x, y, 0};
             n++;
@@ -131,6 +140,7 @@ static bool lay_tiles(mt_grid *grid, const mt_case *c, const mt_mask *mask, cons
     if (grid->tiles == NULL)
         return false;
     grid->n = per_plane * planes;
+    grid->n_excluded *= planes;
     lay_plane(grid, mask, columns, rows, grid->tiles);
     for (int64_t i = per_plane; i < grid->n; i++) {
         grid->tiles[i] = grid->tiles[i % per_plane];
@@ -198,6 +208,11 @@ void mt_grid_free(mt_grid *grid)
 int64_t mt_grid_count(const mt_grid *grid)
 {
     return grid->n;
+}
+
+int64_t mt_grid_n_excluded(const mt_grid *grid)
+{
+    return grid->n_excluded;
 }
 
 mt_tile mt_grid_tile(const mt_grid *grid, int64_t i)

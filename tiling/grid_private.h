@@ -11,6 +11,7 @@ struct mt_grid {
     int            level;
     double         edge_x, edge_y; /* of a tile, in level-0 pixels */
     mt_grid_tool   tool;           /* with params.compat */
+    int64_t        n_excluded;     /* tiles that artefacts cost */
 };
 
 bool mt_grid_check_params(const mt_case *c, const mt_grid_params *p, GError **error);

@@ -2,6 +2,7 @@
 #include "tools/progress_bar.h"
 
 #include <microtome/batch.h>
+#include <microtome/mask.h>
 #include <microtome/result.h>
 
 #include "src/base/csv.h"
@@ -14,7 +15,8 @@
 #include <unistd.h>
 
 typedef struct run_options {
-    char    *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *stain, *precision, *compat, *copy_to, *copy_folder, *memory;
+    char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
+        *memory;
     uint64_t copy_bytes;
     double   mpp, overlap, min_share;
     int      tile, patch_level, threads, workers;
@@ -45,6 +47,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"overlap", 0, 0, G_OPTION_ARG_DOUBLE, &o->overlap, "share of an edge by which tiles overlap (default 0)", "F"},
         {"mask", 0, 0, G_OPTION_ARG_STRING, &o->mask,
          "otsu, clam:PRESET, field, body, none, file:PATH or model:FILE.onnx (default: by the kind of case)", "METHOD"},
+        {"exclude", 0, 0, G_OPTION_ARG_STRING, &o->exclude, "artefacts to take out of the mask: pen,folds,blur,bubbles (default: none)",
+         "LIST"},
         {"stain", 0, 0, G_OPTION_ARG_FILENAME, &o->stain,
          "normalise stains: macenko, reinhard or none, to a default or the colours of IMAGE", "METHOD[:IMAGE]"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->min_share, "smallest share of mask in a tile (default 0.5; with --compat trident 0)",
@@ -103,6 +107,10 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         return false;
     if (o->backend != NULL && !mt_case_backend_known(o->backend)) {
         mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
+        return false;
+    }
+    if (o->exclude != NULL && !mt_artefacts_parse(o->exclude, &recipe->exclude)) {
+        mt_command_usage(&mt_command_run, "--exclude %s: a list of pen, folds, blur and bubbles is wanted", o->exclude);
         return false;
     }
     if ((o->patch_level != -1 && !in_range(o->patch_level, 0, 63, "--patch-level")) ||
@@ -323,7 +331,7 @@ static int run(int argc, char **argv)
     int         code = run_with(&o, argc, argv);
 
     char *const strings[] = {o.recipe, o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
-                             o.stain,  o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory};
+                             o.stain,  o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

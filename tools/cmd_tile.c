@@ -16,7 +16,7 @@
 typedef struct tile_options {
     mt_recipe     *recipe;
     mt_cut_options cut;
-    char          *folder, *slide_mpp, *stain, *compat, *format, *shard_size;
+    char          *folder, *slide_mpp, *stain, *exclude, *compat, *format, *shard_size;
     double         mpp_x, mpp_y; /* the cases' own */
     int            quality, threads;
     gint64         shards;
@@ -82,6 +82,7 @@ static bool parse(tile_options *o, int *argc, char ***argv)
          "METHOD"},
         {"min-share", 0, 0, G_OPTION_ARG_DOUBLE, &recipe->min_share,
          "smallest share of mask in a tile (default 0.5; with --compat trident 0)", "F"},
+        {"exclude", 0, 0, G_OPTION_ARG_STRING, &o->exclude, "artefacts to take out of the mask: pen,folds,blur,bubbles", "LIST"},
         {"stain", 0, 0, G_OPTION_ARG_FILENAME, &o->stain, "normalise stains: macenko or reinhard, to a default or the colours of IMAGE",
          "METHOD[:IMAGE]"},
         {"compat", 0, 0, G_OPTION_ARG_STRING, &o->compat, "trident or clam: that tool's tiles, coordinate for coordinate", "TOOL"},
@@ -230,6 +231,8 @@ static int run_with(tile_options *o, int argc, char **argv)
     if (argc < 2 || o->folder == NULL)
         return mt_command_usage(&mt_command_tile, "name one case or more and give -o DIR");
     o->recipe->off_contract = o->off_contract;
+    if (!mt_artefacts_parse(o->exclude, &o->recipe->exclude))
+        return mt_command_usage(&mt_command_tile, "--exclude %s: a list of pen, folds, blur and bubbles is wanted", o->exclude);
     if (!mt_command_stain(&mt_command_tile, o->stain, o->recipe) || !mt_command_compat(&mt_command_tile, o->compat, &o->recipe->compat) ||
         !check_grid(o->recipe) || !check_output(o) ||
         (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_tile, o->slide_mpp, &o->mpp_x, &o->mpp_y)))
@@ -240,6 +243,7 @@ static int run_with(tile_options *o, int argc, char **argv)
     g_autoptr(mt_masker) masker = mt_masker_new(mt_recipe_mask_method(o->recipe), &error);
     if (masker == NULL)
         return mt_command_fail(&mt_command_tile, error);
+    mt_masker_exclude(masker, o->recipe->exclude);
     o->cut.masker = masker;
     tile_run r = {.o = o, .cases = cases, .folder_each = argc > 2 || is_manifest(argv[1])};
     o->cut.progress = on_progress;
@@ -261,6 +265,7 @@ static int run(int argc, char **argv)
     g_free(o.slide_mpp);
     g_free(o.stain);
     g_free(o.compat);
+    g_free(o.exclude);
     g_free(o.format);
     g_free(o.shard_size);
     return code;

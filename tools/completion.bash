@@ -11,8 +11,8 @@ _microtome() {
     options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --copy-to --backend --json --help'
     ;;
   info) options='--json --slide-mpp --help' ;;
-  tissue) options='--out --mask --slide-mpp --json --help' ;;
-  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --stain --min-share --compat --patch-level --off-contract --help' ;;
+  tissue) options='--out --mask --exclude --slide-mpp --json --help' ;;
+  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --help' ;;
   heatmap) options='--out --colormap --class --scale --help' ;;
   bench)
     if [ "$COMP_CWORD" -eq 2 ]; then

@@ -46,6 +46,7 @@ static json_t *case_json(const mt_job *job, const char *folder, const mt_cut_sum
                           (json_int_t)s->shards, "bytes", (json_int_t)s->bytes, "seconds", s->seconds, "tiles_per_second",
                           rate(s->cut_now, s->seconds), "invalid_tiles", (json_int_t)s->invalid_tiles, "invalid", invalid_list(s));
 
+    json_object_set_new(o, "excluded_tiles", json_integer(s->excluded_tiles));
     if (error != NULL)
         json_object_set_new(o, "error", json_string(error->message));
     return o;
@@ -53,6 +54,8 @@ static json_t *case_json(const mt_job *job, const char *folder, const mt_cut_sum
 
 static void warn(const mt_job *job, const mt_cut_summary *s)
 {
+    if (s->excluded_tiles > 0)
+        fprintf(stderr, "microtome tile: %" G_GINT64_FORMAT " tiles of case '%s' were dropped for artefacts\n", s->excluded_tiles, job->id);
     if (s->invalid_tiles > 0)
         fprintf(stderr,
                 "microtome tile: warning: %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles of case '%s' could not be decoded and are not "

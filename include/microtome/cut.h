@@ -28,11 +28,12 @@ typedef struct mt_cut_invalid {
 #define MT_CUT_INVALID_KEPT 100 /* of a summary; tiles.csv has all */
 
 typedef struct mt_cut_summary {
-    int64_t tiles;         /* of the grid */
-    int64_t written;       /* pictures in the folder, also of earlier runs */
-    int64_t bytes;         /* theirs */
-    int64_t cut_now;       /* tiles of this run */
-    int64_t invalid_tiles; /* could not be decoded: not written, valid=0 in tiles.csv */
+    int64_t tiles;          /* of the grid */
+    int64_t excluded_tiles; /* not of the grid, but would be without recipe->exclude */
+    int64_t written;        /* pictures in the folder, also of earlier runs */
+    int64_t bytes;          /* theirs */
+    int64_t cut_now;        /* tiles of this run */
+    int64_t invalid_tiles;  /* could not be decoded: not written, valid=0 in tiles.csv */
     int64_t shards;
     GArray *invalid;  /* mt_cut_invalid, the first MT_CUT_INVALID_KEPT */
     double  seconds;  /* of this run */

@@ -54,6 +54,8 @@ MT_PUBLIC mt_grid *mt_grid_new(const mt_case *c, const mt_mask *mask, const mt_g
 MT_PUBLIC void     mt_grid_free(mt_grid *grid);
 
 MT_PUBLIC int64_t mt_grid_count(const mt_grid *grid);
+/* Tiles that the mask would have kept, had no artefacts been taken out of it; 0 with another tool's tiles. */
+MT_PUBLIC int64_t mt_grid_n_excluded(const mt_grid *grid);
 /* Row-major order, plane after plane: also the order of reading.  MT_COMPAT_CLAM: contour after contour, columns outermost. */
 MT_PUBLIC mt_tile               mt_grid_tile(const mt_grid *grid, int64_t i);
 MT_PUBLIC const mt_grid_params *mt_grid_get_params(const mt_grid *grid);

@@ -13,6 +13,7 @@ typedef struct mt_recipe {
     mt_plane_axis plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
     char         *mask_method;      /* [mask] method; NULL: the default of the case's kind */
     double        min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; negative: mt_recipe_min_share */
+    unsigned      exclude;          /* [mask] exclude: artefacts to take out of the mask, bits of mt_artefact; 0: none is looked for */
     char         *stain_method;     /* [stain] method: "macenko", "reinhard"; NULL: colours as they are */
     char         *stain_target;     /* [stain] target: path of a picture; NULL: the default */
     double        mpp;              /* [grid] mpp: wanted µm/px, 0 = level 0 as it is; negative: the card's */

@@ -90,7 +90,7 @@ bool mt_case_tiles_lay(mt_case_tiles *tiles, mt_masker *masker, const char *id, 
     if (tiles->mask == NULL)
         return false;
     /* without a mask every tile is kept, also one that hangs over the edge */
-    bool masked = strcmp(mt_mask_method(tiles->mask), "none") != 0;
+    bool masked = strcmp(mt_mask_method(tiles->mask), "none") != 0 || mt_mask_excluded(tiles->mask) != 0;
     tiles->grid = mt_grid_new(tiles->c, masked ? tiles->mask : NULL, &params, error);
     return tiles->grid != NULL;
 }

@@ -58,6 +58,7 @@ static bool cut_case(mt_cut *cut, mt_cut_summary *summary, GError **error)
     if (!open_tiles(cut, error))
         return false;
     summary->tiles = mt_grid_count(cut->tiles.grid);
+    summary->excluded_tiles = mt_grid_n_excluded(cut->tiles.grid);
     g_autoptr(mt_cut_ledger) ledger = mt_cut_ledger_open(cut, summary, error);
     if (ledger == NULL)
         return false;

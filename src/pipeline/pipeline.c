@@ -71,6 +71,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     p->masker = mt_masker_new(mt_recipe_mask_method(recipe), error);
     if (p->masker == NULL)
         return NULL;
+    mt_masker_exclude(p->masker, recipe->exclude);
     if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))
         return NULL;
     p->encoder = mt_encoder_load(recipe->encoder, error);

@@ -4,6 +4,7 @@
 #include "src/pipeline/resolved.h"
 #include "tiling/stain.h"
 
+#include <microtome/mask.h>
 #include <microtome/model.h>
 
 #include <jansson.h>
@@ -15,6 +16,7 @@ static const mt_key KEYS[] = {
     {"input", "plane_axis"},
     {"mask", "method"},
     {"mask", "min_share"},
+    {"mask", "exclude"},
     {"stain", "method"},
     {"stain", "target"},
     {"grid", "mpp"},
@@ -119,6 +121,19 @@ static bool read_mask(GKeyFile *file, const char *path, char **method, GError **
     }
     *method = g_steal_pointer(&text);
     return true;
+}
+
+static bool read_exclude(GKeyFile *file, const char *path, unsigned *set, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!mt_key_file_string(file, path, "mask", "exclude", &text, error))
+        return false;
+    if (mt_artefacts_parse(text, set))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [mask] exclude=%s: a list of pen, folds, blur and bubbles is wanted", path,
+                text);
+    return false;
 }
 
 static bool is_stain(const char *word)
@@ -238,7 +253,8 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
 {
     return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
            read_mask(file, path, &r->mask_method, error) &&
-           mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) && read_stain(file, path, r, error) &&
+           mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) &&
+           read_exclude(file, path, &r->exclude, error) && read_stain(file, path, r, error) &&
            mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&
            mt_key_file_int(file, path, "grid", "tile", 16, 4096, &r->tile_px, error) &&
            mt_key_file_double(file, path, "grid", "overlap", 0, 0.99, &r->overlap, error) && read_compat(file, path, &r->compat, error) &&
@@ -286,6 +302,8 @@ char *mt_recipe_to_json(const mt_recipe *r)
 
     put_string(o, "path", r->path);
     put_string(o, "modality", r->modality);
+    g_autofree char *exclude = r->exclude != 0 ? mt_artefacts_text(r->exclude) : NULL;
+    put_string(o, "exclude", exclude);
     put_string(o, "mask_method", r->mask_method);
     put_string(o, "stain_method", r->stain_method);
     put_string(o, "stain_target", r->stain_target);
@@ -333,6 +351,7 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
         return NULL;
     }
     r->off_contract = off_contract;
+    mt_artefacts_parse(json_string_value(json_object_get(o, "exclude")), &r->exclude);
     r->plane_axis = (mt_plane_axis)axis;
     r->compat = (mt_compat)compat;
     r->path = take_string(o, "path");

@@ -10,7 +10,32 @@
 
 #include <microtome/engine.h>
 
+#include <math.h>
+
 #define THUMBNAIL_PX 1024
+
+/* On /tissue: its area, what was taken out of it and how many tiles that cost; NaN: the spacing is unknown. */
+static bool record_areas(mt_case_run *run, GError **error)
+{
+    const mt_mask *mask = run->tiles.mask;
+    double         tissue = mt_mask_area_mm2(mask);
+    int64_t        tiles = mt_grid_n_excluded(run->tiles.grid);
+
+    if (mt_mask_excluded(mask) == 0)
+        return true;
+    tissue = tissue < 0 ? (double)NAN : tissue;
+    if (!mt_store_attr_double(run->store, MT_OBJECT_TISSUE, "tissue_mm2", &tissue, 1, error) ||
+        !mt_store_attr_int(run->store, MT_OBJECT_TISSUE, "excluded_tiles", &tiles, 1, error))
+        return false;
+    for (int k = 0; k < MT_ARTEFACT_KINDS; k++) {
+        g_autofree char *name = g_strconcat(mt_artefact_name((mt_artefact)k), "_mm2", NULL);
+        double           area = mt_mask_artefact_area_mm2(mask, (mt_artefact)k);
+        area = area < 0 ? (double)NAN : area;
+        if (mt_mask_excluded(mask) >> k & 1 && !mt_store_attr_double(run->store, MT_OBJECT_TISSUE, name, &area, 1, error))
+            return false;
+    }
+    return true;
+}
 
 static bool record_rings(mt_case_run *run, GError **error)
 {
@@ -19,7 +44,7 @@ static bool record_rings(mt_case_run *run, GError **error)
 
     for (int i = 0; i < n; i++)
         rings[i] = mt_mask_ring(run->tiles.mask, i);
-    return mt_schema_write_rings(run->store, rings, n, error);
+    return mt_schema_write_rings(run->store, rings, n, error) && record_areas(run, error);
 }
 
 static bool record_geometry(mt_case_run *run, GError **error)

@@ -35,6 +35,7 @@ static bool open_sampler(sampler *s, int64_t n, GError **error)
     s->masker = mt_masker_new(mt_recipe_mask_method(s->recipe), error);
     if (s->masker == NULL)
         return false;
+    mt_masker_exclude(s->masker, s->recipe->exclude);
     s->preprocess = mt_preprocess_new(card);
     int64_t shape[] = {n, mt_preprocess_planes(s->preprocess), card->size_px, card->size_px};
     s->slot_floats = shape[1] * shape[2] * shape[3];

@@ -18,6 +18,7 @@
 #define MT_OBJECT_LOGITS "/prediction/logits"          /* float32 (C) */
 #define MT_OBJECT_TILE_SCORES "/tile_scores"           /* float32 (N,C) */
 #define MT_OBJECT_EMBEDDING "/embedding"               /* float32 (E): the pooled vector */
+#define MT_OBJECT_TISSUE "/tissue"                     /* group; with excluded artefacts: their areas and tiles as attributes */
 #define MT_OBJECT_TISSUE_POINTS "/tissue/points"       /* int32 (M,2) level-0 px */
 #define MT_OBJECT_TISSUE_OFFSETS "/tissue/offsets"     /* int64 (R+1): ring i is points offsets[i] to offsets[i+1] */
 #define MT_OBJECT_TISSUE_KINDS "/tissue/kinds"         /* uint8 (R): 0 outer ring, 1 hole of the outer ring before it */

@@ -20,7 +20,7 @@ static void test_load(void)
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_recipe) r =
-        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\n[stain]\nmethod=macenko\ntarget=t.png\n[grid]\nmpp=0."
+        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\nexclude=pen;folds\n[stain]\nmethod=macenko\ntarget=t.png\n[grid]\nmpp=0."
              "5\ntile=256\noverlap=0.25\ncompat=clam\npatch_level=1\n"
              "[encoder]\nmodel=models/e.onnx\nprecision=bf16\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n"
              "[quality]\ndegraded_invalid=0.02\nwithheld_invalid=0.25\n",
@@ -37,6 +37,7 @@ static void test_load(void)
     g_assert_cmpstr(r->precision, ==, "bf16");
     g_assert_true(r->mpp == 0.5 && r->overlap == 0.25 && r->threshold == 0.3 && r->min_share == 0.1);
     g_assert_true(r->degraded_invalid == 0.02 && r->withheld_invalid == 0.25);
+    g_assert_cmpuint(r->exclude, ==, 3);
     g_autofree char *json = mt_recipe_to_json(r), *again = NULL;
     g_autoptr(mt_recipe) copy = mt_recipe_from_json(json, &error);
     again = mt_recipe_to_json(copy);
@@ -50,6 +51,7 @@ static void test_refusals(void)
         const char *text, *message;
     } cases[] = {
         {"[input]\nplane_axis=up\n", "read %s: [input] plane_axis=up: axial, coronal or sagittal is wanted"},
+        {"[mask]\nexclude=hair\n", "read %s: [mask] exclude=hair: a list of pen, folds, blur and bubbles is wanted"},
         {"[stain]\nmethod=vahadane\n", "read %s: [stain] method=vahadane: macenko, reinhard or none is wanted"},
         {"[stain]\ntarget=default\n", "read %s: [stain] method=: macenko, reinhard or none is wanted"},
         {"[stain]\nmethod=macenko\ntarget=../t.png\n", "read %s: path '../t.png': only paths below the file's own folder are followed"},
