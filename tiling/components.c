@@ -4,16 +4,31 @@
 
 #include <string.h>
 
+/* From x on, the first pixel that is foreground (or not); eight at a time where eight are alike. */
+static int64_t find_pixel(const uint8_t *row, int64_t x, int64_t width, bool foreground)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t       eight;
+
+    for (; x + 8 <= width; x += 8) {
+        memcpy(&eight, row + x, sizeof eight);
+        bool some_zero = ((eight - ones) & ~eight & highs) != 0;
+        if (foreground ? eight != 0 : some_zero)
+            break;
+    }
+    while (x < width && (row[x] != 0) != foreground)
+        x++;
+    return x;
+}
+
 /* Next run of row `row` from x on; false at its end. */
 static bool next_run(const uint8_t *row, int64_t width, bool foreground, int64_t *x, mt_run *run)
 {
-    while (*x < width && (row[*x] != 0) != foreground)
-        ++*x;
+    *x = find_pixel(row, *x, width, foreground);
     if (*x == width)
         return false;
     run->x0 = (int32_t)*x;
-    while (*x < width && (row[*x] != 0) == foreground)
-        ++*x;
+    *x = find_pixel(row, *x, width, !foreground);
     run->x1 = (int32_t)*x;
     return true;
 }
@@ -23,12 +38,10 @@ static int64_t count_runs(const uint8_t *pixels, int64_t width, int64_t height, 
     int64_t n = 0;
 
     for (int64_t y = 0; y < height; y++) {
-        bool inside = false;
-        for (int64_t x = 0; x < width; x++) {
-            bool is = (pixels[y * width + x] != 0) == foreground;
-            n += is && !inside;
-            inside = is;
-        }
+        mt_run  run;
+        int64_t x = 0;
+        while (next_run(pixels + y * width, width, foreground, &x, &run))
+            n++;
     }
     return n;
 }

@@ -11,7 +11,7 @@
 #define CONCENTRATION_PERCENTILE 99.0
 #define MIN_STAINED 1000       /* 1 % of fewer is less than ten pixels */
 #define MIN_SINE 0.05          /* of the angle between the stains: published pairs are 15 to 30 degrees apart */
-#define MIN_COMPONENT (-0.05)   /* a dye does not make light; red blood cells and noise reach a little below 0 */
+#define MIN_COMPONENT (-0.05)  /* a dye does not make light; red blood cells and noise reach a little below 0 */
 #define MIN_CONCENTRATION 0.05 /* less at the 99th percentile is glass */
 
 typedef struct stained {

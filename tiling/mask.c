@@ -25,7 +25,8 @@ struct mt_mask {
     char      *sha256, *note;
     GPtrArray *classes;
     unsigned   excluded;
-    mt_share   share_before; /* empty where nothing was excluded */
+    uint8_t   *pixels_before; /* NULL where nothing was excluded */
+    mt_share   share_before;
     uint8_t   *artefacts[MT_ARTEFACT_KINDS];
     mt_rings  *artefact_rings[MT_ARTEFACT_KINDS];
 };
@@ -116,7 +117,8 @@ mt_mask *mt_mask_take(const mt_case *c, const char *method, mt_foreground *found
             (double)mask->width0 / (double)mask->width * mpp_x * ((double)mask->height0 / (double)mask->height * mpp_y) / 1e6;
     mt_case_bounds(c, bounds);
     memcpy(mask->corner, bounds, sizeof mask->corner);
-    if (!mt_share_init(&mask->share, mask->pixels, mask->width, mask->height, error) || !find_rings(mask, error)) {
+    mt_share_init(&mask->share, mask->pixels, mask->width, mask->height);
+    if (!find_rings(mask, error)) {
         g_prefix_error(error, "outline the foreground of %s: ", mt_case_path(c));
         return NULL;
     }
@@ -131,7 +133,8 @@ static bool outline_again(mt_mask *mask, GError **error)
     for (int k = 0; k < MT_ARTEFACT_KINDS; k++)
         if (mask->artefacts[k] != NULL && (mask->artefact_rings[k] = trace(mask, mask->artefacts[k], error)) == NULL)
             return false;
-    return mt_share_init(&mask->share, mask->pixels, mask->width, mask->height, error) && find_rings(mask, error);
+    mt_share_init(&mask->share, mask->pixels, mask->width, mask->height);
+    return find_rings(mask, error);
 }
 
 bool mt_mask_exclude(mt_mask *mask, mt_case *c, unsigned artefacts, GError **error)
@@ -143,8 +146,11 @@ bool mt_mask_exclude(mt_mask *mask, mt_case *c, unsigned artefacts, GError **err
         return false;
     }
     mask->excluded = artefacts;
-    mask->share_before = mask->share;
-    mask->share = (mt_share){0};
+    mask->pixels_before = mt_alloc(mask->width * mask->height, 1, error);
+    if (mask->pixels_before == NULL)
+        return false;
+    memcpy(mask->pixels_before, mask->pixels, (size_t)(mask->width * mask->height));
+    mt_share_init(&mask->share_before, mask->pixels_before, mask->width, mask->height);
     if (!mt_artefacts_exclude(c, artefacts, &foreground, mask->artefacts, error))
         return false;
     if (!outline_again(mask, error)) {
@@ -167,12 +173,20 @@ mt_mask *mt_mask_new(mt_case *c, const char *method, GError **error)
     return find_foreground(c, method, &found, error) ? mt_mask_take(c, method, &found, error) : NULL;
 }
 
+void mt_mask_drop_raster(mt_mask *mask)
+{
+    mask->share.pixels = mask->share_before.pixels = NULL;
+    g_clear_pointer(&mask->pixels, mt_free);
+    g_clear_pointer(&mask->pixels_before, mt_free);
+    for (int k = 0; k < MT_ARTEFACT_KINDS; k++)
+        g_clear_pointer(&mask->artefacts[k], mt_free);
+}
+
 void mt_mask_free(mt_mask *mask)
 {
     if (mask == NULL)
         return;
-    mt_share_clear(&mask->share);
-    mt_share_clear(&mask->share_before);
+    mt_free(mask->pixels_before);
     for (int k = 0; k < MT_ARTEFACT_KINDS; k++) {
         mt_free(mask->artefacts[k]);
         mt_rings_free(mask->artefact_rings[k]);
@@ -263,7 +277,7 @@ double mt_mask_artefact_area_mm2(const mt_mask *mask, mt_artefact kind)
 
 double mt_mask_area_mm2(const mt_mask *mask)
 {
-    return mask->mm2_per_px < 0 ? -1 : (double)mt_share_count(&mask->share) * mask->mm2_per_px;
+    return mask->mm2_per_px < 0 ? -1 : (double)mask->share.count * mask->mm2_per_px;
 }
 
 static mt_ring ring_of(const mt_rings *rings, int i)

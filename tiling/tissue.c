@@ -47,6 +47,7 @@ static int find_threshold(const uint8_t *median, int64_t n, int64_t dark)
 {
     int64_t histogram[256] = {0};
 
+#pragma omp parallel for schedule(static) reduction(+ : histogram)
     for (int64_t i = 0; i < n; i++)
         histogram[median[i]]++;
     histogram[0] -= MIN(dark, histogram[0]);
@@ -55,6 +56,7 @@ static int find_threshold(const uint8_t *median, int64_t n, int64_t dark)
 
 static void apply_threshold(uint8_t *pixels, int64_t n, int threshold)
 {
+#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++)
         pixels[i] = pixels[i] > threshold ? 255 : 0;
 }

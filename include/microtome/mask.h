@@ -83,6 +83,10 @@ MT_PUBLIC mt_ring mt_mask_ring(const mt_mask *mask, int i);
 /* The class that ring i was drawn with; NULL for none, and where rings are not the drawn ones. */
 MT_PUBLIC const char *mt_mask_ring_class(const mt_mask *mask, int i);
 
+/* Give the raster's memory back, which grows with the plane: method, area, notes and rings stay; pixels are NULL then, shares 0,
+ * areas of artefacts -1.  For one thread, when the tiles are laid. */
+MT_PUBLIC void mt_mask_drop_raster(mt_mask *mask);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_mask, mt_mask_free)
 
 G_END_DECLS

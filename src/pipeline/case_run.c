@@ -130,7 +130,10 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     run->timings->mask_s = lap(&start);
     run->timings->stage = "encode";
     run->store = mt_store_create(target, error);
-    if (run->store == NULL || !mt_case_run_record_case(run, error) || !encode(run, progress, user, error))
+    if (run->store == NULL || !mt_case_run_record_case(run, error))
+        return false;
+    mt_mask_drop_raster(run->tiles.mask); /* so that memory does not follow the size of the slide */
+    if (!encode(run, progress, user, error))
         return false;
     lap(&start);
     run->timings->stage = "score";
