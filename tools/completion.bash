@@ -12,7 +12,7 @@ _microtome() {
     ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --exclude --slide-mpp --json --help' ;;
-  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --help' ;;
+  tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --format --quality --shards --shard-size --threads --json --help' ;;
   heatmap) options='--out --colormap --class --scale --help' ;;
   bench)
     if [ "$COMP_CWORD" -eq 2 ]; then

@@ -8,10 +8,9 @@
 /* Of the recipe, what is of an encoder or a head, or is told better below. */
 static bool is_of_cutting(const char *key)
 {
-    static const char *const others[] = {
-        "path",         "encoder",          "precision",        "folder_precision", "head",        "positive",
-        "batch",        "threshold",        "label_names",      "off_contract",     "mask_method", "stain_method",
-        "stain_target", "degraded_invalid", "withheld_invalid", "plane_axis",       NULL};
+    static const char *const others[] = {"path",         "encoder",      "precision",        "folder_precision", "head",        "positive",
+                                         "batch",        "threshold",    "label_names",      "off_contract",     "mask_method", "min_share",
+                                         "stain_method", "stain_target", "degraded_invalid", "withheld_invalid", "plane_axis",  NULL};
 
     return !g_strv_contains(others, key);
 }
@@ -43,6 +42,17 @@ static void put_recipe(GString *text, const mt_recipe *recipe)
         g_string_append(text, lines->pdata[i]);
 }
 
+/* What else decides the mask (artefacts taken out of it); method and hash are told of the mask itself. */
+static void put_masker(GString *text, const mt_masker *masker)
+{
+    g_autofree char *lines = mt_masker_text(masker);
+    g_auto(GStrv) list = g_strsplit(lines, "\n", -1);
+
+    for (int i = 0; list[i] != NULL; i++)
+        if (*list[i] != '\0' && !g_str_has_prefix(list[i], "method=") && !g_str_has_prefix(list[i], "sha256="))
+            g_string_append_printf(text, "mask_%s\n", list[i]);
+}
+
 char *mt_cut_settings(const mt_cut *cut, GError **error)
 {
     const mt_picture_params *picture = &cut->options->picture;
@@ -59,6 +69,7 @@ char *mt_cut_settings(const mt_cut *cut, GError **error)
     g_string_append(text, "\n[recipe]\n");
     mt_card_text_put(text, "mask_method", mt_mask_method(cut->tiles.mask));
     mt_card_text_put(text, "mask_sha256", mt_mask_sha256(cut->tiles.mask));
+    put_masker(text, cut->options->masker);
     put_recipe(text, cut->recipe);
     if (cut->stain != NULL)
         mt_resolved_put_stain(text, cut->stain);
