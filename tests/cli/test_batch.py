@@ -62,14 +62,17 @@ def test_done_then_skipped(folder):
 
 
 def test_equal_bytes(folder):
-    """1 thread, 2 threads, 2 workers and a second time: equal bytes"""
+    """any number of threads or workers, any room for tiles in memory, either order of cases, a second time: equal bytes"""
     cohort = slides(folder, 2)
     head = demo_head(folder)
+    cases = sorted(os.path.join(cohort, name) for name in os.listdir(cohort) if name.endswith(".tif"))
     digests = []
-    for name, options in (("a", ["--threads", 1]), ("b", ["--threads", 2]), ("c", ["--threads", 2]), ("d", ["--threads", 2, "--workers", 2])):
-        equal(run(folder, "-m", head, os.path.join(cohort, "manifest.csv"), *options, out=name).code, 0)
-        cases = os.path.join(folder, name, "cases")
-        digests.append({n: digest(os.path.join(cases, n)) for n in sorted(os.listdir(cases))})
+    for k, (order, options) in enumerate(((cases, ["--threads", 1]), (cases, ["--threads", 2]), (cases, ["--threads", 2]),
+                                          (cases, ["--threads", 4]), (cases, ["--threads", 2, "--workers", 2]),
+                                          (cases[::-1], ["--threads", 2, "--memory", "64M"]))):
+        equal(run(folder, "-m", head, *order, *options, out=f"out{k}").code, 0)
+        made = os.path.join(folder, f"out{k}", "cases")
+        digests.append({n: digest(os.path.join(made, n)) for n in sorted(os.listdir(made))})
     equal(len(digests[0]), 2)
     for other in digests[1:]:
         equal(other, digests[0])

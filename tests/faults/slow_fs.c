@@ -1,5 +1,5 @@
 /* A folder seen through storage that is slow and fails: a read-only FUSE file system for the tests.
- * usage: slow_fs FOLDER MOUNTPOINT -f [-o delay_ms=N,bad=FROM-TO,bad_times=N,stale_times=N,gone_after=N,direct,log=FILE] */
+ * usage: slow_fs FOLDER MOUNTPOINT -f [-o delay_ms=N,bad=FROM-TO,bad_times=N,stale_times=N,gone_at=OFFSET,gone_times=N,direct,log=FILE] */
 #define FUSE_USE_VERSION 35
 #include <dirent.h>
 #include <errno.h>
@@ -16,20 +16,21 @@
 #include <unistd.h>
 
 typedef struct slow_fs {
-    char *folder;
-    int   folder_fd;
+    char     *folder;
+    int       folder_fd;
+    long long gone_at;
     /* options */
     int   delay_ms;    /* of each read */
     char *bad;         /* bytes FROM-TO of every file give EIO */
     int   bad_times;   /* only so often; 0: for ever */
     int   stale_times; /* the first reads give ESTALE */
-    int   gone_after;  /* reads, after which the file system dies; 0: never */
+    int   gone_times;  /* the file system dies at this read of the byte `gone_at`; 0: never */
     int   direct;      /* past the page cache */
     char *log;         /* a line "offset size path" for each read */
     /* under the lock */
     pthread_mutex_t lock;
     FILE           *log_file;
-    long long       bad_from, bad_to, reads, bad_reads;
+    long long       bad_from, bad_to, reads, bad_reads, gone_reads;
 } slow_fs;
 
 static slow_fs *fs(void)
@@ -96,7 +97,7 @@ static int next_fault(slow_fs *s, const char *path, long long from, long long to
     s->reads++;
     if (s->log_file != NULL)
         fprintf(s->log_file, "%lld %lld %s\n", from, to - from, path);
-    if (s->gone_after > 0 && s->reads > s->gone_after)
+    if (from <= s->gone_at && to > s->gone_at && ++s->gone_reads == s->gone_times)
         kill(getpid(), SIGKILL);
     if (s->reads <= s->stale_times)
         fault = ESTALE;
@@ -154,7 +155,8 @@ static const struct fuse_opt options[] = {
     OPTION("bad=%s", bad),
     OPTION("bad_times=%d", bad_times),
     OPTION("stale_times=%d", stale_times),
-    OPTION("gone_after=%d", gone_after),
+    OPTION("gone_at=%lld", gone_at),
+    OPTION("gone_times=%d", gone_times),
     OPTION("direct", direct),
     OPTION("log=%s", log),
     FUSE_OPT_END,
