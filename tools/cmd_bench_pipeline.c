@@ -18,9 +18,12 @@ typedef struct bench {
 /* The encoder alone, as `model bench` does: before and after the case, for the machine may change its pace. */
 static bool measure_encoder(bench *b, GError **error)
 {
-    double before = b->encoder.items_per_second;
+    double         before = b->encoder.items_per_second;
+    mt_model_bench fresh = {
+        .batch = b->encoder.batch, .threads = b->encoder.threads, .precision = b->encoder.precision, .seconds = b->encoder.seconds};
 
     mt_model_bench_clear(&b->encoder);
+    b->encoder = fresh;
     if (!mt_model_bench_run(&b->encoder, b->recipe->encoder, error))
         return false;
     if (before > 0)
