@@ -240,6 +240,48 @@ static void test_jpeg_2000(void)
     compare_case(ycbcr, 2);
 }
 
+/* Levels from the sub-directories, which OpenSlide does not see; µm per pixel and power from the OME-XML, units per axis. */
+static void test_ome(void)
+{
+    static const char xml[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><OME xmlns=\"http://www.openmicroscopy.org/Schemas/OME/2016-06\">"
+                              "<Instrument ID=\"Instrument:0\"><Objective ID=\"Objective:0\" NominalMagnification=\"20.0\"/></Instrument>"
+                              "<Image ID=\"Image:0\"><Pixels ID=\"Pixels:0\" PhysicalSizeX=\"0.499\" PhysicalSizeY=\"498\" "
+                              "PhysicalSizeYUnit=\"nm\" SizeC=\"3\" SizeT=\"1\" SizeX=\"320\" SizeY=\"256\" SizeZ=\"1\" Type=\"uint8\">"
+                              "<Channel ID=\"Channel:0:0\" SamplesPerPixel=\"3\"/><TiffData/></Pixels></Image></OME>";
+    g_autofree uint8_t *level0 = waves(320, 256, 3), *level1 = waves(160, 128, 3), *pixels = g_malloc(160 * 128 * 3);
+    page                first = {.width = 320, .height = 256, .samples = 3, .photometric = PHOTOMETRIC_RGB, .tile = 64, .pixels = level0};
+    page                second = {.reduced = true,
+                                  .width = 160,
+                                  .height = 128,
+                                  .samples = 3,
+                                  .photometric = PHOTOMETRIC_RGB,
+                                  .compression = COMPRESSION_LZW,
+                                  .tile = 64,
+                                  .pixels = level1};
+    g_autofree char    *path = in_test_folder("ome.tif");
+    TIFF               *tiff = TIFFOpen(path, "w");
+    toff_t              places[1] = {0};
+    double              x, y;
+
+    TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, xml);
+    TIFFSetField(tiff, TIFFTAG_SUBIFD, 1, places);
+    write_page(tiff, &first);
+    write_page(tiff, &second);
+    TIFFClose(tiff);
+    g_autoptr(mt_case) c = mt_case_open(path, NULL, NULL);
+    g_assert_nonnull(c);
+    g_assert_cmpstr(mt_case_backend(c), ==, "direct");
+    g_assert_cmpstr(mt_case_format(c), ==, "ome-tiff");
+    g_assert_cmpint(mt_case_levels(c), ==, 2);
+    g_assert_true(mt_case_mpp(c, &x, &y));
+    g_assert_cmpfloat(x, ==, 0.499);
+    g_assert_cmpfloat_with_epsilon(y, 0.498, 1e-12);
+    g_assert_cmpstr(mt_case_mpp_source(c), ==, "ome");
+    g_assert_cmpfloat(mt_case_objective_power(c), ==, 20);
+    g_assert_true(mt_case_read(c, 0, 1, 0, 0, 160, 128, pixels, NULL));
+    g_assert_cmpmem(pixels, 160 * 128 * 3, level1, 160 * 128 * 3);
+}
+
 /* Each stored tile is decoded once for reads in row-major order, whatever their offset; none stays in a cache of nothing. */
 static void test_counts(void)
 {
@@ -360,6 +402,7 @@ int main(int argc, char **argv)
     g_test_add_func("/case/direct/samples", test_samples);
     g_test_add_func("/case/direct/packings", test_packings);
     g_test_add_func("/case/direct/jpeg-2000", test_jpeg_2000);
+    g_test_add_func("/case/direct/ome", test_ome);
     g_test_add_func("/case/direct/counts", test_counts);
     g_test_add_func("/case/direct/once", test_once);
     g_test_add_func("/case/direct/approximate", test_approximate);
