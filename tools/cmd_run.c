@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MIN_MEMORY (INT64_C(64) << 20)
+
 typedef struct run_options {
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
         *memory;
@@ -133,7 +135,7 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     recipe->patch_level = o->patch_level == -1 ? recipe->patch_level : o->patch_level;
     recipe->off_contract = o->off_contract;
     recipe->approximate |= o->approximate;
-    if (o->memory != NULL && !mt_command_size(&mt_command_run, "--memory", o->memory, &recipe->memory_bytes))
+    if (o->memory != NULL && !mt_command_size(&mt_command_run, "--memory", o->memory, MIN_MEMORY, &recipe->memory_bytes))
         return false;
     recipe->memory_bytes /= MAX(1, o->workers);
     return true;

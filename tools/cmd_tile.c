@@ -2,10 +2,11 @@
 #include "tools/progress_bar.h"
 #include "tools/tile_report.h"
 
+#include "src/base/size.h"
+
 #include <microtome/batch.h>
 #include <microtome/cut.h>
 
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,26 +116,6 @@ static bool check_grid(const mt_recipe *recipe)
     return false;
 }
 
-/* "500M": a number and K, M, G or T, powers of 1000. */
-static bool parse_size(const char *text, int64_t *bytes)
-{
-    static const char letters[] = "KMGT";
-    char             *end;
-    double            value = g_ascii_strtod(text, &end);
-
-    if (end == text)
-        return false;
-    const char *letter = *end != '\0' ? strchr(letters, g_ascii_toupper(*end)) : NULL;
-    if (letter != NULL) {
-        value *= pow(1000, (double)(letter - letters + 1));
-        end++;
-    }
-    if (*end != '\0' || !(value >= 1 && value <= 1e15))
-        return false;
-    *bytes = (int64_t)value;
-    return true;
-}
-
 static bool check_output(tile_options *o)
 {
     mt_picture_params *picture = &o->cut.picture;
@@ -149,7 +130,7 @@ static bool check_output(tile_options *o)
         mt_command_usage(&mt_command_tile, "--shards and --shard-size are two ways to say the same: give one");
     else if (o->shards != -1 && (o->shards < 1 || o->shards > 999999))
         mt_command_usage(&mt_command_tile, "--shards %" G_GINT64_FORMAT ": 1 to 999999 is wanted", o->shards);
-    else if (o->shard_size != NULL && !parse_size(o->shard_size, &o->cut.shard_bytes))
+    else if (o->shard_size != NULL && !mt_size_parse(o->shard_size, &o->cut.shard_bytes))
         mt_command_usage(&mt_command_tile, "--shard-size %s: a number of bytes is wanted, as 500M or 2G", o->shard_size);
     else if (o->threads < 0)
         mt_command_usage(&mt_command_tile, "--threads %d: 1 or more is wanted, or 0 for all CPUs", o->threads);

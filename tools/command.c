@@ -1,5 +1,7 @@
 #include "tools/command.h"
 
+#include "src/base/size.h"
+
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -53,22 +55,14 @@ bool mt_command_mpp(const mt_command *command, const char *text, double *x, doub
     return false;
 }
 
-bool mt_command_size(const mt_command *command, const char *option, const char *text, int64_t *bytes)
+bool mt_command_size(const mt_command *command, const char *option, const char *text, int64_t at_least, int64_t *bytes)
 {
-    static const char units[] = "KMGT";
-    char             *end;
-    double            value = g_ascii_strtod(text, &end);
-    const char       *unit = *end != '\0' ? strchr(units, g_ascii_toupper(*end)) : NULL;
-
-    for (const char *u = units; unit != NULL && u <= unit; u++)
-        value *= 1024;
-    end += unit != NULL;
-    end += unit != NULL && (*end == 'B' || *end == 'b');
-    if (end != text && *end == '\0' && value >= 64 << 20 && value < 1e15) {
-        *bytes = (int64_t)value;
+    if (mt_size_parse(text, bytes) && *bytes >= at_least)
         return true;
-    }
-    mt_command_usage(command, "%s %s: a size of 64M or more is wanted, as 800M or 4G", option, text);
+    if (at_least > 1)
+        mt_command_usage(command, "%s %s: a size of %" G_GINT64_FORMAT "M or more is wanted, as 800M or 4G", option, text, at_least >> 20);
+    else
+        mt_command_usage(command, "%s %s: a size is wanted, as 800M or 4G", option, text);
     return false;
 }
 

@@ -25,8 +25,8 @@ int mt_command_fail(const mt_command *command, const GError *error);
 int mt_command_usage(const mt_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "X" or "X,Y" as µm/px; false after an error was printed. */
 bool mt_command_mpp(const mt_command *command, const char *text, double *x, double *y);
-/* "800M", "4G", "1048576" as bytes, at least 64M; false after an error was printed. */
-bool mt_command_size(const mt_command *command, const char *option, const char *text, int64_t *bytes);
+/* "800M", "4G", "1048576" as bytes; false after an error was printed. */
+bool mt_command_size(const mt_command *command, const char *option, const char *text, int64_t at_least, int64_t *bytes);
 /* "fp32", "bf16" or "int8"; NULL: fp32; false after an error was printed. */
 bool mt_command_precision(const mt_command *command, const char *text, mt_precision *precision);
 /* "METHOD[:IMAGE]" into the recipe; NULL leaves it as it is; false after an error was printed. */

@@ -1,6 +1,7 @@
 #include "src/batch/local_copies.h"
 
 #include "src/base/alloc.h"
+#include "src/base/size.h"
 #include "src/batch/copy_folder.h"
 #include "src/case/case_files.h"
 #include "src/case/file_bytes.h"
@@ -47,20 +48,16 @@ struct mt_local_copies {
 
 bool mt_batch_parse_copy_to(const char *text, char **folder, uint64_t *bytes, GError **error)
 {
-    static const char units[] = "KMGT";
-    const char       *colon = strrchr(text, ':');
-    char             *end = NULL;
-    double            number = colon != NULL && g_ascii_isdigit(colon[1]) ? g_ascii_strtod(colon + 1, &end) : NAN;
-    const char       *unit = end != NULL && *end != '\0' ? strchr(units, *end) : NULL;
+    const char *colon = strrchr(text, ':');
+    bool        sized = colon != NULL && g_ascii_isdigit(colon[1]); /* else a colon of the folder's name */
+    int64_t     size = 0;
 
-    *bytes = 0;
-    if (end != NULL && ((*end != '\0' && unit == NULL) || (unit != NULL && end[1] != '\0') || !(number > 0) || number > 1e15)) {
+    if (sized && !mt_size_parse(colon + 1, &size)) {
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--copy-to %s: DIR or DIR:SIZE is wanted, SIZE a number with K, M, G or T", text);
         return false;
     }
-    if (end != NULL)
-        *bytes = (uint64_t)CLAMP(ldexp(number, unit != NULL ? 10 * (int)(unit - units + 1) : 0), 1, 9e18);
-    *folder = end != NULL ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text);
+    *bytes = (uint64_t)size;
+    *folder = sized ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text);
     if (**folder != '\0')
         return true;
     g_clear_pointer(folder, g_free);

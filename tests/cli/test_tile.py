@@ -187,7 +187,7 @@ def test_shard_size(folder):
     tile(out, path, "--mpp", "0", "--tile", "128", "--shard-size", "0.5M")
     names = sorted(n for n in os.listdir(out) if n.endswith(".tar"))
     sizes = [os.path.getsize(os.path.join(out, n)) for n in names]
-    assert len(names) > 2 and max(sizes) <= 500000 + 10240, sizes
+    assert len(names) > 2 and max(sizes) <= 512 * 1024 + 10240, sizes
     assert min(sizes[:-1]) > 350000, sizes
 
 
