@@ -5,9 +5,12 @@
 #include "src/pipeline/stored_bag.h"
 #include "src/pipeline/team.h"
 #include "src/store/schema.h"
+#include "tiling/thumbnail.h"
 
 #include <omp.h>
 #include <string.h>
+
+#define THUMBNAIL_PX 1024
 
 static double lap(gint64 *start)
 {
@@ -43,6 +46,13 @@ static bool find_tiles(mt_case_run *run, GError **error)
     return run->valid != NULL;
 }
 
+/* What is read of the case beside its tiles: before our own file is begun, so that a failure here is the case's alone. */
+static bool read_overview(mt_case_run *run, GError **error)
+{
+    run->thumbnail = mt_thumbnail_new(run->tiles.c, THUMBNAIL_PX, error);
+    return run->thumbnail != NULL && mt_case_tiles_intensity(&run->tiles, mt_encoder_card(run->p->encoder), &run->intensity, error);
+}
+
 static bool take_rows(void *user, int64_t first, int64_t n, const float *features, const uint8_t *valid, GError **error)
 {
     mt_case_run *run = user;
@@ -73,14 +83,10 @@ static void take_unread(void *user, int64_t tile, const char *reason)
 
 static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **error)
 {
-    const mt_intensity *intensity;
-
-    if (!mt_case_tiles_intensity(&run->tiles, mt_encoder_card(run->p->encoder), &intensity, error))
-        return false;
     mt_team_params params = {.c = run->tiles.c,
                              .grid = run->tiles.grid,
                              .encoder = run->p->encoder,
-                             .intensity = intensity,
+                             .intensity = run->intensity,
                              .stain = run->tiles.stain,
                              .backend = MT_BACKEND_AUTO,
                              .precision = run->p->contract.precision,
@@ -128,6 +134,9 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     if (!find_tiles(run, error))
         return false;
     run->timings->mask_s = lap(&start);
+    run->timings->stage = "read";
+    if (!read_overview(run, error))
+        return false;
     run->timings->stage = "encode";
     run->store = mt_store_create(target, error);
     if (run->store == NULL || !mt_case_run_record_case(run, error))
@@ -164,6 +173,7 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     g_clear_pointer(&run.store, mt_store_free); /* an unpublished one removes its temporary */
     g_clear_pointer(&run.output, mt_head_output_free);
     mt_case_tiles_clear(&run.tiles);
+    mt_tensor_unref(run.thumbnail);
     mt_free(run.valid);
     mt_invalid_tiles_free(run.invalid);
     g_free(run.identity);

@@ -8,18 +8,20 @@
 #include "src/store/store.h"
 
 typedef struct mt_case_run {
-    const mt_pipeline *p;
-    const mt_job      *job;
-    mt_case_tiles      tiles;
-    char              *identity;   /* SHA-256 of the input */
-    double             tissue_mm2; /* -1: unknown */
-    int64_t            n, n_valid;
-    uint8_t           *valid; /* n */
-    mt_invalid_tiles  *invalid;
-    mt_store          *store;
-    bool               unwritten; /* rows could not be appended to it */
-    mt_head_output    *output;    /* NULL: no head, or nothing to score */
-    mt_timings        *timings;
+    const mt_pipeline  *p;
+    const mt_job       *job;
+    mt_case_tiles       tiles;
+    char               *identity;   /* SHA-256 of the input */
+    double              tissue_mm2; /* -1: unknown */
+    mt_tensor          *thumbnail;
+    const mt_intensity *intensity; /* NULL: none */
+    int64_t             n, n_valid;
+    uint8_t            *valid; /* n */
+    mt_invalid_tiles   *invalid;
+    mt_store           *store;
+    bool                unwritten; /* rows could not be appended to it */
+    mt_head_output     *output;    /* NULL: no head, or nothing to score */
+    mt_timings         *timings;
 } mt_case_run;
 
 /* Everything that is known before the first tile is read. */

@@ -6,13 +6,10 @@
 #include "src/result/headline.h"
 #include "src/store/provenance.h"
 #include "src/store/schema.h"
-#include "tiling/thumbnail.h"
 
 #include <microtome/engine.h>
 
 #include <math.h>
-
-#define THUMBNAIL_PX 1024
 
 /* On /tissue: its area, what was taken out of it and how many tiles that cost; NaN: the spacing is unknown. */
 static bool record_areas(mt_case_run *run, GError **error)
@@ -79,10 +76,8 @@ static bool record_stain(mt_case_run *run, GError **error)
 
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
-    g_autoptr(mt_tensor) thumbnail = mt_thumbnail_new(run->tiles.c, THUMBNAIL_PX, error);
-
-    return thumbnail != NULL && mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error) && record_rings(run, error) &&
-           record_geometry(run, error) && record_stain(run, error) && mt_schema_write_thumbnail(run->store, thumbnail, error);
+    return mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error) && record_rings(run, error) &&
+           record_geometry(run, error) && record_stain(run, error) && mt_schema_write_thumbnail(run->store, run->thumbnail, error);
 }
 
 static mt_fact *library_facts(void)
