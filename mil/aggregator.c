@@ -33,6 +33,17 @@ char *mt_aggregator_names(void)
     return g_string_free(names, FALSE);
 }
 
+bool mt_aggregator_check_memory(const char *what, int64_t tiles, double bytes, const mt_head_options *options, GError **error)
+{
+    if (bytes <= (double)options->memory_bytes)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MEMORY,
+                "%s needs the whole bag: %" G_GINT64_FORMAT " tiles want %.0f bytes, %" G_GINT64_FORMAT
+                " are given; give more with --memory, or use larger or fewer tiles",
+                what, tiles, bytes, options->memory_bytes);
+    return false;
+}
+
 void mt_raw_output_clear(mt_raw_output *raw)
 {
     mt_free(raw->logits);

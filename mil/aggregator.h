@@ -5,7 +5,7 @@
 
 #include "mil/state_dict.h"
 
-#include <microtome/bag.h>
+#include <microtome/head.h>
 
 /* What a built aggregator takes and gives. */
 typedef struct mt_aggregator_shape {
@@ -30,8 +30,9 @@ typedef struct mt_aggregator {
     bool (*recognise)(const mt_state_dict *dict);
     /* NULL and MT_ERROR_MODEL naming the key or shape that does not fit.  `dict` is NULL for heads without weights. */
     void *(*build)(mt_state_dict *dict, mt_aggregator_shape *shape, GError **error);
-    /* `raw` comes zeroed; what it holds is freed by the caller, after a failure too.  The bag is not empty and fits `dim`. */
-    bool (*predict)(const void *self, const mt_bag *bag, mt_raw_output *raw, GError **error);
+    /* `raw` comes zeroed; what it holds is freed by the caller, after a failure too.  The bag is not empty and fits `dim`;
+     * the options are complete: memory_bytes > 0, threads >= 1. */
+    bool (*predict)(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error);
     void (*free)(void *self);
 } mt_aggregator;
 
@@ -45,5 +46,9 @@ const mt_aggregator *mt_aggregator_recognise(const mt_state_dict *dict);
 char *mt_aggregator_names(void);
 
 void mt_raw_output_clear(mt_raw_output *raw);
+
+/* For an aggregator that needs all of a bag at once: MT_ERROR_MEMORY where `bytes` (bag, activations and outputs together) are
+ * more than the options give.  `what` begins the message: "transmil". */
+bool mt_aggregator_check_memory(const char *what, int64_t tiles, double bytes, const mt_head_options *options, GError **error);
 
 #endif

@@ -242,11 +242,12 @@ static void finish(const mt_attention_pool *pool, const pool_state *state, mt_ra
     }
 }
 
-bool mt_attention_pool_predict(const void *self, const mt_bag *bag, mt_raw_output *raw, GError **error)
+bool mt_attention_pool_predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     const mt_attention_pool *pool = self;
     g_auto(pool_state) state = {0};
 
+    (void)options;
     if (!allocate_state(pool, &state, MIN(BLOCK_ROWS, bag->n), error) || !allocate_raw(pool, bag->n, raw, error))
         return false;
     for (int64_t first = 0; first < bag->n; first += BLOCK_ROWS)

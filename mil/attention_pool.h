@@ -34,7 +34,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(mt_attention_layers, mt_attention_layers_clear)
 
 /* Takes the layers' tensors.  The three below have the types of mt_aggregator's members. */
 void *mt_attention_pool_new(mt_attention_layers *layers, mt_aggregator_shape *shape, GError **error);
-bool  mt_attention_pool_predict(const void *self, const mt_bag *bag, mt_raw_output *raw, GError **error);
+bool  mt_attention_pool_predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error);
 void  mt_attention_pool_free(void *self);
 
 #endif

@@ -195,14 +195,29 @@ static bool check_bag(const mt_head *head, const mt_bag *bag, GError **error)
     return true;
 }
 
-mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error)
+static bool complete_options(const mt_head_options *given, mt_head_options *options, GError **error)
 {
+    if (given != NULL)
+        *options = *given;
+    if (options->memory_bytes < 0 || options->threads < 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "predict with %" G_GINT64_FORMAT " bytes and %d threads: neither may be negative",
+                    options->memory_bytes, options->threads);
+        return false;
+    }
+    options->memory_bytes = options->memory_bytes > 0 ? options->memory_bytes : MT_HEAD_MEMORY_BYTES;
+    options->threads = MAX(1, options->threads);
+    return true;
+}
+
+mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, const mt_head_options *given, GError **error)
+{
+    mt_head_options options = {0};
     mt_raw_output   raw = {0};
     mt_head_output *output = NULL;
 
-    if (!check_bag(head, bag, error))
+    if (!complete_options(given, &options, error) || !check_bag(head, bag, error))
         return NULL;
-    if (head->aggregator->predict(head->state, bag, &raw, error))
+    if (head->aggregator->predict(head->state, bag, &options, &raw, error))
         output = mt_head_output_finish(head, &raw, error);
     if (output == NULL)
         g_prefix_error(error, "head %s: ", head->path);

@@ -33,11 +33,12 @@ static bool take_rows(const mt_bag *bag, float *block, float *top, GError **erro
     return true;
 }
 
-static bool predict(const void *self, const mt_bag *bag, mt_raw_output *raw, GError **error)
+static bool predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     float *block = mt_alloc(MIN(BLOCK_ROWS, bag->n) * bag->dim, sizeof(float), error);
 
     (void)self;
+    (void)options;
     raw->n = bag->n;
     raw->dim = bag->dim;
     raw->embedding = block != NULL ? mt_alloc(bag->dim, sizeof(float), error) : NULL;

@@ -25,12 +25,13 @@ static bool add_rows(const mt_bag *bag, float *block, double *sum, GError **erro
     return true;
 }
 
-static bool predict(const void *self, const mt_bag *bag, mt_raw_output *raw, GError **error)
+static bool predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     float  *block = mt_alloc(MIN(BLOCK_ROWS, bag->n) * bag->dim, sizeof(float), error);
     double *sum = block != NULL ? mt_alloc(bag->dim, sizeof(double), error) : NULL;
 
     (void)self;
+    (void)options;
     raw->n = bag->n;
     raw->dim = bag->dim;
     raw->embedding = sum != NULL ? mt_alloc(bag->dim, sizeof(float), error) : NULL;

@@ -9,8 +9,6 @@
 
 /* A prime: no width of a network is a multiple of it. */
 #define PROBE_TILES INT64_C(1009)
-/* Of bag and activations together: such a graph wants all of the bag at once. */
-#define LIMIT_BYTES (INT64_C(4) << 30)
 /* A column that sums to 1 within this is a distribution already (float32 softmax over 1e6 tiles: 1e-4). */
 #define SUM_TOLERANCE 1e-3
 
@@ -106,18 +104,12 @@ void *mt_onnx_head_new(mt_model *model, const mt_head_card *card, mt_aggregator_
     return head;
 }
 
-static bool check_memory(const onnx_head *head, int64_t n, GError **error)
+/* Bag and activations together. */
+static double wanted_bytes(const onnx_head *head, int64_t n)
 {
     double tiles = (double)n;
-    double bytes = tiles * (double)head->dim * sizeof(float) + tiles * head->bytes_per_tile + tiles * tiles * head->bytes_per_tile2;
 
-    if (bytes <= (double)LIMIT_BYTES)
-        return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_MEMORY,
-                "an ONNX head needs the whole bag: %" G_GINT64_FORMAT " tiles want %.0f bytes, at most %" G_GINT64_FORMAT
-                " are given; use larger or fewer tiles",
-                n, bytes, LIMIT_BYTES);
-    return false;
+    return tiles * (double)head->dim * sizeof(float) + tiles * head->bytes_per_tile + tiles * tiles * head->bytes_per_tile2;
 }
 
 static float *allocate_output(const onnx_head *head, const mt_session *session, int output, int64_t n, GError **error)
@@ -203,11 +195,11 @@ static bool settle_attention(const onnx_head *head, mt_raw_output *raw, GError *
     return true;
 }
 
-static bool predict(const void *self, const mt_bag *bag, mt_raw_output *raw, GError **error)
+static bool predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     const onnx_head *head = self;
 
-    if (!check_memory(head, bag->n, error))
+    if (!mt_aggregator_check_memory("an ONNX head", bag->n, wanted_bytes(head, bag->n), options, error))
         return false;
     g_autoptr(mt_session) session = bind_tiles(head, bag->n, error);
     if (session == NULL || !allocate_raw(head, session, bag->n, raw, error))

@@ -62,7 +62,7 @@ static bool print_score(const char *head_path, const mt_tensor *features, GError
 {
     g_autoptr(mt_head) head = mt_head_load(head_path, error);
     const mt_bag bag = mt_bag_from_memory(features->data, features->shape[0], features->shape[1]);
-    g_autoptr(mt_head_output) output = head != NULL ? mt_head_predict(head, &bag, error) : NULL;
+    g_autoptr(mt_head_output) output = head != NULL ? mt_head_predict(head, &bag, NULL, error) : NULL;
 
     if (output == NULL)
         return false;

@@ -40,6 +40,14 @@ typedef struct mt_feature_origin {
     int64_t     dim;
 } mt_feature_origin;
 
+/* What a prediction may use; NULL stands for zeros. */
+typedef struct mt_head_options {
+    int64_t memory_bytes; /* of a head that needs all of a bag at once; 0: MT_HEAD_MEMORY_BYTES */
+    int     threads;      /* 0 and 1: one.  The output is the same bytes for any number */
+} mt_head_options;
+
+#define MT_HEAD_MEMORY_BYTES (INT64_C(4) << 30)
+
 typedef struct mt_head_output {
     int64_t n, n_classes, n_attention; /* N, C, K (1 or C; 0: the head has no attention) */
     int64_t dim;                       /* of embedding; 0: none */
@@ -64,8 +72,10 @@ MT_PUBLIC int64_t mt_head_dim(const mt_head *head);
 /* MT_ERROR_MODEL with both sides when encoder, hash, µm/px (by more than 2 %) or width differ.  What one side does not say (NULL,
  * "", 0) is not held against the other; the width always is. */
 MT_PUBLIC bool mt_head_accepts(const mt_head *head, const mt_feature_origin *origin, GError **error);
-/* Stream the bag once or twice in blocks.  An empty bag is MT_ERROR_INPUT; NaN in scores or attention MT_ERROR_MODEL. */
-MT_PUBLIC mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, GError **error);
+/* Stream the bag once or twice in blocks, or take all of it where attention joins tiles with tiles: MT_ERROR_MEMORY with the
+ * bytes that wants where they are more than the options give.  An empty bag is MT_ERROR_INPUT; NaN in scores or attention
+ * MT_ERROR_MODEL; options below zero MT_ERROR_RANGE. */
+MT_PUBLIC mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, const mt_head_options *options, GError **error);
 MT_PUBLIC void            mt_head_output_free(mt_head_output *output);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head, mt_head_unref)

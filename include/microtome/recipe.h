@@ -33,8 +33,9 @@ typedef struct mt_recipe {
     double        withheld_invalid; /* [quality] above this share its score is withheld; 0.1 when absent */
     char         *backend;          /* of the case; NULL: choose */
     bool          approximate;      /* [grid] approximate: levels between the stored ones, cut in the DCT domain (docs/numerics.md) */
-    int64_t       memory_bytes;     /* of a process that runs cases; 0: as much as it likes.  No result depends on it */
-    bool          off_contract;     /* run although µm/px or tile differ from the card's: results are degraded */
+    int64_t
+         memory_bytes; /* of a process that runs cases; 0: as much as it likes.  No result depends on it, but a head that needs all of a bag may refuse it */
+    bool off_contract; /* run although µm/px or tile differ from the card's: results are degraded */
 } mt_recipe;
 
 MT_PUBLIC mt_recipe *mt_recipe_new(void);

@@ -111,8 +111,9 @@ static bool score(mt_case_run *run, GError **error)
 
     if (run->p->head == NULL || run->n_valid == 0)
         return true;
-    mt_bag bag = mt_stored_bag_new(&stored, run->store, run->valid, run->n, mt_encoder_dim(run->p->encoder));
-    run->output = mt_head_predict(run->p->head, &bag, error);
+    mt_bag                bag = mt_stored_bag_new(&stored, run->store, run->valid, run->n, mt_encoder_dim(run->p->encoder));
+    const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = run->p->threads};
+    run->output = mt_head_predict(run->p->head, &bag, &options, error);
     return run->output != NULL;
 }
 

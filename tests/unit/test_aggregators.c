@@ -54,7 +54,7 @@ static mt_head_output *predict(const mt_head *head, const float *x, int64_t n, i
 {
     g_autoptr(GError) error = NULL;
     mt_bag          bag = mt_bag_from_memory(x, n, dim);
-    mt_head_output *output = mt_head_predict(head, &bag, &error);
+    mt_head_output *output = mt_head_predict(head, &bag, NULL, &error);
 
     g_assert_no_error(error);
     return output;
@@ -211,7 +211,7 @@ static void test_streams(void)
     mt_bag bag = {.n = n, .dim = DIM, .read = read_in_order, .user = &self};
     g_autoptr(GError) error = NULL;
 
-    g_autoptr(mt_head_output) streamed = mt_head_predict(head, &bag, &error), whole = predict(head, x, n, DIM);
+    g_autoptr(mt_head_output) streamed = mt_head_predict(head, &bag, NULL, &error), whole = predict(head, x, n, DIM);
     g_assert_no_error(error);
     g_assert_cmpint(self.next, ==, n);
     g_assert_cmpint(self.largest, <=, 4096);
@@ -296,7 +296,7 @@ static void assert_predict_fails(const char *name, float *x, int64_t n, int64_t 
     g_autofree char *whole = g_strdup_printf("head %s%s", path, message);
     g_autoptr(mt_head) head = load(path);
     mt_bag bag = mt_bag_from_memory(x, n, dim);
-    g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, &error);
+    g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, NULL, &error);
 
     g_assert_null(output);
     g_assert_error(error, MT_ERROR, code);
@@ -335,7 +335,7 @@ static void test_reader_fails(void)
         g_autoptr(mt_head) head = i < 2 ? load(names[i]) : load_golden(names[i]);
         g_autoptr(GError) error = NULL;
         mt_bag bag = {.n = 5000, .dim = DIM, .read = read_fails};
-        g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, &error);
+        g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, NULL, &error);
         g_assert_null(output);
         g_assert_error(error, MT_ERROR, MT_ERROR_IO);
         g_assert_true(g_str_has_suffix(error->message, "row 0 is gone"));
@@ -354,7 +354,7 @@ static void test_out_of_memory(gconstpointer data)
         g_assert_cmpint(k, <, 1000);
         mt_alloc_fail_at(k);
         g_autoptr(mt_head) head = mt_head_load(path, &error);
-        g_autoptr(mt_head_output) output = head != NULL ? mt_head_predict(head, &bag, &error) : NULL;
+        g_autoptr(mt_head_output) output = head != NULL ? mt_head_predict(head, &bag, NULL, &error) : NULL;
         mt_alloc_fail_at(0);
         if (output == NULL)
             g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);

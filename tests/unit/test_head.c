@@ -102,7 +102,7 @@ static mt_head_output *predict(const mt_head *head, const float *x, int64_t n, i
 {
     g_autoptr(GError) error = NULL;
     mt_bag          bag = mt_bag_from_memory(x, n, dim);
-    mt_head_output *output = mt_head_predict(head, &bag, &error);
+    mt_head_output *output = mt_head_predict(head, &bag, NULL, &error);
 
     g_assert_no_error(error);
     return output;
@@ -347,9 +347,16 @@ static void test_onnx_refused(void)
                    "head PATH: the card says logits=att, that output is not one float32 vector per slide");
     assert_refused("prob.onnx", "[head]\nlogits=prob\nattention=prob\n", NULL,
                    "head PATH: the card says attention=prob, that output is not one or 3 float32 values per tile");
-    g_assert_null(mt_head_predict(head, &bag, &error));
+    g_assert_null(mt_head_predict(head, &bag, NULL, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
     g_assert_nonnull(strstr(error->message, "an ONNX head needs the whole bag: 1099511627776 tiles want "));
+    g_clear_error(&error);
+    g_assert_null(mt_head_predict(head, &bag, &(mt_head_options){.memory_bytes = 1 << 20}, &error));
+    g_assert_nonnull(strstr(error->message, " bytes, 1048576 are given; give more with --memory, or use larger or fewer tiles"));
+    g_clear_error(&error);
+    g_assert_null(mt_head_predict(head, &bag, &(mt_head_options){.threads = -1}, &error));
+    g_assert_error(error, MT_ERROR, MT_ERROR_RANGE);
+    g_assert_cmpstr(error->message, ==, "predict with 0 bytes and -1 threads: neither may be negative");
 }
 
 static mt_port_role role(const char *name, int rank, int64_t a, int64_t b, int64_t c)

@@ -44,7 +44,7 @@ static void check_set(const trained *row, const mt_head *head, const char *folde
     g_autoptr(mt_tensor) x = mt_vectors_read(folder, set, "input", 0);
     g_autoptr(GError) error = NULL;
     mt_bag bag = mt_bag_from_memory(x->data, x->shape[0], x->shape[1]);
-    g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, &error);
+    g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, NULL, &error);
 
     g_assert_no_error(error);
     g_assert_cmpint(mt_head_dim(head), ==, bag.dim);
