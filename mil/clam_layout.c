@@ -29,7 +29,7 @@ int64_t mt_clam_branches(const mt_state_dict *dict)
     if (layout < 0)
         return 0;
     g_autofree char            *weight = g_strconcat(layouts[layout].logits, ".weight", NULL);
-    const mt_safetensors_entry *entry = mt_state_dict_find(dict, weight);
+    const mt_weight *entry = mt_state_dict_find(dict, weight);
     return entry->rank == 2 ? entry->shape[0] : 1; /* another rank is refused where the layer is taken */
 }
 

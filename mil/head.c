@@ -78,11 +78,11 @@ static const mt_aggregator *find_aggregator(const mt_head *head, const mt_state_
     return NULL;
 }
 
-static bool load_safetensors(mt_head *head, GError **error)
+static bool load_weights(mt_head *head, GError **error)
 {
-    g_autoptr(mt_safetensors) file = mt_safetensors_open(head->path, error);
+    g_autoptr(mt_weights) file = mt_weights_open(head->path, error);
 
-    if (file == NULL || !find_card(head, mt_safetensors_metadata(file), true, error))
+    if (file == NULL || !find_card(head, mt_weights_metadata(file), true, error))
         return false;
     g_autoptr(mt_state_dict) dict = mt_state_dict_new(file, error);
     const mt_aggregator *found = dict != NULL ? find_aggregator(head, dict, error) : NULL;
@@ -158,8 +158,8 @@ static bool load(mt_head *head, GError **error)
 {
     if (strcmp(head->path, "mean") == 0 || strcmp(head->path, "max") == 0)
         return load_weightless(head, error);
-    if (has_extension(head->path, ".safetensors"))
-        return load_safetensors(head, error);
+    if (mt_weights_is_name(head->path))
+        return load_weights(head, error);
     if (has_extension(head->path, ".onnx"))
         return load_onnx(head, error);
     return refuse_path(head->path, error);

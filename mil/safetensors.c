@@ -1,11 +1,9 @@
 #include "mil/safetensors.h"
 
-#include "kernels/pixel/half.h"
 #include "mil/safetensors_private.h"
 #include "src/base/limits.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -160,52 +158,10 @@ mt_safetensors *mt_safetensors_open(const char *path, GError **error)
 
 bool mt_safetensors_is_float(const mt_safetensors_entry *entry)
 {
-    return strcmp(entry->dtype, "F32") == 0 || strcmp(entry->dtype, "F64") == 0 || strcmp(entry->dtype, "F16") == 0 ||
-           strcmp(entry->dtype, "BF16") == 0;
-}
-
-/* Through small copies: the buffer of a file is aligned to nothing. */
-static void convert(const mt_safetensors_entry *entry, const char *data, float *out)
-{
-    uint16_t halves[1024];
-    double   wide;
-
-    if (strcmp(entry->dtype, "F32") == 0) {
-        memcpy(out, data, (size_t)entry->count * sizeof(float));
-    } else if (strcmp(entry->dtype, "F64") == 0) {
-        for (int64_t i = 0; i < entry->count; i++) {
-            memcpy(&wide, data + (size_t)i * sizeof(wide), sizeof(wide));
-            out[i] = (float)wide;
-        }
-    } else {
-        bool bfloat = strcmp(entry->dtype, "BF16") == 0;
-        for (int64_t i = 0; i < entry->count; i += (int64_t)G_N_ELEMENTS(halves)) {
-            int64_t n = MIN((int64_t)G_N_ELEMENTS(halves), entry->count - i);
-            memcpy(halves, data + (size_t)i * sizeof(uint16_t), (size_t)n * sizeof(uint16_t));
-            (bfloat ? mt_bfloat_to_f32 : mt_half_to_f32)(halves, n, out + i);
-        }
-    }
+    return mt_weight_is_float(entry);
 }
 
 mt_tensor *mt_safetensors_read(const mt_safetensors *file, const mt_safetensors_entry *entry, GError **error)
 {
-    if (!mt_safetensors_is_float(entry)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "tensor '%s' is %s: F32, F16, BF16 or F64 is wanted", entry->name, entry->dtype);
-        return NULL;
-    }
-    g_autoptr(mt_tensor) tensor = mt_tensor_new(MT_F32, entry->rank, entry->shape, error);
-    if (tensor == NULL) {
-        g_prefix_error(error, "tensor '%s': ", entry->name);
-        return NULL;
-    }
-    const char *data = g_mapped_file_get_contents(file->map) + entry->begin;
-    float      *out = tensor->data;
-    convert(entry, data, out);
-    for (int64_t i = 0; i < entry->count; i++)
-        if (!isfinite(out[i])) {
-            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "tensor '%s' holds a value that is not finite (element %" G_GINT64_FORMAT ")",
-                        entry->name, i);
-            return NULL;
-        }
-    return g_steal_pointer(&tensor);
+    return mt_weight_to_tensor(entry, g_mapped_file_get_contents(file->map) + entry->begin, error);
 }

@@ -4,19 +4,11 @@
 #ifndef MT_SAFETENSORS_H
 #define MT_SAFETENSORS_H
 
-#include <microtome/error.h>
-#include <microtome/tensor.h>
+#include "mil/weight_values.h"
 
 typedef struct mt_safetensors mt_safetensors;
 
-typedef struct mt_safetensors_entry {
-    char       *name;
-    const char *dtype; /* as the format spells it: "F32", "I64", ... */
-    int         rank;
-    int64_t     shape[MT_MAX_RANK];
-    int64_t     count;      /* elements */
-    size_t      begin, end; /* bytes from the start of the file */
-} mt_safetensors_entry;
+typedef mt_weight mt_safetensors_entry;
 
 /* MT_ERROR_MISSING, MT_ERROR_IO, or MT_ERROR_MODEL: the message names the tensor and the rule it breaks. */
 mt_safetensors *mt_safetensors_open(const char *path, GError **error);

@@ -3,15 +3,15 @@
 #include <string.h>
 
 typedef struct item {
-    char                       *key; /* canonical */
-    const mt_safetensors_entry *entry;
-    bool                        used;
+    char            *key; /* canonical */
+    const mt_weight *entry;
+    bool             used;
 } item;
 
 struct mt_state_dict {
-    const mt_safetensors *file;
-    GPtrArray            *items;  /* item *, in the file's order */
-    GHashTable           *by_key; /* item.key -> item */
+    const mt_weights *file;
+    GPtrArray        *items;  /* item *, in the file's order */
+    GHashTable       *by_key; /* item.key -> item */
 };
 
 static void item_free(gpointer data)
@@ -47,15 +47,15 @@ static bool training_only(const char *name)
     return strstr(name, "instance_loss_fn") != NULL || strstr(name, "instance_classifiers") != NULL;
 }
 
-mt_state_dict *mt_state_dict_new(const mt_safetensors *file, GError **error)
+mt_state_dict *mt_state_dict_new(const mt_weights *file, GError **error)
 {
     g_autoptr(mt_state_dict) dict = g_new0(mt_state_dict, 1);
 
     dict->file = file;
     dict->items = g_ptr_array_new_with_free_func(item_free);
     dict->by_key = g_hash_table_new(g_str_hash, g_str_equal);
-    for (int i = 0; i < mt_safetensors_n(file); i++) {
-        const mt_safetensors_entry *entry = mt_safetensors_get(file, i);
+    for (int i = 0; i < mt_weights_n(file); i++) {
+        const mt_weight *entry = mt_weights_get(file, i);
         if (training_only(entry->name))
             continue;
         item *self = g_new0(item, 1);
@@ -72,7 +72,7 @@ mt_state_dict *mt_state_dict_new(const mt_safetensors *file, GError **error)
     return g_steal_pointer(&dict);
 }
 
-const mt_safetensors_entry *mt_state_dict_find(const mt_state_dict *dict, const char *key)
+const mt_weight *mt_state_dict_find(const mt_state_dict *dict, const char *key)
 {
     const item *self = g_hash_table_lookup(dict->by_key, key);
 
@@ -88,8 +88,8 @@ bool mt_state_dict_has_linear(const mt_state_dict *dict, const char *key)
 
 bool mt_state_dict_mentions(const mt_state_dict *dict, const char *text)
 {
-    for (int i = 0; i < mt_safetensors_n(dict->file); i++)
-        if (strstr(mt_safetensors_get(dict->file, i)->name, text) != NULL)
+    for (int i = 0; i < mt_weights_n(dict->file); i++)
+        if (strstr(mt_weights_get(dict->file, i)->name, text) != NULL)
             return true;
     return false;
 }
@@ -117,7 +117,7 @@ static mt_tensor *take(mt_state_dict *dict, const char *key, const char *part, i
         return NULL;
     }
     self->used = true;
-    return mt_safetensors_read(dict->file, self->entry, error);
+    return mt_weights_read(dict->file, self->entry, error);
 }
 
 static bool shape_error(const mt_linear *linear, const char *what, int64_t wanted, const mt_linear *because, GError **error)
@@ -170,7 +170,7 @@ bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GErro
 {
     for (guint i = 0; i < dict->items->len; i++) {
         const item *self = g_ptr_array_index(dict->items, i);
-        if (!self->used && mt_safetensors_is_float(self->entry)) {
+        if (!self->used && mt_weight_is_float(self->entry)) {
             g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "key '%s' has no place in %s: its weights would be ignored", self->entry->name,
                         kind);
             return false;

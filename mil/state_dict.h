@@ -5,17 +5,17 @@
 #ifndef MT_STATE_DICT_H
 #define MT_STATE_DICT_H
 
-#include "mil/safetensors.h"
+#include "mil/weights.h"
 
 typedef struct mt_state_dict mt_state_dict;
 
 /* `file` must outlive it.  MT_ERROR_MODEL when two keys have one canonical name. */
-mt_state_dict *mt_state_dict_new(const mt_safetensors *file, GError **error);
+mt_state_dict *mt_state_dict_new(const mt_weights *file, GError **error);
 void           mt_state_dict_free(mt_state_dict *dict);
 
 /* The shape of a key, NULL when absent.  mt_state_dict_has_linear: KEY.weight is there. */
-const mt_safetensors_entry *mt_state_dict_find(const mt_state_dict *dict, const char *key);
-bool                        mt_state_dict_has_linear(const mt_state_dict *dict, const char *key);
+const mt_weight *mt_state_dict_find(const mt_state_dict *dict, const char *key);
+bool             mt_state_dict_has_linear(const mt_state_dict *dict, const char *key);
 /* Whether the file had a key that contains `text`, also among those left out. */
 bool mt_state_dict_mentions(const mt_state_dict *dict, const char *text);
 
