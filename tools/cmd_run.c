@@ -1,4 +1,4 @@
-#include "tools/command.h"
+#include "tools/patient_report.h"
 #include "tools/progress_bar.h"
 
 #include <microtome/batch.h>
@@ -18,7 +18,7 @@
 
 typedef struct run_options {
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
-        *memory;
+        *memory, *patients;
     uint64_t copy_bytes;
     double   mpp, overlap, min_share;
     int      tile, patch_level, threads, workers;
@@ -67,6 +67,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"copy-to", 0, 0, G_OPTION_ARG_FILENAME, &o->copy_to,
          "copy each case to a local folder before it is opened, the copies holding SIZE at most (as 20G; default half of what is free)",
          "DIR[:SIZE]"},
+        {"patients", 0, 0, G_OPTION_ARG_STRING, &o->patients,
+         "how the scored cases of one patient (manifest column) become one score (default bag)", "bag|max|mean|noisy_or"},
         {"memory", 0, 0, G_OPTION_ARG_STRING, &o->memory, "what all workers may use for tiles in memory, as 4G or 800M", "SIZE"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips or nifti (default: what fits the file)", "NAME"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
@@ -100,6 +102,9 @@ static void replace_string(char **field, char **value)
 /* The command line beats the recipe. */
 static bool apply_options(run_options *o, mt_recipe *recipe)
 {
+    mt_patient_rule rule;
+    if (!mt_command_patient_rule(&mt_command_run, o->patients, &rule))
+        return false;
     if (o->threads < 0 || o->workers < 0) {
         mt_command_usage(&mt_command_run, "--threads and --workers are positive");
         return false;
@@ -265,6 +270,24 @@ static int finish(const run_options *o, const mt_batch_totals *totals, GPtrArray
     return totals->stopped ? 75 : totals->failed > 0 ? 65 : 0;
 }
 
+/* Where cases name their patient and are scored: after the last of them, when no worker runs any more. */
+static int report_patients(const run_options *o, const mt_recipe *recipe, GPtrArray *cases, int code)
+{
+    g_autoptr(GError) error = NULL;
+    bool            named = false;
+    mt_patient_rule rule;
+
+    for (guint i = 0; i < cases->len; i++)
+        named |= ((mt_batch_case *)cases->pdata[i])->patient != NULL;
+    if (!named || recipe->head == NULL || !mt_patient_rule_parse(o->patients != NULL ? o->patients : "bag", &rule))
+        return code;
+    g_autoptr(mt_head) head = mt_head_load(recipe->head, &error);
+    mt_scorer scorer = {.head = head, .path = recipe->head};
+    if (head == NULL || !mt_recipe_head_card(recipe, head, &scorer.card, &error))
+        return mt_command_fail(&mt_command_run, error);
+    return mt_patient_report(&mt_command_run, cases, &scorer, rule, o->out, code);
+}
+
 static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 {
     g_autoptr(GError) error = NULL;
@@ -297,6 +320,8 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
     bool ok = mt_batch_run(cases, &options, &totals, &error);
     mt_progress_bar_free(bar);
     int code = ok ? finish(o, &totals, cases) : mt_command_fail(&mt_command_run, error);
+    if (ok && !totals.stopped)
+        code = report_patients(o, recipe, cases, code);
     mt_batch_totals_clear(&totals);
     return code;
 }
@@ -332,8 +357,8 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe, o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
-                             o.stain,  o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude};
+    char *const strings[] = {o.recipe,    o.encoder, o.head,        o.out,    o.slide_mpp, o.backend, o.mask,    o.stain,
+                             o.precision, o.copy_to, o.copy_folder, o.compat, o.memory,    o.exclude, o.patients};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -2,13 +2,13 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap aggregate model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --copy-to --backend --json --help'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --copy-to --backend --json --help'
     ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --exclude --slide-mpp --json --help' ;;
@@ -24,6 +24,7 @@ _microtome() {
     pipeline) options='--encoder --mpp --tile --mask --precision --threads --backend --seconds --json --help' ;;
     esac
     ;;
+  aggregate) options='--head --out --labels --patients --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")

@@ -3,6 +3,7 @@
 #ifndef MICROTOME_BATCH_H
 #define MICROTOME_BATCH_H
 
+#include <microtome/aggregate.h>
 #include <microtome/pipeline.h>
 
 G_BEGIN_DECLS
@@ -19,6 +20,9 @@ typedef struct mt_batch_case {
  * mpp_x, mpp_y > 0 apply to every case without its own (source "option").  Elements are mt_batch_case.
  * MT_ERROR_MISSING for a manifest that is not there, MT_ERROR_USAGE for two equal ids (both paths named). */
 MT_PUBLIC GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error);
+/* The patient of each case by the columns of a labels file (id or slide_id, patient or case_id).  MT_ERROR_INPUT for a case that the
+ * file does not have. */
+MT_PUBLIC bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_path, GError **error);
 /* The id of a path: its stem, bytes outside [A-Za-z0-9._-] %-escaped, over 180 bytes cut and hashed. */
 MT_PUBLIC char *mt_batch_case_id(const char *text);
 
@@ -69,6 +73,21 @@ typedef struct mt_batch_totals {
  * error is only what stops the batch: MT_ERROR_USAGE (another recipe in the folder), MT_ERROR_MODEL, MT_ERROR_IO. */
 MT_PUBLIC bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error);
 MT_PUBLIC void mt_batch_totals_clear(mt_batch_totals *totals);
+
+/* The same for cases whose paths are stored features (mt_aggregate_case), in this process; recipe, threads, workers, copies and program
+ * of `options` are not used. */
+MT_PUBLIC bool mt_batch_aggregate(GPtrArray *cases, const mt_scorer *scorer, const mt_batch_options *options, mt_batch_totals *totals,
+                                  GError **error);
+
+typedef struct mt_patient_totals {
+    int done, skipped, failed;
+} mt_patient_totals;
+
+/* Publish OUT/patients/<id>.h5 for each patient among `cases`, from the results in OUT/cases.  One that is there and would be the same is
+ * kept; one that would differ is moved to OUT/superseded first.  `failed` calls back with each patient that could not be. */
+MT_PUBLIC bool mt_batch_patients(GPtrArray *cases, const mt_scorer *scorer, mt_patient_rule rule, const char *out,
+                                 void (*failed)(void *user, const char *patient, const char *reason), void *user, mt_patient_totals *totals,
+                                 GError **error);
 /* The worker's side: commands on fd 0, events on fd 3, until end of file.  Returns an exit code. */
 MT_PUBLIC int mt_batch_worker(void);
 

@@ -4,6 +4,7 @@
 #define MICROTOME_PIPELINE_H
 
 #include <microtome/encoder.h>
+#include <microtome/head.h>
 #include <microtome/recipe.h>
 
 G_BEGIN_DECLS
@@ -31,6 +32,10 @@ typedef struct mt_timings {
 /* Called from time to time, from one thread at once, with tiles done and to do.  Return false to stop: the case ends
  * with MT_ERROR_STOPPED and leaves no file. */
 typedef bool (*mt_progress)(void *user, int64_t done, int64_t total);
+
+/* The head's card with the recipe's labels, positive label and threshold; strings are borrowed from both.  MT_ERROR_MODEL where they
+ * do not fit. */
+MT_PUBLIC bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_card *card, GError **error);
 
 /* Load what the recipe names.  MT_ERROR_USAGE without an encoder, MT_ERROR_MODEL for what cannot work together (a head
  * for another encoder): found before any case is opened. */

@@ -4,6 +4,7 @@
 #include "src/base/csv.h"
 #include "src/base/hash.h"
 #include "src/base/limits.h"
+#include "src/evaluate/labels.h"
 
 #include <math.h>
 #include <string.h>
@@ -163,4 +164,22 @@ GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp
         }
     }
     return check_unique(cases, error) ? g_steal_pointer(&cases) : NULL;
+}
+
+bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_path, GError **error)
+{
+    g_autoptr(mt_labels) labels = mt_labels_read(labels_path, error);
+
+    for (guint i = 0; labels != NULL && i < cases->len; i++) {
+        mt_batch_case *c = cases->pdata[i];
+        int            row = mt_labels_find(labels, c->id);
+        if (row < 0) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "labels %s: case %s is not in it: add its row, or leave the case out", labels_path,
+                        c->id);
+            return false;
+        }
+        g_free(c->patient);
+        c->patient = g_strdup(mt_labels_patient(labels, (guint)row));
+    }
+    return labels != NULL;
 }

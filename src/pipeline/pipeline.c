@@ -8,32 +8,29 @@
 #include <math.h>
 #include <string.h>
 
-/* The head's card with the recipe's labels, positive label and threshold. Strings are borrowed. */
-static bool override_head_card(mt_pipeline *p, const mt_recipe *recipe, GError **error)
+bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_card *card, GError **error)
 {
-    const mt_head_card *card = mt_head_get_card(p->head);
-    guint               n = card->labels != NULL ? g_strv_length(card->labels) : 0;
+    *card = *mt_head_get_card(head);
+    guint n = card->labels != NULL ? g_strv_length(card->labels) : 0;
 
-    p->head_card = *card;
     if (recipe->label_names != NULL) {
         if (g_strv_length(recipe->label_names) != n) {
             g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: it has %u classes and the recipe's [labels] names %u", recipe->head,
                         n, g_strv_length(recipe->label_names));
             return false;
         }
-        p->head_card.labels = recipe->label_names;
+        card->labels = recipe->label_names;
     }
     if (recipe->positive != NULL) {
-        p->head_card.positive = recipe->positive;
-        p->head_card.has_card = p->head_card.has_card || !isnan(recipe->threshold); /* the recipe says what the card would */
+        card->positive = recipe->positive;
+        card->has_card = card->has_card || !isnan(recipe->threshold); /* the recipe says what the card would */
     }
-    if (p->head_card.positive != NULL && !g_strv_contains((const char *const *)p->head_card.labels, p->head_card.positive)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head,
-                    p->head_card.positive);
+    if (card->positive != NULL && !g_strv_contains((const char *const *)card->labels, card->positive)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head, card->positive);
         return false;
     }
     if (!isnan(recipe->threshold))
-        p->head_card.threshold = recipe->threshold;
+        card->threshold = recipe->threshold;
     return true;
 }
 
@@ -48,7 +45,7 @@ static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
                                 .encoder_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
                                 .target_mpp = p->contract.whole_plane ? 0 : p->contract.mpp,
                                 .dim = mt_encoder_dim(p->encoder)};
-    if (!mt_head_accepts(p->head, &origin, error) || !override_head_card(p, recipe, error))
+    if (!mt_head_accepts(p->head, &origin, error) || !mt_recipe_head_card(recipe, p->head, &p->head_card, error))
         return false;
     if (p->contract.card_mpp <= 0) /* level 0 as it is: the head still knows what it was made for */
         p->contract.card_mpp = p->head_card.target_mpp;

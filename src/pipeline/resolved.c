@@ -46,7 +46,7 @@ static void put_encoder(GString *text, const mt_encoder *encoder, const char *pa
     g_string_append_printf(text, "batch=%d\n", batch);
 }
 
-static void put_head(GString *text, const mt_head *head, const mt_head_card *card, const char *path)
+void mt_resolved_put_head(GString *text, const mt_head *head, const mt_head_card *card, const char *path)
 {
     g_autofree char *labels = card->labels != NULL ? g_strjoinv(";", card->labels) : NULL;
 
@@ -92,7 +92,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     put_number(text, "withheld_invalid", recipe->withheld_invalid);
     put_encoder(text, encoder, recipe->encoder, contract->precision, batch);
     if (head != NULL)
-        put_head(text, head, head_card, recipe->head);
+        mt_resolved_put_head(text, head, head_card, recipe->head);
     return g_string_free(text, FALSE);
 }
 

@@ -18,6 +18,8 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
 /* The precision that such a text names, NULL when it names none; free with g_free. */
 char *mt_resolved_precision(const char *text);
 
+/* Group [head]. */
+void mt_resolved_put_head(GString *text, const mt_head *head, const mt_head_card *card, const char *path);
 /* Group [stain]: the target by its numbers, for another picture of the same name is another recipe. */
 void mt_resolved_put_stain(GString *text, const mt_stain_target *target);
 

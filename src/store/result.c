@@ -2,8 +2,8 @@
 
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
-#include "src/store/file_driver.h"
 #include "src/store/result_foreign.h"
+#include "src/store/result_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +15,6 @@
 
 #define ATTRIBUTE_VALUES 65536 /* elements of one attribute that we are ready to read */
 
-struct mt_result {
-    char          *path;
-    int            fd;
-    mt_file_driver driver;
-    mt_hid         file;
-};
 
 /* A regular file, open for reading; a FIFO in its place must not block us. */
 static int open_regular(const char *path, GError **error)
@@ -149,7 +143,7 @@ const char *mt_result_path(const mt_result *result)
 }
 
 /* Hard links all the way: soft, external and user-defined ones lead elsewhere and are not followed. */
-static bool reachable(const mt_result *result, const char *object)
+bool mt_result_has(const mt_result *result, const char *object)
 {
     g_autofree char *path = g_strdup(object);
     H5L_info_t       link;
@@ -168,11 +162,6 @@ static bool reachable(const mt_result *result, const char *object)
             return true;
         *slash = '/';
     }
-}
-
-bool mt_result_has(const mt_result *result, const char *object)
-{
-    return reachable(result, object);
 }
 
 /* Only data in the file itself, packed by nothing but HDF5's own filters. */
@@ -214,7 +203,7 @@ static mt_hid open_dataset(const mt_result *result, const char *object, GError *
     g_auto(mt_hid) dataset = -1;
     g_autofree char *reason = NULL;
 
-    if (!reachable(result, object)) {
+    if (!mt_result_has(result, object)) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s of %s: it is not there", object, result->path);
         return -1;
     }
@@ -248,6 +237,24 @@ static mt_tensor *shape_tensor(const mt_result *result, const char *object, mt_h
     for (int i = 0; i < rank; i++)
         shape[i] = (int64_t)extent[i];
     return mt_tensor_new(dtype, rank, shape, error);
+}
+
+int mt_result_shape(const mt_result *result, const char *object, int64_t shape[MT_MAX_RANK], GError **error)
+{
+    g_auto(mt_hid) dataset = open_dataset(result, object, error);
+    hsize_t extent[H5S_MAX_RANK];
+
+    if (dataset < 0)
+        return -1;
+    g_auto(mt_hid) space = H5Dget_space(dataset);
+    int rank = H5Sget_simple_extent_ndims(space);
+    if (rank < 0 || rank > MT_MAX_RANK || H5Sget_simple_extent_dims(space, extent, NULL) < 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s of %s: no array", object, result->path);
+        return -1;
+    }
+    for (int i = 0; i < rank; i++)
+        shape[i] = (int64_t)extent[i];
+    return rank;
 }
 
 mt_tensor *mt_result_read(const mt_result *result, const char *object, GError **error)
@@ -346,7 +353,7 @@ char *mt_result_read_string(const mt_result *result, const char *object, GError 
 
 static mt_hid open_attribute(const mt_result *result, const char *object, const char *name)
 {
-    g_auto(mt_hid) owner = reachable(result, object) ? H5Oopen(result->file, object, H5P_DEFAULT) : -1;
+    g_auto(mt_hid) owner = mt_result_has(result, object) ? H5Oopen(result->file, object, H5P_DEFAULT) : -1;
 
     return owner >= 0 && H5Aexists(owner, name) > 0 ? H5Aopen(owner, name, H5P_DEFAULT) : -1;
 }

@@ -93,9 +93,9 @@ bool mt_schema_grow_features(mt_store *store, mt_dtype dtype, int64_t dim, int64
                              const char *precision, GError **error)
 {
     return mt_store_grow_expecting(store, MT_OBJECT_FEATURES, dtype, dim, rows, error) &&
-           mt_store_attr_string(store, MT_OBJECT_FEATURES, MT_ATTR_ENCODER, encoder, error) &&
-           mt_store_attr_string(store, MT_OBJECT_FEATURES, MT_ATTR_ENCODER_SHA256, encoder_sha256, error) &&
-           mt_store_attr_string(store, MT_OBJECT_FEATURES, MT_ATTR_PRECISION, precision, error);
+           (encoder == NULL || mt_store_attr_string(store, MT_OBJECT_FEATURES, MT_ATTR_ENCODER, encoder, error)) &&
+           (encoder_sha256 == NULL || mt_store_attr_string(store, MT_OBJECT_FEATURES, MT_ATTR_ENCODER_SHA256, encoder_sha256, error)) &&
+           (precision == NULL || mt_store_attr_string(store, MT_OBJECT_FEATURES, MT_ATTR_PRECISION, precision, error));
 }
 
 /* Plain values under a name; they are only read. */

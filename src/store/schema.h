@@ -35,6 +35,9 @@
 #define MT_OBJECT_STAIN_LAB_MEAN "/stain/lab_mean"                   /* float64 (3) */
 #define MT_OBJECT_STAIN_LAB_STD "/stain/lab_std"                     /* float64 (3) */
 #define MT_OBJECT_THUMBNAIL "/thumbnail"                             /* uint8 (h,w,3): the whole plane, no label, no macro image */
+#define MT_OBJECT_CASES "/cases"                                     /* of a patient: string (S), the ids of the cases */
+#define MT_OBJECT_CASE_OFFSETS "/case_offsets"                       /* int64 (S+1): tiles of case i are offsets[i] to offsets[i+1] */
+#define MT_OBJECT_CASE_SCORES "/case_scores"                         /* float32 (S,C): NaN for a case that has none */
 #define MT_OBJECT_PROVENANCE "/provenance"                           /* JSON */
 
 #define MT_ATTR_PATCH_SIZE "patch_size"                     /* int: px of a tile as it is read (at the target magnification) */
@@ -89,7 +92,7 @@ double mt_schema_target_magnification(const mt_coords_info *info);
 
 bool mt_schema_write_coords(mt_store *store, const mt_coords_info *info, const mt_tensor *coords, GError **error);
 
-/* Make /features, to be filled with mt_store_append.  `rows` to expect; -1: unknown. */
+/* Make /features, to be filled with mt_store_append.  `rows` to expect; -1: unknown.  Strings NULL: not known, no attribute. */
 bool mt_schema_grow_features(mt_store *store, mt_dtype dtype, int64_t dim, int64_t rows, const char *encoder, const char *encoder_sha256,
                              const char *precision, GError **error);
 bool mt_schema_write_valid(mt_store *store, const uint8_t *valid, int64_t n, GError **error);

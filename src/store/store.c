@@ -1,7 +1,7 @@
 #include "src/store/store.h"
 
 #include "src/base/publish.h"
-#include "src/store/file_driver.h"
+#include "src/store/result_private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -293,6 +293,15 @@ static bool write_attribute(mt_store *store, const char *object, const char *nam
     if (owner >= 0 && type >= 0 && space >= 0)
         attribute = H5Acreate2(owner, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     return settle(store, attribute >= 0 && (n == 0 || H5Awrite(attribute, type, values) >= 0), "write", what, error);
+}
+
+bool mt_store_copy(mt_store *store, const mt_result *result, const char *object, GError **error)
+{
+    g_autofree char *doing = g_strdup_printf("copy from %s", result->path);
+
+    bool ok = mt_result_has(result, object) && make_parents(store, object) &&
+              H5Ocopy(result->file, object, store->file, object, H5P_DEFAULT, H5P_DEFAULT) >= 0;
+    return settle(store, ok, doing, object, error);
 }
 
 bool mt_store_attr_string(mt_store *store, const char *object, const char *name, const char *value, GError **error)

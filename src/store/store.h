@@ -26,6 +26,9 @@ bool mt_store_append(mt_store *store, const char *object, const void *rows, int6
 /* Read back rows of a growing or written 2-D float dataset as float32. */
 bool mt_store_read_rows(mt_store *store, const char *object, int64_t first, int64_t count, float *out, GError **error);
 
+/* The same dataset or group of `result`, attributes and all, under the same name.  Links are copied as links: nobody follows them. */
+bool mt_store_copy(mt_store *store, const mt_result *result, const char *object, GError **error);
+
 bool mt_store_attr_string(mt_store *store, const char *object, const char *name, const char *value, GError **error);
 bool mt_store_attr_strings(mt_store *store, const char *object, const char *name, const char *const *values, GError **error);
 bool mt_store_attr_double(mt_store *store, const char *object, const char *name, const double *values, int n,

@@ -1,0 +1,142 @@
+#include "mil/feature_file.h"
+
+#include "src/base/alloc.h"
+#include "src/store/result_foreign.h"
+#include "src/store/schema.h"
+
+#include <microtome/error.h>
+
+#include <string.h>
+
+void mt_feature_file_free(mt_feature_file *file)
+{
+    if (file == NULL)
+        return;
+    mt_result_free(file->result);
+    mt_free(file->valid);
+    g_free(file->encoder);
+    g_free(file->encoder_sha256);
+    g_free(file->precision);
+    g_free(file);
+}
+
+/* Ours begin with a headline; a file that has none but is HDF5 is another tool's. */
+static bool open_result(mt_feature_file *file, const char *path, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    file->result = mt_result_open(path, &cause);
+    if (file->result != NULL)
+        return true;
+    if (cause->code == MT_ERROR_INPUT) {
+        file->result = mt_result_open_foreign(path, NULL);
+        file->foreign = true;
+    }
+    if (file->result == NULL)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return file->result != NULL;
+}
+
+static bool check_rows(const mt_feature_file *file, const char *object, GError **error)
+{
+    int64_t shape[MT_MAX_RANK];
+    int     rank = mt_result_has(file->result, object) ? mt_result_shape(file->result, object, shape, error) : 0;
+
+    if (rank > 0 && shape[0] != file->n) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: %s has %" G_GINT64_FORMAT " rows and /features %" G_GINT64_FORMAT,
+                    mt_result_path(file->result), object, shape[0], file->n);
+        return false;
+    }
+    return rank >= 0;
+}
+
+static bool read_shape(mt_feature_file *file, GError **error)
+{
+    int64_t shape[MT_MAX_RANK];
+    int     rank = mt_result_shape(file->result, MT_OBJECT_FEATURES, shape, error);
+
+    if (rank < 0)
+        return false;
+    if (rank != 2) {
+        g_autofree char *text = mt_shape_to_string(rank, shape);
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: /features is %s; a row per tile is wanted", mt_result_path(file->result),
+                    text);
+        return false;
+    }
+    file->n = shape[0];
+    file->dim = shape[1];
+    return check_rows(file, MT_OBJECT_COORDS, error) && check_rows(file, MT_OBJECT_VALID, error);
+}
+
+static bool read_valid(mt_feature_file *file, GError **error)
+{
+    file->valid = mt_alloc(MAX(1, file->n), 1, error);
+    if (file->valid == NULL)
+        return false;
+    memset(file->valid, 1, (size_t)file->n);
+    if (mt_result_has(file->result, MT_OBJECT_VALID)) {
+        g_autoptr(mt_tensor) valid = mt_result_read(file->result, MT_OBJECT_VALID, error);
+        if (valid == NULL)
+            return false;
+        if (valid->dtype != MT_U8 || valid->rank != 1) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: /valid is no list of bytes", mt_result_path(file->result));
+            return false;
+        }
+        memcpy(file->valid, valid->data, (size_t)file->n);
+    }
+    for (int64_t i = 0; i < file->n; i++)
+        file->n_valid += file->valid[i] != 0;
+    return true;
+}
+
+mt_feature_file *mt_feature_file_open(const char *path, GError **error)
+{
+    g_autoptr(mt_feature_file) file = g_new0(mt_feature_file, 1);
+
+    if (!open_result(file, path, error) || !read_shape(file, error) || !read_valid(file, error))
+        return NULL;
+    file->encoder = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER);
+    file->encoder_sha256 = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER_SHA256);
+    file->precision = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_PRECISION);
+    if (!mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TARGET_MPP, &file->target_mpp, 1))
+        file->target_mpp = 0;
+    return g_steal_pointer(&file);
+}
+
+/* Move to bag row `row`: forward from where the last read ended, from the start otherwise. */
+static void seek(mt_feature_file *file, int64_t row)
+{
+    if (row < file->row)
+        file->row = file->tile = 0;
+    while (file->row < row || (file->tile < file->n && file->valid[file->tile] == 0))
+        file->row += file->valid[file->tile++] != 0;
+}
+
+static bool read_rows(void *user, int64_t first, int64_t count, float *out, GError **error)
+{
+    mt_feature_file *file = user;
+
+    for (int64_t done = 0; done < count;) {
+        int64_t run = 0;
+        seek(file, first + done);
+        while (done + run < count && file->tile + run < file->n && file->valid[file->tile + run] != 0)
+            run++;
+        if (!mt_result_read_rows(file->result, MT_OBJECT_FEATURES, file->tile, run, out + done * file->dim, error))
+            return false;
+        file->row += run;
+        file->tile += run;
+        done += run;
+    }
+    return true;
+}
+
+mt_bag mt_feature_file_bag(mt_feature_file *file)
+{
+    return (mt_bag){.n = file->n_valid, .dim = file->dim, .read = read_rows, .user = file};
+}
+
+mt_feature_origin mt_feature_file_origin(const mt_feature_file *file)
+{
+    return (mt_feature_origin){
+        .encoder = file->encoder, .encoder_sha256 = file->encoder_sha256, .target_mpp = file->target_mpp, .dim = file->dim};
+}

@@ -1,0 +1,152 @@
+#include "src/base/alloc.h"
+#include "src/pipeline/aggregate_record.h"
+#include "src/result/headline.h"
+#include "src/store/schema.h"
+
+#include <microtome/case.h>
+#include <microtome/recipe.h>
+
+#include <jansson.h>
+#include <math.h>
+
+#define COPY_BYTES ((int64_t)4 << 20)
+
+/* What a result of ours holds beside its prediction. */
+static const char *const kept[] = {MT_OBJECT_COORDS,       MT_OBJECT_FEATURES,       MT_OBJECT_VALID,
+                                   MT_OBJECT_INVALID_TILE, MT_OBJECT_INVALID_REASON, MT_OBJECT_TISSUE,
+                                   MT_OBJECT_GEOMETRY,     MT_OBJECT_THUMBNAIL,      "/stain"};
+
+static bool keep_ours(const mt_feature_file *file, mt_store *store, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++)
+        if (mt_result_has(file->result, kept[i]) && !mt_store_copy(store, file->result, kept[i], error))
+            return false;
+    return true;
+}
+
+static bool keep_features(mt_feature_file *file, mt_store *store, GError **error)
+{
+    int64_t block = MAX(1, COPY_BYTES / (int64_t)sizeof(float) / MAX(1, file->dim));
+    float  *rows = mt_alloc(block * file->dim, sizeof(float), error);
+    bool    ok = rows != NULL && mt_schema_grow_features(store, MT_F32, file->dim, file->n, file->encoder, NULL, NULL, error);
+
+    for (int64_t first = 0; ok && first < file->n; first += block) {
+        int64_t count = MIN(block, file->n - first);
+        ok = mt_result_read_rows(file->result, MT_OBJECT_FEATURES, first, count, rows, error) &&
+             mt_store_append(store, MT_OBJECT_FEATURES, rows, count, error);
+    }
+    mt_free(rows);
+    return ok;
+}
+
+/* Numbers alone: the texts among another tool's attributes are folders. */
+static bool keep_attributes(const mt_feature_file *file, mt_store *store, GError **error)
+{
+    static const char *const names[] = {MT_ATTR_PATCH_SIZE, MT_ATTR_PATCH_LEVEL,  MT_ATTR_PATCH_SIZE_LEVEL0, MT_ATTR_LEVEL0_MAGNIFICATION,
+                                        MT_ATTR_OVERLAP,    MT_ATTR_LEVEL0_WIDTH, MT_ATTR_LEVEL0_HEIGHT};
+    double                   value;
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (mt_result_attr(file->result, MT_OBJECT_COORDS, names[i], &value, 1) && isfinite(value)) {
+            int64_t whole = llround(value);
+            if (!mt_store_attr_int(store, MT_OBJECT_COORDS, names[i], &whole, 1, error))
+                return false;
+        }
+    if (mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_PATCH_SIZE_LEVEL0, &value, 1)) {
+        double tile[2] = {value, value};
+        if (!mt_store_attr_double(store, MT_OBJECT_COORDS, MT_ATTR_TILE_LEVEL0, tile, 2, error))
+            return false;
+    }
+    return !mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TARGET_MAGNIFICATION, &value, 1) ||
+           mt_store_attr_double(store, MT_OBJECT_COORDS, MT_ATTR_TARGET_MAGNIFICATION, &value, 1, error);
+}
+
+/* CLAM writes int32. */
+static mt_tensor *widen(mt_tensor *coords, GError **error)
+{
+    mt_tensor *wide = coords->dtype == MT_I32 && coords->rank == 2 ? mt_tensor_new(MT_I64, 2, coords->shape, error) : NULL;
+
+    for (int64_t i = 0; wide != NULL && i < mt_tensor_count(wide); i++)
+        ((int64_t *)wide->data)[i] = ((const int32_t *)coords->data)[i];
+    return wide;
+}
+
+static bool keep_coords(const mt_feature_file *file, mt_store *store, GError **error)
+{
+    if (!mt_result_has(file->result, MT_OBJECT_COORDS))
+        return true;
+    g_autoptr(mt_tensor) coords = mt_result_read(file->result, MT_OBJECT_COORDS, error);
+    if (coords == NULL)
+        return false;
+    if ((coords->dtype != MT_I64 && coords->dtype != MT_I32) || coords->rank != 2 || coords->shape[1] < 2 || coords->shape[1] > 3) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: /coords is no table of whole x and y", mt_result_path(file->result));
+        return false;
+    }
+    g_autoptr(mt_tensor) wide = coords->dtype == MT_I64 ? mt_tensor_ref(coords) : widen(coords, error);
+    return wide != NULL && mt_store_write(store, MT_OBJECT_COORDS, wide, error) && keep_attributes(file, store, error);
+}
+
+static bool keep(mt_feature_file *file, mt_store *store, GError **error)
+{
+    if (!file->foreign)
+        return keep_ours(file, store, error);
+    return keep_coords(file, store, error) && keep_features(file, store, error) &&
+           mt_schema_write_valid(store, file->valid, file->n, error);
+}
+
+/* What the first result knew of the case, and of how it was read. */
+static bool recall(const mt_feature_file *file, mt_headline **headline, bool *off_contract, GError **error)
+{
+    if (file->foreign)
+        return true;
+    g_autofree char *line = mt_result_headline(mt_result_path(file->result), error), *text = NULL;
+    *headline = line != NULL ? mt_headline_parse(line, mt_result_path(file->result), error) : NULL;
+    text = *headline != NULL ? mt_result_read_string(file->result, MT_OBJECT_PROVENANCE, error) : NULL;
+    json_t *root = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    *off_contract = json_is_true(json_object_get(root, "off_contract"));
+    json_decref(root);
+    return text != NULL;
+}
+
+static bool score(const mt_scorer *scorer, mt_feature_file *file, mt_head_output **output, GError **error)
+{
+    mt_feature_origin origin = mt_feature_file_origin(file);
+    mt_bag            bag = mt_feature_file_bag(file);
+
+    if (!mt_head_accepts(scorer->head, &origin, error))
+        return false;
+    *output = bag.n > 0 ? mt_head_predict(scorer->head, &bag, error) : NULL;
+    return bag.n == 0 || *output != NULL;
+}
+
+bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id, const char *target, GError **error)
+{
+    g_autoptr(mt_feature_file) file = mt_feature_file_open(path, error);
+    g_autoptr(mt_recipe) defaults = mt_recipe_new();
+    g_autoptr(mt_headline) known = NULL;
+    g_autoptr(mt_head_output) output = NULL;
+    bool off_contract = false;
+
+    if (file == NULL || !recall(file, &known, &off_contract, error) || !score(scorer, file, &output, error))
+        return false;
+    mt_prediction_facts tiles = {.tiles = file->n,
+                                 .invalid_tiles = file->n - file->n_valid,
+                                 .off_contract = off_contract,
+                                 .degraded_invalid = defaults->degraded_invalid,
+                                 .withheld_invalid = defaults->withheld_invalid};
+    g_autofree char    *identity = mt_case_identity(path, error);
+    g_autoptr(mt_prediction) prediction = identity != NULL ? mt_prediction_new(output, &scorer->card, &tiles, error) : NULL;
+    g_autoptr(mt_store) store = prediction != NULL ? mt_store_create(target, error) : NULL;
+    mt_aggregate_facts facts = {.id = id,
+                                .input_sha256 = identity,
+                                .encoder = file->encoder,
+                                .encoder_sha256 = file->encoder_sha256,
+                                .precision = file->precision,
+                                .mpp_source = known != NULL ? known->mpp_source : NULL,
+                                .tissue_mm2 = known != NULL && !isnan(known->tissue_mm2) ? known->tissue_mm2 : -1,
+                                .mpp_x = known != NULL && !isnan(known->mpp_x) ? known->mpp_x : 0,
+                                .mpp_y = known != NULL && !isnan(known->mpp_y) ? known->mpp_y : 0,
+                                .demonstration = scorer->card.demonstration || (known != NULL && known->demonstration),
+                                .off_contract = off_contract};
+    return store != NULL && keep(file, store, error) && mt_aggregate_publish(scorer, &facts, prediction, output, file->valid, store, error);
+}
