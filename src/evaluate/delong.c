@@ -1,0 +1,163 @@
+#include "src/evaluate/delong.h"
+#include "src/base/alloc.h"
+#include "src/evaluate/distribution.h"
+#include "src/evaluate/score_order.h"
+
+#include <math.h>
+
+/* What each case adds to the area: for a positive the share of negatives below it, for a negative the share of positives above it,
+ * equals counting half.  Their variances, class by class, make that of the area. */
+typedef struct placements {
+    int64_t positives, negatives;
+    double  area;
+    double *value; /* of each row */
+} placements;
+
+static void placements_clear(placements *p)
+{
+    mt_free(p->value);
+    p->value = NULL;
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(placements, placements_clear)
+
+static void fill_placements(placements *p, const mt_score_order *order, const double *scores, const int *truth)
+{
+    double  won = 0;
+    int64_t positives_above = 0, negatives_above = 0;
+
+    for (int64_t i = 0; i < order->n;) {
+        int64_t end = i, positives = 0;
+
+        for (; end < order->n && scores[order->rows[end]] == scores[order->rows[i]]; end++)
+            positives += truth[order->rows[end]];
+        int64_t negatives = end - i - positives;
+        double  below = (double)(order->negatives - negatives_above - negatives) + 0.5 * (double)negatives;
+        double  above = (double)positives_above + 0.5 * (double)positives;
+
+        for (; i < end; i++)
+            p->value[order->rows[i]] = truth[order->rows[i]] ? below / (double)order->negatives : above / (double)order->positives;
+        won += (double)positives * below;
+        positives_above += positives;
+        negatives_above += negatives;
+    }
+    p->area = won / ((double)order->positives * (double)order->negatives);
+}
+
+/* value stays NULL without both classes. */
+static bool placements_init(placements *p, const double *scores, const int *truth, int64_t n, GError **error)
+{
+    g_auto(mt_score_order) order = {0};
+
+    *p = (placements){.area = 0};
+    if (!mt_score_order_init(&order, "DeLong interval", scores, truth, n, error))
+        return false;
+    p->positives = order.positives;
+    p->negatives = order.negatives;
+    if (order.positives == 0 || order.negatives == 0)
+        return true;
+    p->value = mt_alloc(n, sizeof *p->value, error);
+    if (p->value == NULL)
+        return false;
+    fill_placements(p, &order, scores, truth);
+    return true;
+}
+
+/* Covariance of two areas; with the same twice its variance.  NaN (0 / 0) when a class has one case. */
+static double covariance(const placements *a, const placements *b, const int *truth, int64_t n)
+{
+    double sums[2] = {0, 0};
+
+    for (int64_t i = 0; i < n; i++)
+        sums[truth[i]] += (a->value[i] - a->area) * (b->value[i] - b->area);
+    if (a->positives < 2 || a->negatives < 2)
+        return (double)NAN;
+    return sums[1] / (double)(a->positives - 1) / (double)a->positives + sums[0] / (double)(a->negatives - 1) / (double)a->negatives;
+}
+
+static double newcombe_variance(double area, double positives, double negatives)
+{
+    double pairs = (positives + negatives) / 2 - 1;
+
+    return area * (1 - area) * (1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)) / (positives * negatives);
+}
+
+/* The end of the interval between `inside` (the area) and `end` (0 or 1): (area - A)^2 <= z^2 V(A) holds inside and fails beyond. */
+static double newcombe_end(const placements *p, double z, double end)
+{
+    double inside = p->area, outside = end;
+
+    if (inside == outside)
+        return end;
+    for (;;) {
+        double middle = 0.5 * (inside + outside), gap = p->area - middle;
+
+        if (middle == inside || middle == outside)
+            return middle;
+        if (gap * gap <= z * z * newcombe_variance(middle, (double)p->positives, (double)p->negatives))
+            inside = middle;
+        else
+            outside = middle;
+    }
+}
+
+static mt_estimate area_with_interval(const placements *p, double variance, double z, mt_roc_interval interval)
+{
+    double area = p->area, half = z * sqrt(variance);
+
+    if (interval == MT_ROC_NEWCOMBE || area <= 0 || area >= 1)
+        return mt_estimate_between(area, newcombe_end(p, z, 0), newcombe_end(p, z, 1), "Newcombe");
+    if (!(variance > 0))
+        return mt_estimate_point(area);
+    if (interval == MT_ROC_LOGIT) {
+        double centre = log(area / (1 - area)), spread = half / (area * (1 - area));
+
+        return mt_estimate_between(area, 1 / (1 + exp(spread - centre)), 1 / (1 + exp(-spread - centre)), "DeLong, logit");
+    }
+    return mt_estimate_between(area, fmax(0, area - half), fmin(1, area + half), "DeLong");
+}
+
+bool mt_roc_delong(const double *scores, const int *truth, int64_t n, double level, mt_roc_interval interval, mt_estimate *area,
+                   GError **error)
+{
+    g_auto(placements) p = {0};
+    double z;
+
+    *area = (mt_estimate){.defined = false};
+    if (!mt_level_z(level, &z, error) || !placements_init(&p, scores, truth, n, error))
+        return false;
+    if (p.value != NULL)
+        *area = area_with_interval(&p, covariance(&p, &p, truth, n), z, interval);
+    return true;
+}
+
+static void compare_areas(const placements *a, const placements *b, const int *truth, int64_t n, double z, mt_roc_comparison *c)
+{
+    double var_a = covariance(a, a, truth, n), var_b = covariance(b, b, truth, n);
+    double difference = a->area - b->area, variance = var_a + var_b - 2 * covariance(a, b, truth, n);
+
+    c->a = area_with_interval(a, var_a, z, MT_ROC_WALD);
+    c->b = area_with_interval(b, var_b, z, MT_ROC_WALD);
+    c->difference = mt_estimate_point(difference);
+    /* what rounding leaves of equal scores is no variance */
+    c->tested = variance > 1e-14 * (var_a + var_b);
+    if (!c->tested)
+        return;
+    c->difference = mt_estimate_between(difference, difference - z * sqrt(variance), difference + z * sqrt(variance), "DeLong");
+    c->z = difference / sqrt(variance);
+    c->p = erfc(fabs(c->z) * M_SQRT1_2);
+}
+
+bool mt_roc_compare(const double *scores_a, const double *scores_b, const int *truth, int64_t n, double level,
+                    mt_roc_comparison *comparison, GError **error)
+{
+    g_auto(placements) a = {0}, b = {0};
+    double z;
+
+    *comparison = (mt_roc_comparison){.tested = false};
+    if (!mt_level_z(level, &z, error) || !placements_init(&a, scores_a, truth, n, error) || !placements_init(&b, scores_b, truth, n, error))
+        return false;
+    if (a.value != NULL)
+        compare_areas(&a, &b, truth, n, z, comparison);
+    return true;
+}
