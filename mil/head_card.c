@@ -12,14 +12,26 @@
 /* Until mt_head_card_fit: the card does not say. */
 #define UNSAID ((mt_activation)255)
 
-static const char *const key_names[] = {"kind",   "encoder",   "encoder_sha256", "target_mpp", "labels",        "positive", "activation",
-                                        "logits", "attention", "temperature",    "threshold",  "demonstration", NULL};
+static const char *const key_names[] = {"kind",          "encoder",          "encoder_sha256",
+                                        "target_mpp",    "labels",           "positive",
+                                        "activation",    "logits",           "attention",
+                                        "temperature",   "threshold",        "demonstration",
+                                        "threshold_low", "threshold_high",   "platt",
+                                        "isotonic",      "audit_share",      "min_tissue_mm2",
+                                        "min_tiles",     "conformal_alpha",  "conformal",
+                                        "reference",     "reference_sha256", "members",
+                                        "combine",       "weights",          NULL};
 
 static const mt_key known_keys[] = {
-    {GROUP, "kind"},      {GROUP, "encoder"},     {GROUP, "encoder_sha256"}, {GROUP, "target_mpp"},
-    {GROUP, "labels"},    {GROUP, "positive"},    {GROUP, "activation"},     {GROUP, "logits"},
-    {GROUP, "attention"}, {GROUP, "temperature"}, {GROUP, "threshold"},      {GROUP, "demonstration"},
-    {NULL, NULL},
+    {GROUP, "kind"},          {GROUP, "encoder"},          {GROUP, "encoder_sha256"},
+    {GROUP, "target_mpp"},    {GROUP, "labels"},           {GROUP, "positive"},
+    {GROUP, "activation"},    {GROUP, "logits"},           {GROUP, "attention"},
+    {GROUP, "temperature"},   {GROUP, "threshold"},        {GROUP, "demonstration"},
+    {GROUP, "threshold_low"}, {GROUP, "threshold_high"},   {GROUP, "platt"},
+    {GROUP, "isotonic"},      {GROUP, "audit_share"},      {GROUP, "min_tissue_mm2"},
+    {GROUP, "min_tiles"},     {GROUP, "conformal_alpha"},  {GROUP, "conformal"},
+    {GROUP, "reference"},     {GROUP, "reference_sha256"}, {GROUP, "members"},
+    {GROUP, "combine"},       {GROUP, "weights"},          {NULL, NULL},
 };
 
 const char *const *mt_head_card_keys(void)
@@ -34,6 +46,7 @@ mt_head_card *mt_head_card_new(void)
     card->activation = UNSAID;
     card->temperature = 1;
     card->threshold = NAN;
+    card->audit_share = MT_AUDIT_SHARE;
     return card;
 }
 
@@ -48,6 +61,13 @@ void mt_head_card_free(mt_head_card *card)
     g_free(card->positive);
     g_free(card->logits);
     g_free(card->attention);
+    g_free(card->isotonic);
+    g_free(card->conformal);
+    g_free(card->reference);
+    g_free(card->reference_sha256);
+    g_strfreev(card->members);
+    g_free(card->combine);
+    g_free(card->weights);
     g_free(card);
 }
 
@@ -113,7 +133,8 @@ static mt_head_card *parse(GKeyFile *file, const char *name, GError **error)
         !read_text(file, name, "attention", &card->attention, error) ||
         !mt_key_file_double(file, name, GROUP, "temperature", 1e-6, 1e6, &card->temperature, error) ||
         !mt_key_file_double(file, name, GROUP, "threshold", 0, 1, &card->threshold, error) ||
-        !mt_key_file_bool(file, name, GROUP, "demonstration", &card->demonstration, error))
+        !mt_key_file_bool(file, name, GROUP, "demonstration", &card->demonstration, error) ||
+        !mt_head_card_read_decision(file, name, card, error))
         return NULL;
     return g_steal_pointer(&card);
 }
@@ -227,5 +248,5 @@ bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GE
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card says positive=%s, its labels are: %s", card->positive, labels);
         return false;
     }
-    return true;
+    return mt_head_card_fit_decision(card, error);
 }

@@ -5,6 +5,9 @@
 
 #include <microtome/head.h>
 
+/* Share of clear cases marked for a second look where a card does not say. */
+#define MT_AUDIT_SHARE 0.05
+
 mt_head_card *mt_head_card_new(void);
 void          mt_head_card_free(mt_head_card *card);
 
@@ -21,6 +24,12 @@ const char *const *mt_head_card_keys(void);
 /* Hold the card against the head it describes and complete it: labels class_0 .. where it has none, sigmoid for a single
  * logit where it does not say. */
 bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GError **error);
+
+/* The keys that make a decision of a score (head_card_triage.c): reading them, and holding them against a fitted card. */
+bool mt_head_card_read_decision(GKeyFile *file, const char *name, mt_head_card *card, GError **error);
+bool mt_head_card_fit_decision(const mt_head_card *card, GError **error);
+/* A card file that says the same as a fitted card; free with g_free. */
+char *mt_head_card_text(const mt_head_card *card);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head_card, mt_head_card_free)
 

@@ -1,6 +1,7 @@
 /* From an aggregator's raw output to scores, attention and tile scores; nothing that is not finite passes. */
 #include "mil/head_private.h"
 #include "mil/score_activation.h"
+#include "mil/score_calibration.h"
 #include "src/base/alloc.h"
 
 #include <math.h>
@@ -15,6 +16,7 @@ void mt_head_output_free(mt_head_output *output)
     mt_free(output->attention_logits);
     mt_free(output->tile_scores);
     mt_free(output->embedding);
+    mt_free(output->member_scores);
     g_free(output);
 }
 
@@ -88,12 +90,13 @@ static bool finish_scores(const mt_head *head, mt_raw_output *raw, mt_head_outpu
     if (output->scores == NULL)
         return false;
     mt_activation_class_logits(card->activation, raw->logits, raw->n_logits, output->logits);
-    mt_activation_scores(card->activation, card->temperature, raw->logits, raw->n_logits, output->scores);
+    int positive = mt_head_card_label(card, card->positive);
+    mt_calibrated_scores(card, positive, raw->logits, raw->n_logits, output->scores);
     if (raw->tile_logits == NULL)
         return true;
     output->tile_scores = mt_alloc(output->n * output->n_classes, sizeof(float), error);
     for (int64_t i = 0; output->tile_scores != NULL && i < output->n; i++)
-        mt_activation_scores(card->activation, card->temperature, raw->tile_logits + i * raw->n_logits, raw->n_logits,
+        mt_calibrated_scores(card, positive, raw->tile_logits + i * raw->n_logits, raw->n_logits,
                              output->tile_scores + i * output->n_classes);
     return output->tile_scores != NULL;
 }

@@ -17,9 +17,14 @@ typedef struct mt_head mt_head;
  * survive interval t, the product of 1 - sigmoid(l_j) for j <= t. */
 typedef enum mt_activation { MT_ACTIVATION_SOFTMAX, MT_ACTIVATION_SIGMOID, MT_ACTIVATION_ORDINAL, MT_ACTIVATION_HAZARD } mt_activation;
 
-/* HEAD.card, or the same keys in the safetensors metadata, or ONNX metadata. */
+/* A corner of a piecewise linear curve. */
+typedef struct mt_curve_point {
+    double x, y;
+} mt_curve_point;
+
+/* HEAD.card, or the same keys in the safetensors metadata, or ONNX metadata.  All zeros is a card that says nothing. */
 typedef struct mt_head_card {
-    char         *kind;           /* abmil, clam_sb, clam_mb, mean, max, onnx; NULL: inferred from the keys */
+    char         *kind;           /* abmil, clam_sb, clam_mb, mean, max, onnx, ensemble; NULL: inferred from the keys */
     char         *encoder;        /* name of the encoder it was trained on; NULL: not said */
     char         *encoder_sha256; /* of that encoder's model; NULL: not said */
     double        target_mpp;     /* 0: not said */
@@ -28,9 +33,28 @@ typedef struct mt_head_card {
     mt_activation activation;
     char         *logits, *attention; /* graph outputs of an ONNX head; NULL: found by shape or absent */
     double        temperature;        /* logits are divided by it; 1 when absent */
-    double        threshold;          /* NAN when absent */
-    bool          has_card;           /* false: labels are made up, no decision, status uncalibrated */
-    bool          demonstration;
+    /* At most one of these three changes scores.  platt: the positive label's score is sigmoid(A m + B), m its log-odds, A > 0; A = 0: absent.
+     * isotonic: the score at temperature 1 through this curve, flat outside; n 0: absent.  The others share the rest as before. */
+    double          platt[2];
+    mt_curve_point *isotonic;
+    int             n_isotonic;
+    double          threshold;      /* NAN when absent; the card's threshold_low is another name of it */
+    double          threshold_high; /* at and above it a case is urgent; 0: absent */
+    double          audit_share;    /* of the clear cases, marked for a second look */
+    double          min_tissue_mm2; /* less is insufficient; 0: not said */
+    int             min_tiles;      /* fewer readable ones are insufficient; 0: not said */
+    /* Conformal sets: label c is in the set when its score is at least 1 - conformal[c] (one for all, or one a class), and then the truth is in
+     * it with a probability of 1 - conformal_alpha; n 0: absent. */
+    double  conformal_alpha;
+    double *conformal;
+    int     n_conformal;
+    char   *reference, *reference_sha256; /* what the training bags looked like: file beside the card; NULL: not known */
+    /* Of an ensemble: paths below the card's folder, average | vote | stack, and of stack a weight each and the constant last. */
+    char  **members, *combine;
+    double *weights;
+    int     n_weights;
+    bool    has_card; /* false: labels are made up, no decision, status uncalibrated */
+    bool    demonstration;
 } mt_head_card;
 
 /* Where the features came from, to be compared with what the head was made for. */
@@ -56,6 +80,8 @@ typedef struct mt_head_output {
     float  *attention_logits;          /* N x K */
     float  *tile_scores;               /* N x C: scores of each tile as a bag of one; NULL where undefined */
     float  *embedding;                 /* dim: the pooled vector, of CLAM-MB one after the other; NULL where undefined */
+    int64_t n_members;                 /* M heads of an ensemble; 0: a head alone */
+    float  *member_scores;             /* M x C */
 } mt_head_output;
 
 /* "mean", "max", FILE.safetensors or FILE.onnx.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names

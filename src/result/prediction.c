@@ -1,5 +1,6 @@
 #include "src/result/prediction.h"
 
+#include "mil/score_calibration.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -19,14 +20,6 @@ const char *mt_decision_name(mt_decision decision)
     return names[decision];
 }
 
-static int find_label(const mt_head_card *card, const char *label)
-{
-    for (int i = 0; label != NULL && card->labels != NULL && card->labels[i] != NULL; i++)
-        if (strcmp(card->labels[i], label) == 0)
-            return i;
-    return -1;
-}
-
 static bool check_output(const mt_head_output *output, const mt_head_card *card, GError **error)
 {
     int64_t n_labels = card->labels != NULL ? (int64_t)g_strv_length(card->labels) : 0;
@@ -37,7 +30,7 @@ static bool check_output(const mt_head_output *output, const mt_head_card *card,
                     n_labels);
         return false;
     }
-    if (card->positive != NULL && find_label(card, card->positive) < 0) {
+    if (card->positive != NULL && mt_head_card_label(card, card->positive) < 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "predict: the positive label %s is none of the head's labels", card->positive);
         return false;
     }
@@ -91,7 +84,7 @@ static mt_decision decide(const mt_prediction *prediction)
 
 static void take_scores(mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card)
 {
-    int positive = find_label(card, card->positive);
+    int positive = mt_head_card_label(card, card->positive);
 
     prediction->n_labels = (int)output->n_classes;
     prediction->labels = g_strdupv(card->labels);
@@ -136,16 +129,13 @@ void mt_prediction_free(mt_prediction *prediction)
 static bool store_scores(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, mt_store *store,
                          GError **error)
 {
-    char             temperature[G_ASCII_DTOSTR_BUF_SIZE];
-    g_autofree char *calibration = NULL;
+    g_autofree char *calibration = mt_calibration_text(card);
 
-    g_ascii_formatd(temperature, sizeof temperature, "%.6g", card->temperature);
-    calibration = g_strdup_printf("temperature=%s", temperature);
     return mt_schema_write_floats(store, MT_OBJECT_SCORES, output->scores, output->n_classes, error) &&
            mt_schema_write_floats(store, MT_OBJECT_LOGITS, output->logits, output->n_classes, error) &&
            mt_store_attr_strings(store, MT_OBJECT_SCORES, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
            mt_store_attr_strings(store, MT_OBJECT_LOGITS, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
-           mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_CALIBRATION, card->temperature == 1 ? "none" : calibration, error) &&
+           mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_CALIBRATION, calibration, error) &&
            (prediction->positive == NULL || mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_POSITIVE, prediction->positive, error)) &&
            (isnan(prediction->threshold) ||
             mt_store_attr_double(store, MT_OBJECT_SCORES, MT_ATTR_THRESHOLD, &prediction->threshold, 1, error));
