@@ -6,8 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MIN_MEMORY (INT64_C(64) << 20)
+
 typedef struct aggregate_options {
-    char *head, *out, *labels, *rule;
+    char   *head, *out, *labels, *rule, *memory;
+    int     threads;
+    int64_t memory_bytes;
 } aggregate_options;
 
 static volatile int stop_asked;
@@ -60,13 +64,16 @@ static void print_summary(const char *path)
         fputs(text, stdout);
 }
 
-static int aggregate(const aggregate_options *o, char **arguments)
+static int aggregate(aggregate_options *o, char **arguments)
 {
     g_autoptr(GError) error = NULL;
     mt_patient_rule rule;
 
-    if (!mt_command_patient_rule(&mt_command_aggregate, o->rule, &rule))
+    if (!mt_command_patient_rule(&mt_command_aggregate, o->rule, &rule) ||
+        (o->memory != NULL && !mt_command_size(&mt_command_aggregate, "--memory", o->memory, MIN_MEMORY, &o->memory_bytes)))
         return 64;
+    if (o->threads < 0)
+        return mt_command_usage(&mt_command_aggregate, "--threads %d: 1 or more is wanted, or 0 for all CPUs", o->threads);
     g_autoptr(GPtrArray) cases = find_cases(arguments, &error);
     if (cases == NULL)
         return mt_command_fail(&mt_command_aggregate, error);
@@ -81,7 +88,10 @@ static int aggregate(const aggregate_options *o, char **arguments)
     g_autoptr(mt_head) head = mt_head_load(o->head, &error);
     if (head == NULL)
         return mt_command_fail(&mt_command_aggregate, error);
-    mt_scorer        scorer = {.head = head, .card = *mt_head_get_card(head), .path = o->head};
+    mt_scorer        scorer = {.head = head,
+                               .card = *mt_head_get_card(head),
+                               .path = o->head,
+                               .options = {.memory_bytes = o->memory_bytes, .threads = mt_command_threads(o->threads)}};
     mt_progress_bar *bar = mt_progress_bar_new();
     mt_batch_options options = {.out = o->out, .event = mt_progress_bar_event, .user = bar, .stop = &stop_asked};
     mt_batch_totals  totals = {0};
@@ -107,6 +117,8 @@ static int run(int argc, char **argv)
              {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "folder for cases/<id>.h5 and summary.csv", "OUT"},
              {"labels", 0, 0, G_OPTION_ARG_FILENAME, &o.labels, "CSV whose column patient says whose cases belong together", "CSV"},
              {"patients", 0, 0, G_OPTION_ARG_STRING, &o.rule, "how a patient's cases become one score (default bag)", "bag|max|mean|noisy_or"},
+             {"threads", 0, 0, G_OPTION_ARG_INT, &o.threads, "threads (default: the CPUs); the scores are the same for any number", "N"},
+             {"memory", 0, 0, G_OPTION_ARG_STRING, &o.memory, "refuse a case that a head needs more for, as 4G (the default)", "SIZE"},
              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
     int code = 64;
 
@@ -120,7 +132,7 @@ static int run(int argc, char **argv)
             code = aggregate(&o, argv + 1);
         }
     }
-    char *const strings[] = {o.head, o.out, o.labels, o.rule};
+    char *const strings[] = {o.head, o.out, o.labels, o.rule, o.memory};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -155,60 +155,26 @@ static void catch_signals(void)
     sigaction(SIGUSR1, &action, NULL);
 }
 
-static json_t *sum_reading(const mt_batch_totals *totals)
+static json_t *timings_json(const mt_timings *sum)
 {
-    mt_case_counts sum = {0};
+    double           busy = sum->decode_s + sum->resample_s + sum->normalise_s + sum->encode_s + sum->write_s;
+    g_autofree char *text = mt_timings_json(sum);
+    json_t          *object = json_loads(text, 0, NULL);
 
-    for (guint i = 0; i < totals->timings->len; i++) {
-        const mt_case_counts *r = &g_array_index(totals->timings, mt_timings, i).reading;
-        sum.tiles_decoded += r->tiles_decoded;
-        sum.tiles_reused += r->tiles_reused;
-        sum.decoded_bytes += r->decoded_bytes;
-        sum.reads += r->reads;
-        sum.read_bytes += r->read_bytes;
-        sum.reads_ahead += r->reads_ahead;
-        sum.read_retries += r->read_retries;
-    }
-    return json_pack("{s:I s:I s:I s:I s:I s:I s:I}", "stored_tiles_decoded", (json_int_t)sum.tiles_decoded, "stored_tiles_reused",
-                     (json_int_t)sum.tiles_reused, "decoded_bytes", (json_int_t)sum.decoded_bytes, "reads", (json_int_t)sum.reads,
-                     "read_bytes", (json_int_t)sum.read_bytes, "reads_ahead", (json_int_t)sum.reads_ahead, "read_retries",
-                     (json_int_t)sum.read_retries);
-}
-
-static json_t *sum_timings(const mt_batch_totals *totals)
-{
-    mt_timings sum = {0};
-
-    for (guint i = 0; i < totals->timings->len; i++) {
-        const mt_timings *t = &g_array_index(totals->timings, mt_timings, i);
-        sum.open_s += t->open_s;
-        sum.mask_s += t->mask_s;
-        sum.decode_s += t->decode_s;
-        sum.resample_s += t->resample_s;
-        sum.normalise_s += t->normalise_s;
-        sum.encode_s += t->encode_s;
-        sum.write_s += t->write_s;
-        sum.head_s += t->head_s;
-        sum.publish_s += t->publish_s;
-        sum.tiles_s += t->tiles_s;
-        sum.total_s += t->total_s;
-    }
-    double busy = sum.decode_s + sum.resample_s + sum.normalise_s + sum.encode_s + sum.write_s;
     busy = busy > 0 ? busy : 1;
-    return json_pack("{s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:f s:{s:f s:f s:f s:f s:f} s:o}", "open_s", sum.open_s, "mask_s",
-                     sum.mask_s, "decode_s", sum.decode_s, "resample_s", sum.resample_s, "normalise_s", sum.normalise_s, "encode_s",
-                     sum.encode_s, "write_s", sum.write_s, "head_s", sum.head_s, "publish_s", sum.publish_s, "tiles_s", sum.tiles_s,
-                     "total_s", sum.total_s, "share", "decode", sum.decode_s / busy, "resample", sum.resample_s / busy, "normalise",
-                     sum.normalise_s / busy, "encode", sum.encode_s / busy, "write", sum.write_s / busy, "reading", sum_reading(totals));
+    json_object_set_new(object, "share",
+                        json_pack("{s:f s:f s:f s:f s:f}", "decode", sum->decode_s / busy, "resample", sum->resample_s / busy, "normalise",
+                                  sum->normalise_s / busy, "encode", sum->encode_s / busy, "write", sum->write_s / busy));
+    return object;
 }
 
 static void print_json(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)
 {
-    double  tiles_s = 0;
-    json_t *list = json_array();
+    mt_timings sum = {0};
+    json_t    *list = json_array();
 
     for (guint i = 0; i < totals->timings->len; i++)
-        tiles_s += g_array_index(totals->timings, mt_timings, i).tiles_s;
+        mt_timings_add(&sum, &g_array_index(totals->timings, mt_timings, i));
     for (guint i = 0; i < cases->len; i++) {
         const mt_batch_case *c = cases->pdata[i];
         g_autofree char     *name = g_strdup_printf("%s.h5", c->id), *path = g_build_filename(o->out, "cases", name, NULL);
@@ -216,10 +182,10 @@ static void print_json(const run_options *o, const mt_batch_totals *totals, GPtr
         json_t              *item = headline != NULL ? json_loads(headline, 0, NULL) : NULL;
         json_array_append_new(list, item != NULL ? item : json_pack("{s:s s:s}", "id", c->id, "status", "failed"));
     }
-    json_t *root =
-        json_pack("{s:i s:i s:i s:b s:b s:I s:f s:o s:o}", "done", totals->done, "skipped", totals->skipped, "failed", totals->failed,
-                  "stopped", (int)totals->stopped, "demonstration", (int)totals->demonstration, "tiles", (json_int_t)totals->tiles,
-                  "tiles_per_second", tiles_s > 0 ? (double)totals->tiles / tiles_s : 0.0, "timings", sum_timings(totals), "cases", list);
+    json_t *root = json_pack("{s:i s:i s:i s:b s:b s:I s:f s:o s:o}", "done", totals->done, "skipped", totals->skipped, "failed",
+                             totals->failed, "stopped", (int)totals->stopped, "demonstration", (int)totals->demonstration, "tiles",
+                             (json_int_t)totals->tiles, "tiles_per_second", sum.tiles_s > 0 ? (double)totals->tiles / sum.tiles_s : 0.0,
+                             "timings", timings_json(&sum), "cases", list);
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(root);

@@ -24,7 +24,7 @@ _microtome() {
     pipeline) options='--encoder --mpp --tile --mask --precision --threads --backend --seconds --json --help' ;;
     esac
     ;;
-  aggregate) options='--head --out --labels --patients --help' ;;
+  aggregate) options='--head --out --labels --patients --threads --memory --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")

@@ -9,9 +9,10 @@ G_BEGIN_DECLS
 
 /* A head, and what is made of its scores. */
 typedef struct mt_scorer {
-    const mt_head *head;
-    mt_head_card   card; /* the head's own, or with a recipe's labels, positive label and threshold; strings are borrowed */
-    const char    *path; /* the head's file, or "mean", "max" */
+    const mt_head  *head;
+    mt_head_card    card; /* the head's own, or with a recipe's labels, positive label and threshold; strings are borrowed */
+    const char     *path; /* the head's file, or "mean", "max" */
+    mt_head_options options;
 } mt_scorer;
 
 /* What the folder's recipe.ini holds: the head by name and hash.  Free with g_free. */

@@ -29,6 +29,11 @@ typedef struct mt_timings {
     const char    *stage; /* where the case is, or ended: open, mask, encode (read: its tiles), score, publish */
 } mt_timings;
 
+/* Add what another case cost; `threads` becomes the larger, `stage` stays. */
+MT_PUBLIC void mt_timings_add(mt_timings *sum, const mt_timings *timings);
+/* {"open_s": .., "tiles": .., "reading": {..}}; free with g_free. */
+MT_PUBLIC char *mt_timings_json(const mt_timings *timings);
+
 /* Called from time to time, from one thread at once, with tiles done and to do.  Return false to stop: the case ends
  * with MT_ERROR_STOPPED and leaves no file. */
 typedef bool (*mt_progress)(void *user, int64_t done, int64_t total);

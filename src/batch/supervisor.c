@@ -4,6 +4,7 @@
 #include "src/batch/protocol.h"
 #include "src/batch/worker_process.h"
 #include "src/pipeline/resolved.h"
+#include "src/pipeline/timings.h"
 
 #include <microtome/encoder.h>
 
@@ -122,7 +123,7 @@ static void on_done(supervisor *s, mt_worker_process *w, const json_t *event)
 {
     mt_timings timings = {0};
 
-    mt_protocol_timings_from_json(json_object_get(event, "timings"), &timings);
+    mt_timings_from_json(json_object_get(event, "timings"), &timings);
     g_array_append_val(s->totals->timings, timings);
     s->totals->done++;
     s->totals->tiles += timings.tiles;

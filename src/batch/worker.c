@@ -5,6 +5,7 @@
 #include <microtome/batch.h>
 
 #include "src/batch/protocol.h"
+#include "src/pipeline/timings.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -80,7 +81,7 @@ static bool do_run(const json_t *command, mt_pipeline *pipeline)
         return false;
     if (!mt_pipeline_run(pipeline, &job, target, on_progress, &last, &timings, &error))
         return send_failure("failed", error, timings.stage);
-    return send_event(json_pack("{s:s s:o}", "event", "done", "timings", mt_protocol_timings_to_json(&timings)));
+    return send_event(json_pack("{s:s s:o}", "event", "done", "timings", mt_timings_to_json(&timings)));
 }
 
 static bool do_command(const char *line, mt_pipeline **pipeline)

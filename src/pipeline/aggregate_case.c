@@ -115,7 +115,7 @@ static bool score(const mt_scorer *scorer, mt_feature_file *file, mt_head_output
 
     if (!mt_head_accepts(scorer->head, &origin, error))
         return false;
-    *output = bag.n > 0 ? mt_head_predict(scorer->head, &bag, NULL, error) : NULL;
+    *output = bag.n > 0 ? mt_head_predict(scorer->head, &bag, &scorer->options, error) : NULL;
     return bag.n == 0 || *output != NULL;
 }
 

@@ -231,7 +231,7 @@ static mt_head_output *predict(const mt_scorer *scorer, members *m, mt_patient_r
     for (int i = 0; i < m->n; i++)
         scored |= m->list[i].scores != NULL;
     if (rule == MT_PATIENT_BAG)
-        return bag.n > 0 ? mt_head_predict(scorer->head, &bag, NULL, error) : NULL;
+        return bag.n > 0 ? mt_head_predict(scorer->head, &bag, &scorer->options, error) : NULL;
     return scored ? combine_scores(scorer, m, rule, error) : NULL;
 }
 

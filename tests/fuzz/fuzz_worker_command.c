@@ -1,7 +1,7 @@
 /* What supervisor and worker say to each other: the recipe in a command, and the events that a damaged worker may write. */
 #include "tests/fuzz/fuzz_target.h"
 
-#include "src/batch/protocol.h"
+#include "src/pipeline/timings.h"
 #include "src/batch/worker_process.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t           *event;
 
     while ((event = mt_worker_process_next(&worker)) != NULL) {
-        mt_protocol_timings_from_json(json_object_get(event, "timings"), &timings);
+        mt_timings_from_json(json_object_get(event, "timings"), &timings);
         json_decref(event);
     }
     g_string_free(worker.buffer, TRUE);
