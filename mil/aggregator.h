@@ -18,9 +18,10 @@ typedef struct mt_raw_output {
     int64_t n, n_logits, n_attention, dim;
     float  *logits;           /* n_logits */
     float  *attention_logits; /* n x n_attention; the softmax over tiles is taken by the caller */
-    float  *attention;        /* n x n_attention, only where the aggregator has taken the softmax itself */
+    float  *attention;        /* n x n_attention, only where the aggregator gives it itself; 0 or more, columns sum to 1 */
     float  *tile_logits;      /* n x n_logits: each tile as a bag of one */
     float  *embedding;        /* dim */
+    bool    heads;            /* a column of the attention per head, not per class */
     bool    probabilities;    /* `logits` holds probabilities: the card says so */
 } mt_raw_output;
 

@@ -2,11 +2,13 @@
 
 #include "kernels/graph/graph.h"
 #include "kernels/graph/model_from_graph.h"
+#include "mil/row_team.h"
 #include "src/base/alloc.h"
 
 #include <microtome/model.h>
 
 #include <math.h>
+#include <string.h>
 
 #define BLOCK_ROWS INT64_C(1024)
 #define OPSET 13
@@ -18,24 +20,30 @@ typedef struct mt_attention_pool {
     int                 tile_output, hidden_output; /* -1: none */
 } mt_attention_pool;
 
-/* The running softmax of one bag: sums are relative to the largest logit so far. */
+/* The softmax of some tiles: sums are relative to the largest logit. */
+typedef struct pool_part {
+    double *top, *sum; /* K each */
+    double *pooled;    /* K x hidden */
+} pool_part;
+
+/* One bag, a group of blocks at a time: the caller's thread reads the group, then each block is somebody's. */
 typedef struct pool_state {
-    mt_session *session;
-    int64_t     rows;      /* that the session is bound to */
-    float      *x, *h;     /* one block; h is x without a projection */
-    double     *top, *sum; /* K each */
-    double     *pooled;    /* K x hidden */
+    const mt_attention_pool *pool;
+    mt_row_team             *team;
+    mt_raw_output           *raw;
+    int64_t                  slots; /* blocks in a group */
+    int64_t                  first; /* tile that the group begins with */
+    float                   *x, *h; /* of a group; h is x without a projection */
+    double                  *sums;  /* a part per slot, then the total */
 } pool_state;
 
 static void pool_state_clear(pool_state *state)
 {
-    mt_session_free(state->session);
+    mt_row_team_free(state->team);
     if (state->h != state->x)
         mt_free(state->h);
     mt_free(state->x);
-    mt_free(state->top);
-    mt_free(state->sum);
-    mt_free(state->pooled);
+    mt_free(state->sums);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(pool_state, pool_state_clear)
@@ -132,30 +140,29 @@ void *mt_attention_pool_new(mt_attention_layers *layers, mt_aggregator_shape *sh
     return pool;
 }
 
-/* Only the last block may be shorter: it gets a session of its own, padding would be computed for nothing. */
-static bool bind_rows(const mt_attention_pool *pool, pool_state *state, int64_t rows, GError **error)
+static pool_part part_of(const pool_state *state, int64_t slot)
 {
-    mt_port           input = {.dtype = MT_F32, .rank = 2, .shape = {rows, pool->dim}};
-    mt_session_params params = {.backend = MT_BACKEND_AUTO, .threads = 1, .inputs = &input, .n_inputs = 1};
+    int64_t k = state->pool->branches;
+    double *at = state->sums + slot * k * (2 + state->pool->hidden);
 
-    if (state->session != NULL && state->rows == rows)
-        return true;
-    g_clear_pointer(&state->session, mt_session_free);
-    state->session = mt_session_new(pool->model, &params, error);
-    state->rows = rows;
-    return state->session != NULL;
+    return (pool_part){.top = at, .sum = at + k, .pooled = at + 2 * k};
 }
 
-static bool allocate_state(const mt_attention_pool *pool, pool_state *state, int64_t rows, GError **error)
+static bool allocate_state(pool_state *state, int64_t n, int threads, GError **error)
 {
+    const mt_attention_pool *pool = state->pool;
+    mt_port                  input = {.dtype = MT_F32, .rank = 2, .shape = {-1, pool->dim}};
+
+    state->slots = MIN(threads, (n + BLOCK_ROWS - 1) / BLOCK_ROWS);
+    int64_t rows = MIN(n, state->slots * BLOCK_ROWS);
+    state->team = mt_row_team_new(pool->model, &input, 1, threads);
     state->x = mt_alloc(rows * pool->dim, sizeof(float), error);
     state->h = state->x == NULL || pool->hidden_output < 0 ? state->x : mt_alloc(rows * pool->hidden, sizeof(float), error);
-    state->top = state->h != NULL ? mt_alloc(pool->branches, sizeof(double), error) : NULL;
-    state->sum = state->top != NULL ? mt_alloc(pool->branches, sizeof(double), error) : NULL;
-    state->pooled = state->sum != NULL ? mt_alloc(pool->branches * pool->hidden, sizeof(double), error) : NULL;
-    for (int64_t k = 0; state->pooled != NULL && k < pool->branches; k++)
-        state->top[k] = -INFINITY;
-    return state->pooled != NULL;
+    if (state->h != NULL)
+        state->sums = mt_alloc((state->slots + 1) * pool->branches * (2 + pool->hidden), sizeof(double), error);
+    for (int64_t k = 0; state->sums != NULL && k < pool->branches; k++)
+        part_of(state, state->slots).top[k] = -INFINITY;
+    return state->sums != NULL;
 }
 
 static bool allocate_raw(const mt_attention_pool *pool, int64_t n, mt_raw_output *raw, GError **error)
@@ -173,25 +180,34 @@ static bool allocate_raw(const mt_attention_pool *pool, int64_t n, mt_raw_output
     return raw->tile_logits != NULL;
 }
 
-/* Add rows of one branch: logits at s, s + K, ..; everything so far is scaled when the maximum grows. */
-static void accumulate(const mt_attention_pool *pool, pool_state *state, int64_t k, const float *s, int64_t rows)
+/* Rows of one branch: logits at s, s + K, .. */
+static void sum_rows(const mt_attention_pool *pool, const float *h, const float *s, int64_t rows, int64_t k, pool_part *part)
 {
-    double *pooled = state->pooled + k * pool->hidden, top = state->top[k];
+    double *pooled = part->pooled + k * pool->hidden, top = -INFINITY, sum = 0;
 
+    memset(pooled, 0, (size_t)pool->hidden * sizeof *pooled);
     for (int64_t i = 0; i < rows; i++)
-        top = fmax(top, s[i * pool->branches]);
-    double shrink = exp(state->top[k] - top); /* 0 for the first block */
-    state->sum[k] *= shrink;
-    for (int64_t j = 0; j < pool->hidden; j++)
-        pooled[j] *= shrink;
+        top = fmax(top, s[i * pool->branches + k]);
     for (int64_t i = 0; i < rows; i++) {
-        const float *h = state->h + i * pool->hidden;
-        double       weight = exp(s[i * pool->branches] - top);
-        state->sum[k] += weight;
+        double weight = exp(s[i * pool->branches + k] - top);
+        sum += weight;
         for (int64_t j = 0; j < pool->hidden; j++)
-            pooled[j] += weight * h[j];
+            pooled[j] += weight * h[i * pool->hidden + j];
     }
-    state->top[k] = top;
+    part->top[k] = top;
+    part->sum[k] = sum;
+}
+
+/* Everything is scaled to the larger of both maxima. */
+static void merge(const mt_attention_pool *pool, pool_part *total, const pool_part *part)
+{
+    for (int64_t k = 0; k < pool->branches; k++) {
+        double top = fmax(total->top[k], part->top[k]), old = exp(total->top[k] - top), new = exp(part->top[k] - top);
+        total->top[k] = top;
+        total->sum[k] = total->sum[k] * old + part->sum[k] * new;
+        for (int64_t j = k * pool->hidden; j < (k + 1) * pool->hidden; j++)
+            total->pooled[j] = total->pooled[j] * old + part->pooled[j] * new;
+    }
 }
 
 static bool check_finite(const float *s, int64_t n, int64_t branches, int64_t first, GError **error)
@@ -204,37 +220,41 @@ static bool check_finite(const float *s, int64_t n, int64_t branches, int64_t fi
     return true;
 }
 
-static bool run_block(const mt_attention_pool *pool, pool_state *state, const mt_bag *bag, int64_t first, int64_t rows, mt_raw_output *raw,
-                      GError **error)
+static bool run_block(void *user, mt_session *session, int64_t block, int64_t first, int64_t rows, GError **error)
 {
-    float *s = raw->attention_logits + first * pool->branches;
-    void  *outputs[3] = {s};
+    pool_state              *state = user;
+    const mt_attention_pool *pool = state->pool;
+    pool_part                part = part_of(state, block);
+    const float             *x = state->x + first * pool->dim;
+    float                   *h = state->h + first * pool->hidden;
+    int64_t                  tile = state->first + first;
+    float                   *s = state->raw->attention_logits + tile * pool->branches;
+    void                    *outputs[3] = {s};
 
     if (pool->tile_output >= 0)
-        outputs[pool->tile_output] = raw->tile_logits + first * pool->n_logits;
+        outputs[pool->tile_output] = state->raw->tile_logits + tile * pool->n_logits;
     if (pool->hidden_output >= 0)
-        outputs[pool->hidden_output] = state->h;
-    if (!bind_rows(pool, state, rows, error) || !mt_bag_read(bag, first, rows, state->x, error) ||
-        !mt_session_run(state->session, (const void *const[]){state->x}, outputs, error) ||
-        !check_finite(s, rows * pool->branches, pool->branches, first, error))
+        outputs[pool->hidden_output] = h;
+    if (!mt_session_run(session, (const void *const[]){x}, outputs, error) ||
+        !check_finite(s, rows * pool->branches, pool->branches, tile, error))
         return false;
     for (int64_t k = 0; k < pool->branches; k++)
-        accumulate(pool, state, k, s + k, rows);
+        sum_rows(pool, h, s, rows, k, &part);
     return true;
 }
 
-static void finish(const mt_attention_pool *pool, const pool_state *state, mt_raw_output *raw)
+static void finish(const mt_attention_pool *pool, const pool_part *total, mt_raw_output *raw)
 {
     const mt_linear *classifier = &pool->layers.classifier;
 
     for (int64_t k = 0; k < pool->branches; k++)
-        for (int64_t j = 0; j < pool->hidden; j++) {
-            state->pooled[k * pool->hidden + j] /= state->sum[k];
-            raw->embedding[k * pool->hidden + j] = (float)state->pooled[k * pool->hidden + j];
+        for (int64_t j = k * pool->hidden; j < (k + 1) * pool->hidden; j++) {
+            total->pooled[j] /= total->sum[k];
+            raw->embedding[j] = (float)total->pooled[j];
         }
     for (int64_t c = 0; c < pool->n_logits; c++) {
         const float  *row = (const float *)classifier->weight->data + c * pool->hidden;
-        const double *pooled = state->pooled + (pool->layers.branch_per_class ? c * pool->hidden : 0);
+        const double *pooled = total->pooled + (pool->layers.branch_per_class ? c * pool->hidden : 0);
         double        sum = ((const float *)classifier->bias->data)[c];
         for (int64_t j = 0; j < pool->hidden; j++)
             sum += row[j] * pooled[j];
@@ -245,14 +265,21 @@ static void finish(const mt_attention_pool *pool, const pool_state *state, mt_ra
 bool mt_attention_pool_predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     const mt_attention_pool *pool = self;
-    g_auto(pool_state) state = {0};
+    g_auto(pool_state) state = {.pool = pool, .raw = raw};
 
-    (void)options;
-    if (!allocate_state(pool, &state, MIN(BLOCK_ROWS, bag->n), error) || !allocate_raw(pool, bag->n, raw, error))
+    if (!allocate_state(&state, bag->n, options->threads, error) || !allocate_raw(pool, bag->n, raw, error))
         return false;
-    for (int64_t first = 0; first < bag->n; first += BLOCK_ROWS)
-        if (!run_block(pool, &state, bag, first, MIN(BLOCK_ROWS, bag->n - first), raw, error))
+    pool_part total = part_of(&state, state.slots);
+    for (; state.first < bag->n; state.first += state.slots * BLOCK_ROWS) {
+        int64_t rows = MIN(state.slots * BLOCK_ROWS, bag->n - state.first);
+        if (!mt_bag_read(bag, state.first, rows, state.x, error) ||
+            !mt_row_team_run(state.team, rows, BLOCK_ROWS, run_block, &state, error))
             return false;
-    finish(pool, &state, raw);
+        for (int64_t slot = 0; slot * BLOCK_ROWS < rows; slot++) {
+            pool_part part = part_of(&state, slot);
+            merge(pool, &total, &part);
+        }
+    }
+    finish(pool, &total, raw);
     return true;
 }

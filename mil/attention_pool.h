@@ -2,8 +2,8 @@
  *   h = relu(project x), or x        s = logits(tanh(tanh_branch h) * sigmoid(gate h)), or without the gate      per tile
  *   M_k = sum over tiles of softmax(s_k) h                                                     K branches
  *   logits = classifier M_0, or with a branch per class logit_c = row c of the classifier on M_c
- * The per-tile part is a graph, run in blocks of rows by a session; the sums are kept in double with a running maximum, so the bag is
- * read once and never held.  One thread, tiles in order: the result does not depend on how many threads the caller has. */
+ * The per-tile part is a graph, run in blocks of rows by a session; the sums are kept in double, a part per
+ * block, merged in the order of the tiles: the bag is read once and never held, and the result does not depend on the threads. */
 #ifndef MT_ATTENTION_POOL_H
 #define MT_ATTENTION_POOL_H
 

@@ -54,6 +54,7 @@ static void softmax_column(const float *logits, float *attention, int64_t n, int
 static bool finish_attention(mt_raw_output *raw, mt_head_output *output, GError **error)
 {
     output->n_attention = raw->n_attention;
+    output->attention_heads = raw->heads;
     output->attention_logits = g_steal_pointer(&raw->attention_logits);
     output->attention = g_steal_pointer(&raw->attention);
     if (output->n_attention == 0 || output->attention != NULL)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const mt_command *const verbs[] = {&mt_command_bench_tiles, &mt_command_bench_pipeline};
+static const mt_command *const verbs[] = {&mt_command_bench_tiles, &mt_command_bench_pipeline, &mt_command_bench_bag};
 
 static int run(int argc, char **argv)
 {
@@ -16,12 +16,12 @@ static int run(int argc, char **argv)
     for (size_t i = 0; argc >= 2 && i < G_N_ELEMENTS(verbs); i++)
         if (strcmp(argv[1], verbs[i]->name + strlen("bench ")) == 0)
             return verbs[i]->run(argc - 1, argv + 1);
-    return mt_command_usage(&mt_command_bench, "tiles or pipeline is wanted");
+    return mt_command_usage(&mt_command_bench, "tiles, pipeline or bag is wanted");
 }
 
 const mt_command mt_command_bench = {
     .name = "bench",
-    .arguments = "tiles|pipeline CASE",
-    .summary = "Measure reading against libjpeg-turbo and OpenSlide, or a whole case against the encoder alone.",
+    .arguments = "tiles|pipeline CASE | bag -m HEAD",
+    .summary = "Measure reading against libjpeg-turbo and OpenSlide, a whole case against the encoder alone, or a head on a bag.",
     .run = run,
 };

@@ -4,6 +4,6 @@
 
 #include "tools/command.h"
 
-extern const mt_command mt_command_bench_tiles, mt_command_bench_pipeline;
+extern const mt_command mt_command_bench_tiles, mt_command_bench_pipeline, mt_command_bench_bag;
 
 #endif

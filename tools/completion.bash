@@ -16,11 +16,12 @@ _microtome() {
   heatmap) options='--out --colormap --class --scale --help' ;;
   bench)
     if [ "$COMP_CWORD" -eq 2 ]; then
-      mapfile -t COMPREPLY < <(compgen -W 'tiles pipeline' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'tiles pipeline bag' -- "$word")
       return
     fi
     case ${COMP_WORDS[2]} in
     tiles) options='--tile --threads --backend --mask --tiles --rounds --json --help' ;;
+    bag) options='--head --tiles --dim --threads --memory --json --help' ;;
     pipeline) options='--encoder --mpp --tile --mask --precision --threads --backend --seconds --json --help' ;;
     esac
     ;;

@@ -73,8 +73,9 @@ typedef struct mt_head_options {
 #define MT_HEAD_MEMORY_BYTES (INT64_C(4) << 30)
 
 typedef struct mt_head_output {
-    int64_t n, n_classes, n_attention; /* N, C, K (1 or C; 0: the head has no attention) */
+    int64_t n, n_classes, n_attention; /* N, C, K (1, C or heads; 0: the head has no attention) */
     int64_t dim;                       /* of embedding; 0: none */
+    bool    attention_heads;           /* a column of the attention per head of a transformer, not per class */
     float  *logits, *scores;           /* C each; NULL when the head is a slide embedding */
     float  *attention;                 /* N x K, softmax over tiles */
     float  *attention_logits;          /* N x K */

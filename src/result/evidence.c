@@ -52,6 +52,32 @@ static bool read_part(const mt_result *result, const char *object, mt_dtype dtyp
     return true;
 }
 
+static bool are_heads(char **labels)
+{
+    return labels != NULL && labels[0] != NULL && strcmp(labels[0], MT_HEAD_LABEL "0") == 0;
+}
+
+/* Heads of a transformer are no classes: their mean is the attention of every class, also where its rank is wanted. */
+static bool join_heads(evidence *e, const mt_result *result, GError **error)
+{
+    g_auto(GStrv) labels = e->attention != NULL ? mt_result_attr_strings(result, MT_OBJECT_ATTENTION, MT_ATTR_LABELS) : NULL;
+
+    if (!are_heads(labels))
+        return true;
+    int64_t    k = e->attention->shape[1];
+    mt_tensor *mean = mt_tensor_new(MT_F32, 2, (int64_t[]){e->n, 1}, error);
+    for (int64_t i = 0; mean != NULL && i < e->n; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < k; j++)
+            sum += ((const float *)e->attention->data)[i * k + j];
+        ((float *)mean->data)[i] = (float)(sum / (double)k);
+    }
+    mt_tensor_unref(e->attention);
+    g_clear_pointer(&e->logits, mt_tensor_unref);
+    e->attention = mean;
+    return mean != NULL;
+}
+
 static bool read_parts(evidence *e, const mt_result *result, GError **error)
 {
     const char *source;
@@ -60,10 +86,12 @@ static bool read_parts(evidence *e, const mt_result *result, GError **error)
         !read_part(result, MT_OBJECT_ATTENTION, MT_F32, 2, e->n, true, &e->attention, error) ||
         !read_part(result, MT_OBJECT_ATTENTION_LOGITS, MT_F32, 2, e->n, false, &e->logits, error) ||
         !read_part(result, MT_OBJECT_TILE_SCORES, MT_F32, 2, e->n, true, &e->tile_scores, error) ||
-        !read_part(result, MT_OBJECT_SCORES, MT_F32, 1, -1, true, &e->scores, error))
+        !read_part(result, MT_OBJECT_SCORES, MT_F32, 1, -1, true, &e->scores, error) || !join_heads(e, result, error))
         return false;
     source = e->scores != NULL ? MT_OBJECT_SCORES : e->tile_scores != NULL ? MT_OBJECT_TILE_SCORES : MT_OBJECT_ATTENTION;
     e->labels = mt_result_attr_strings(result, source, MT_ATTR_LABELS);
+    if (are_heads(e->labels))
+        g_clear_pointer(&e->labels, g_strfreev);
     if (e->labels == NULL)
         e->labels = g_new0(char *, 1);
     e->n_classes = (int64_t)g_strv_length(e->labels);

@@ -141,12 +141,24 @@ static bool store_scores(const mt_prediction *prediction, const mt_head_output *
             mt_store_attr_double(store, MT_OBJECT_SCORES, MT_ATTR_THRESHOLD, &prediction->threshold, 1, error));
 }
 
+/* What the columns of the attention are called: the classes, or head_0 ..; NULL: one gate for all classes has no label. */
+static char **attention_labels(const mt_prediction *prediction, const mt_head_output *output)
+{
+    if (!output->attention_heads)
+        return output->n_attention == prediction->n_labels ? g_strdupv(prediction->labels) : NULL;
+    char **labels = g_new0(char *, (gsize)output->n_attention + 1);
+    for (int64_t k = 0; k < output->n_attention; k++)
+        labels[k] = g_strdup_printf(MT_HEAD_LABEL "%" G_GINT64_FORMAT, k);
+    return labels;
+}
+
 bool mt_prediction_store(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, const uint8_t *valid,
                          mt_store *store, GError **error)
 {
     const char *const *labels = (const char *const *)prediction->labels;
     int64_t            n = prediction->tiles, k = output->n_attention;
-    const char *const *named = k == prediction->n_labels ? labels : NULL; /* one gate for all classes has no label */
+    g_auto(GStrv) columns = attention_labels(prediction, output);
+    const char *const *named = (const char *const *)columns;
 
     if (output->embedding != NULL && !mt_schema_write_floats(store, MT_OBJECT_EMBEDDING, output->embedding, output->dim, error))
         return false;

@@ -13,6 +13,7 @@
 #define MT_OBJECT_INVALID_TILE "/invalid/tile"         /* int64 (K): which they are; absent when every tile was read */
 #define MT_OBJECT_INVALID_REASON "/invalid/reason"     /* string (K): why each could not be decoded */
 #define MT_OBJECT_ATTENTION "/attention"               /* float32 (N,K): softmax over tiles, 0 for an invalid one */
+#define MT_HEAD_LABEL "head_"                          /* + 0 ..: the columns of the attention are heads of a transformer, no classes */
 #define MT_OBJECT_ATTENTION_LOGITS "/attention_logits" /* float32 (N,K): -inf for an invalid tile, whose softmax is 0 */
 #define MT_OBJECT_SCORES "/prediction/scores"          /* float32 (C) */
 #define MT_OBJECT_LOGITS "/prediction/logits"          /* float32 (C) */

@@ -218,6 +218,25 @@ static void test_streams(void)
     assert_same(streamed, whole);
 }
 
+/* Blocks of rows are the same whoever computes them, and are summed in their order. */
+static void test_threads_of_a_bag(void)
+{
+    const int64_t     n = 5 * 1024 + 3;
+    g_autofree float *x = make_features(n, DIM);
+    mt_bag            bag = mt_bag_from_memory(x, n, DIM);
+
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(mt_head) head = load_golden(i == 0 ? "clam_mb" : "ilse_gated");
+        g_autoptr(mt_head_output) alone = predict(head, x, n, DIM);
+        for (int threads = 2; threads <= 8; threads *= 2) {
+            g_autoptr(GError) error = NULL;
+            g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, &(mt_head_options){.threads = threads}, &error);
+            g_assert_no_error(error);
+            assert_same(output, alone);
+        }
+    }
+}
+
 /* Tiles in another order give the same prediction up to rounding, and their attention moves with them. */
 static void test_order(void)
 {
@@ -489,6 +508,7 @@ int main(int argc, char **argv)
     g_test_add_func("/aggregators/streams", test_streams);
     g_test_add_func("/aggregators/order", test_order);
     g_test_add_func("/aggregators/threads-share-a-head", test_threads_share_a_head);
+    g_test_add_func("/aggregators/threads-of-a-bag", test_threads_of_a_bag);
     g_test_add_func("/aggregators/mean-max", test_mean_max);
     g_test_add_func("/aggregators/bad-bags", test_bad_bags);
     g_test_add_func("/aggregators/reader-fails", test_reader_fails);

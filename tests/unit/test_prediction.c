@@ -1,6 +1,8 @@
 /* Status and decision by table, the headline and its limit, what goes into the file, and the summary table. */
+#include "src/base/alloc.h"
 #include "src/base/csv.h"
 #include "src/export/summary_csv.h"
+#include "src/result/evidence.h"
 #include "src/result/headline.h"
 #include "src/store/schema.h"
 
@@ -302,6 +304,38 @@ static void test_store(void)
     remove_folder(folder);
 }
 
+/* As many heads as classes: the columns are heads all the same, and a heatmap shows their mean. */
+static void test_store_heads(void)
+{
+    char            *folder = g_dir_make_tmp("prediction-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "a.h5", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_store) store = mt_store_create(path, &error);
+    float          scores[2] = {0.25f, 0.75f}, attention[6] = {0.5f, 0.25f, 0.25f, 0.25f, 0.25f, 0.5f};
+    mt_head_output output = {
+        .n = 3, .n_classes = 2, .n_attention = 2, .attention_heads = true, .scores = scores, .logits = scores, .attention = attention};
+    mt_head_card card = make_card(0.5);
+    g_autoptr(mt_prediction) p = mt_prediction_new(&output, &card, &(mt_prediction_facts){3, 0, false, 0.01, 0.1, NULL}, &error);
+
+    g_assert_true(mt_prediction_store(p, &output, &card, NULL, store, &error));
+    g_assert_true(mt_store_publish(store, "{\"schema\":1}", &error));
+    g_assert_no_error(error);
+    g_autoptr(mt_result) result = mt_result_open(path, &error);
+    g_auto(GStrv) labels = mt_result_attr_strings(result, MT_OBJECT_ATTENTION, MT_ATTR_LABELS);
+    mt_heatmap heatmap = {.n_tiles = 3, .scale = MT_HEAT_ABSOLUTE};
+    g_assert_cmpint(g_strv_length(labels), ==, 2);
+    g_assert_cmpstr(labels[1], ==, "head_1");
+    g_assert_true(mt_evidence_fill(&heatmap, result, "tumour", &error));
+    g_assert_no_error(error);
+    g_assert_cmpfloat_with_epsilon(heatmap.tile_values[0], 0.75, 1e-6);
+    g_assert_cmpfloat_with_epsilon(heatmap.tile_values[1], 0.5, 1e-6);
+    g_assert_cmpfloat_with_epsilon(heatmap.tile_values[2], 0.75, 1e-6);
+    mt_free(heatmap.tile_values);
+    g_free(heatmap.meaning);
+    g_free(heatmap.label);
+    remove_folder(folder);
+}
+
 /* A withheld case keeps its attention and reports no score, nowhere. */
 static void test_store_withheld(void)
 {
@@ -386,6 +420,7 @@ int main(int argc, char **argv)
     g_test_add_func("/prediction/headline-limit", test_headline_limit);
     g_test_add_func("/prediction/store", test_store);
     g_test_add_func("/prediction/store-withheld", test_store_withheld);
+    g_test_add_func("/prediction/store/heads", test_store_heads);
     g_test_add_func("/prediction/summary", test_summary);
     g_test_add_func("/prediction/summary-damaged", test_summary_damaged);
     return g_test_run();
