@@ -27,12 +27,13 @@ static moments moments_at(const double *scores, const int *truth, int64_t n, dou
     moments m = {0};
 
     for (int64_t i = 0; i < n; i++) {
-        double x = log_odds(scores[i]), eta = intercept + slope * x, p = 1 / (1 + exp(-eta)), w = p * (1 - p);
-        double towards = truth[i] ? -eta : eta; /* -ln of the probability of the truth is ln(1 + exp(towards)) */
+        double x = log_odds(scores[i]), eta = intercept + slope * x;
+        double p = 1 / (1 + exp(-eta)), q = 1 / (1 + exp(eta)); /* 1 - p would lose the digits of a small q */
+        double left = truth[i] ? q : -p, w = p * q, towards = truth[i] ? -eta : eta;
 
-        m.likelihood -= towards > 0 ? towards + log1p(exp(-towards)) : log1p(exp(towards));
-        m.g0 += truth[i] - p;
-        m.g1 += (truth[i] - p) * x;
+        m.likelihood -= towards > 0 ? towards + log1p(exp(-towards)) : log1p(exp(towards)); /* ln of the probability of the truth */
+        m.g0 += left;
+        m.g1 += left * x;
         m.h00 += w;
         m.h01 += w * x;
         m.h11 += w * x * x;
@@ -40,20 +41,19 @@ static moments moments_at(const double *scores, const int *truth, int64_t n, dou
     return m;
 }
 
-typedef struct fitted {
+typedef struct line {
     bool   converged;
-    double intercept, slope, var_intercept, var_slope;
-} fitted;
+    double intercept, slope;
+} line;
 
 /* One Newton step, halved until the likelihood does not fall; the step's size, NaN when there is none. */
-static double improve(const double *scores, const int *truth, int64_t n, bool both, fitted *fit, moments *m)
+static double improve(const double *scores, const int *truth, int64_t n, line *fit, moments *m)
 {
-    double det = both ? m->h00 * m->h11 - m->h01 * m->h01 : m->h00;
-    double d0 = both ? (m->h11 * m->g0 - m->h01 * m->g1) / det : m->g0 / det;
-    double d1 = both ? (m->h00 * m->g1 - m->h01 * m->g0) / det : 0;
+    double det = m->h00 * m->h11 - m->h01 * m->h01;
+    double d0 = (m->h11 * m->g0 - m->h01 * m->g1) / det, d1 = (m->h00 * m->g1 - m->h01 * m->g0) / det;
     double scale = 1;
 
-    if (!(det > 1e-14 * (both ? m->h00 * m->h11 : 1)))
+    if (!(det > 1e-14 * m->h00 * m->h11))
         return (double)NAN;
     for (int halvings = 0; halvings < 40; halvings++, scale /= 2) {
         moments next = moments_at(scores, truth, n, fit->intercept + scale * d0, fit->slope + scale * d1);
@@ -68,27 +68,39 @@ static double improve(const double *scores, const int *truth, int64_t n, bool bo
     return scale * fmax(fabs(d0) / fmax(1, fabs(fit->intercept)), fabs(d1) / fmax(1, fabs(fit->slope)));
 }
 
-/* `both`: slope too; else it stays 1.  A likelihood near 0 means that the classes do not overlap: no finite answer. */
-static fitted fit_line(const double *scores, const int *truth, int64_t n, bool both)
+/* From no slope at all, where the information is largest.  Newton doubles the digits: three steps after seven digits stand, all do. */
+static line fit_line(const double *scores, const int *truth, int64_t n, moments *m)
 {
-    fitted  fit = {.slope = both ? 0 : 1};
-    moments m = moments_at(scores, truth, n, fit.intercept, fit.slope);
+    line fit = {.slope = 0};
+    int  good = 0;
 
-    for (int step = 0; step < MOST_STEPS; step++) {
-        double size = improve(scores, truth, n, both, &fit, &m);
+    *m = moments_at(scores, truth, n, 0, 0);
+    for (int step = 0; step < MOST_STEPS && good < 4; step++) {
+        double size = improve(scores, truth, n, &fit, m);
 
-        if (isnan(size) || fabs(fit.slope) > 1e6 || fabs(fit.intercept) > 1e6)
+        if (isnan(size))
             return fit;
-        if (size < 1e-13) {
-            double det = both ? m.h00 * m.h11 - m.h01 * m.h01 : m.h00;
-
-            fit.converged = m.likelihood < -1e-8 * (double)n;
-            fit.var_intercept = both ? m.h11 / det : 1 / det;
-            fit.var_slope = both ? m.h00 / det : 0;
-            return fit;
-        }
+        good += size < 1e-7;
     }
+    fit.converged = good == 4;
     return fit;
+}
+
+/* The intercept at a slope of 1: what is predicted falls as it falls, so halving finds it.  Log odds stay within +-28 (SCORE_EDGE). */
+static double fit_intercept(const double *scores, const int *truth, int64_t n)
+{
+    double low = -60, high = 60;
+
+    for (;;) {
+        double middle = 0.5 * (low + high);
+
+        if (middle == low || middle == high || high - low < 1e-16)
+            return middle;
+        if (moments_at(scores, truth, n, middle, 1).g0 > 0)
+            low = middle;
+        else
+            high = middle;
+    }
 }
 
 static mt_estimate wald(double value, double variance, double z)
@@ -121,14 +133,18 @@ bool mt_calibration_regression(const double *scores, const int *truth, int64_t n
     if (positives == 0 || positives == n)
         return true;
 
-    fitted large = fit_line(scores, truth, n, false);
-    fitted both = classes_overlap(scores, truth, n) ? fit_line(scores, truth, n, true) : (fitted){.converged = false};
+    double large = fit_intercept(scores, truth, n);
 
-    if (large.converged)
-        fit->in_the_large = wald(large.intercept, large.var_intercept, z);
-    if (both.converged) {
-        fit->slope = wald(both.slope, both.var_slope, z);
-        fit->intercept = wald(both.intercept, both.var_intercept, z);
+    fit->in_the_large = wald(large, 1 / moments_at(scores, truth, n, large, 1).h00, z);
+    if (classes_overlap(scores, truth, n)) {
+        moments m;
+        line    both = fit_line(scores, truth, n, &m);
+        double  det = m.h00 * m.h11 - m.h01 * m.h01;
+
+        if (both.converged) {
+            fit->slope = wald(both.slope, m.h00 / det, z);
+            fit->intercept = wald(both.intercept, m.h11 / det, z);
+        }
     }
     return true;
 }

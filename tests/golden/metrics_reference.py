@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Values of the metrics of src/evaluate by scikit-learn, SciPy, statsmodels and definitions written out in NumPy.
+
+usage: metrics_reference.py FOLDER    writes FOLDER/*.json, which the unit tests read; run again only when cases are added
+"""
+import json
+import os
+import sys
+import warnings
+
+import numpy as np
+from scipy import ndimage, optimize, special, stats
+from sklearn import calibration, metrics
+import statsmodels.api as sm
+from statsmodels.stats import contingency_tables, inter_rater, proportion
+
+LEVEL = 0.95
+Z = stats.norm.ppf(0.5 + LEVEL / 2)
+
+
+def number(x):
+    """Undefined is null."""
+    x = float(x)
+    return x if np.isfinite(x) else None
+
+
+def numbers(a):
+    return [number(x) for x in np.asarray(a, dtype=float).ravel()]
+
+
+# ---- scores against 0/1 ----
+
+def binary_arrays():
+    rng = np.random.default_rng(7)
+    for n, share, decimals in [(2, .5, 3), (3, .5, 1), (5, .4, 2), (8, .5, 1), (12, .25, 2), (20, .5, 1), (30, .1, 3), (40, .5, 0), (60, .3, 2),
+                               (60, .9, 4), (100, .05, 2), (150, .5, 15), (250, .2, 15), (37, .3, 2), (24, .5, 15)]:
+        truth = (rng.random(n) < share).astype(int)
+        truth[:2] = [0, 1]
+        scores = np.round(special.expit(rng.normal(size=n) + (truth - 0.5) * rng.choice([0.5, 1.5, 4])), decimals)
+        yield scores, truth, np.round(special.expit(rng.normal(size=n) + (truth - 0.5) * 1.2), decimals)
+    yield np.array([.1, .2, .8, .9]), np.array([0, 0, 1, 1]), np.array([.9, .8, .2, .1])      # perfect, and turned round
+    yield np.array([.1, .2, .8, .9]), np.array([0, 0, 0, 0]), np.array([.1, .2, .3, .4])      # one class
+    yield np.array([.5, .5, .5, .5]), np.array([0, 1, 0, 1]), np.array([0., 1., 0., 1.])      # ties alone
+
+
+def placements(scores, truth):
+    """DeLong's structural components, by the double loop of the definition."""
+    pos, neg = scores[truth == 1], scores[truth == 0]
+    wins = (pos[:, None] > neg[None]) + 0.5 * (pos[:, None] == neg[None])
+    return wins.mean(1), wins.mean(0)
+
+
+def delong_covariance(v10, v01):
+    m, n = len(v10[0]), len(v01[0])
+    return np.cov(v10) / m + np.cov(v01) / n if m > 1 and n > 1 else np.full((2, 2), np.nan)
+
+
+def newcombe(area, m, n):
+    star = (m + n) / 2 - 1
+
+    def gap(a):
+        v = a * (1 - a) * (1 + star * (1 - a) / (2 - a) + star * a / (1 + a)) / (m * n)
+        return (area - a) ** 2 - Z * Z * v
+
+    low = 0. if area == 0 else optimize.brentq(gap, 0, area, xtol=1e-16, rtol=1e-15) if gap(area) < 0 else None
+    high = 1. if area == 1 else optimize.brentq(gap, area, 1, xtol=1e-16, rtol=1e-15) if gap(area) < 0 else None
+    if area == 1:
+        low = optimize.brentq(lambda a: gap(a), 1e-9, 1 - 1e-12, xtol=1e-16, rtol=1e-15)
+    if area == 0:
+        high = optimize.brentq(lambda a: gap(a), 1e-12, 1 - 1e-9, xtol=1e-16, rtol=1e-15)
+    return [low, high]
+
+
+def delong(scores, other, truth):
+    a, b = placements(scores, truth), placements(other, truth)
+    cov = delong_covariance((a[0], b[0]), (a[1], b[1]))
+    area, area_b = a[0].mean(), b[0].mean()
+    out = {"newcombe": newcombe(area, truth.sum(), (1 - truth).sum())}
+    if 0 < area < 1 and cov[0, 0] > 0:
+        s = np.sqrt(cov[0, 0])
+        logit = special.logit(area) + np.array([-1, 1]) * Z * s / (area * (1 - area))
+        out |= {"wald": [max(0, area - Z * s), min(1, area + Z * s)], "logit": numbers(special.expit(logit))}
+    variance = cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]
+    if variance > 1e-12:
+        z = (area - area_b) / np.sqrt(variance)
+        out |= {"difference": area - area_b, "difference_ci": [area - area_b - Z * np.sqrt(variance), area - area_b + Z * np.sqrt(variance)], "z": z,
+                "p": 2 * stats.norm.sf(abs(z))}
+    return out
+
+
+def mass_bins(scores, truth, bins):
+    """Equal-mass bins by NumPy's linear quantiles; edges that fall on a score are taken exactly."""
+    ordered = np.sort(scores)
+    edges = []
+    for i in range(bins + 1):
+        whole, rest = divmod(i * (len(scores) - 1), bins)
+        edges.append(ordered[whole] if rest == 0 else ordered[whole] + (ordered[whole + 1] - ordered[whole]) * (rest / bins))
+    assert np.allclose(edges, np.percentile(scores, np.linspace(0, 100, bins + 1)), rtol=1e-12, atol=1e-14)
+    which = np.searchsorted(edges[1:-1], scores)
+    return which
+
+
+def errors_of_bins(scores, truth, which):
+    gaps = [(np.sum(which == b), abs(scores[which == b].mean() - truth[which == b].mean())) for b in np.unique(which)]
+    return [sum(n * g for n, g in gaps) / len(scores), max(g for _, g in gaps)]
+
+
+def regression(scores, truth):
+    """Roots of the score equations; statsmodels' GLM agrees where its own stopping rule lets it."""
+    p = np.clip(scores, 1e-12, 1 - 1e-12)
+    x = np.log(p) - np.log1p(-p)
+    large = optimize.brentq(lambda a: np.sum(np.where(truth == 1, special.expit(-a - x), -special.expit(a + x))), -60, 60, xtol=1e-15, rtol=1e-15)
+    out = {"large": large, "large_se": np.sum(special.expit(large + x) * special.expit(-large - x)) ** -0.5}
+    pos, neg = scores[truth == 1], scores[truth == 0]
+    if pos.min() < neg.max() and neg.min() < pos.max():
+        design = np.column_stack([np.ones_like(x), x])
+        line = np.zeros(2)
+        for _ in range(60):
+            w = special.expit(design @ line)
+            information = design.T @ (design * (w * (1 - w))[:, None])
+            line = line + np.linalg.solve(information, design.T @ (truth - w))
+        out |= {"line": numbers(line), "line_se": numbers(np.sqrt(np.diag(np.linalg.inv(information))))}
+        if len(x) > 20 and 0 < scores.min() and scores.max() < 1:
+            glm = sm.GLM(truth, design, family=sm.families.Binomial()).fit(tol=1e-15, maxiter=300)
+            assert np.allclose(glm.params, line, rtol=1e-9, atol=1e-10) and np.allclose(glm.bse, out["line_se"], rtol=1e-8)
+    return out
+
+
+def reliability(scores, truth):
+    which = np.searchsorted([i / 10 for i in range(1, 10)], scores)
+    mean_truth, mean_score = calibration.calibration_curve(truth, scores, n_bins=10)
+    out = {"brier": metrics.brier_score_loss(truth, scores), "log_loss": metrics.log_loss(truth, scores, labels=[0, 1]),
+           "ece_width": errors_of_bins(scores, truth, which), "ece_mass": errors_of_bins(scores, truth, mass_bins(scores, truth, 10)),
+           "curve_score": numbers(mean_score), "curve_truth": numbers(mean_truth)}
+    if 0 < truth.sum() < len(truth):
+        out |= regression(scores, truth)
+    return out
+
+
+def net_benefit(scores, truth, t):
+    called = scores >= t
+    w = t / (1 - t)
+    return [np.mean(called & (truth == 1)) - np.mean(called & (truth == 0)) * w, truth.mean() - (1 - truth.mean()) * w]
+
+
+def binary_case(scores, truth, other):
+    out = {"scores": numbers(scores), "other": numbers(other), "truth": truth.tolist()}
+    if 0 < truth.sum() < len(truth):
+        x, y, t = metrics.roc_curve(truth, scores, drop_intermediate=False)
+        p, r, pt = metrics.precision_recall_curve(truth, scores)
+        out |= {"area": metrics.roc_auc_score(truth, scores), "roc": [numbers(x), numbers(y), numbers(t[1:])],
+                "pr": [numbers(r[::-1]), numbers(p[::-1]), numbers(pt[::-1])], "ap": metrics.average_precision_score(truth, scores)}
+        out |= delong(scores, other, truth)
+    out |= reliability(scores, truth)
+    out["net_benefit"] = [[t] + numbers(net_benefit(scores, truth, t)) for t in (0.0, 0.05, 0.2, 0.5, 0.8)]
+    return out
+
+
+# ---- shares and decisions ----
+
+def shares():
+    out = []
+    for hits, n in [(0, 1), (1, 1), (0, 10), (10, 10), (3, 7), (1, 100), (99, 100), (381, 381), (380, 380), (45, 50), (777, 1000), (5, 5000)]:
+        for level in (0.8, 0.95, 0.99):
+            out.append([hits, n, level] + numbers(proportion.proportion_confint(hits, n, 1 - level, "wilson")) +
+                       numbers(proportion.proportion_confint(hits, n, 1 - level, "beta")))
+    return out
+
+
+def needed():
+    """The smallest n, by going through all of them."""
+    out = []
+    for wanted, misses in [(0.99, 0), (0.99, 1), (0.95, 0), (0.95, 2), (0.5, 0), (0.9, 7)]:
+        for method in ("wilson", "beta"):
+            n = misses + 1
+            while proportion.proportion_confint(n - misses, n, 1 - LEVEL, method)[0] < wanted:
+                n += 1
+            out.append([wanted, misses, method, n])
+    return out
+
+
+def differences():
+    out = []
+    for a in [(9, 10, 3, 10), (0, 20, 0, 30), (56, 70, 48, 80), (10, 10, 0, 20), (5, 5, 5, 5)]:
+        ci = proportion.confint_proportions_2indep(*a, method="newcomb", compare="diff", alpha=1 - LEVEL, correction=False)
+        out.append(list(a) + numbers(ci))
+    return out
+
+
+def two_by_two():
+    rng = np.random.default_rng(11)
+    out = []
+    tables = [rng.integers(0, 30, 4) for _ in range(20)] + [np.array(t) for t in ([0, 0, 5, 5], [5, 5, 0, 0], [0, 3, 0, 4], [7, 0, 0, 9], [0, 4, 6, 0])]
+    for tp, fp, fn, tn in tables:
+        truth = np.repeat([1, 0, 1, 0], [tp, fp, fn, tn])
+        called = np.repeat([1, 1, 0, 0], [tp, fp, fn, tn])
+        row = [tp, fn, fp, tn]
+        f1 = metrics.f1_score(truth, called) if tp + fp + fn else np.nan
+        both = 0 < truth.sum() < len(truth)
+        mcc = metrics.matthews_corrcoef(truth, called) if both and 0 < called.sum() < len(called) else np.nan
+        balanced = metrics.balanced_accuracy_score(truth, called) if both else np.nan
+        case = {"counts": [int(x) for x in row], "f1": number(f1), "mcc": number(mcc), "balanced": number(balanced),
+                "accuracy": metrics.accuracy_score(truth, called)}
+        if both:
+            case |= at_prevalence(tp, fn, fp, tn, 0.013)
+        out.append(case)
+    return out
+
+
+def at_prevalence(tp, fn, fp, tn, prevalence):
+    alpha = (1 - LEVEL) / 2
+    se = np.array([tp / (tp + fn), *proportion.proportion_confint(tp, tp + fn, alpha, "beta")])
+    sp = np.array([tn / (tn + fp), *proportion.proportion_confint(tn, tn + fp, alpha, "beta")])
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ppv = se * prevalence / (se * prevalence + (1 - sp) * (1 - prevalence))
+        npv = sp * (1 - prevalence) / (sp * (1 - prevalence) + (1 - se) * prevalence)
+    return {"prevalence": prevalence, "ppv": numbers(ppv), "npv": numbers(npv)}
+
+
+def classes():
+    rng = np.random.default_rng(13)
+    out = []
+    for n, k in [(10, 3), (40, 4), (80, 5), (200, 3), (15, 6), (30, 2)]:
+        truth = rng.integers(0, k, n)
+        truth[:k] = np.arange(k)
+        scores = rng.dirichlet(np.ones(k), n) + 0.4 * np.eye(k)[truth]
+        scores /= scores.sum(1, keepdims=True)
+        scores = np.round(scores, 3)
+        scores[:, -1] = 1 - scores[:, :-1].sum(1)
+        scores = np.clip(scores, 0, 1)
+        called = scores.argmax(1)
+        hot = np.eye(k)[truth]
+        each = [metrics.roc_auc_score(hot[:, c], scores[:, c]) for c in range(k)]
+        case = {"classes": k, "scores": numbers(scores), "truth": truth.tolist(), "called": called.tolist(), "each": each,
+                "macro": np.mean(each), "weighted": np.average(each, weights=hot.sum(0)), "micro": metrics.roc_auc_score(hot.ravel(), scores.ravel()),
+                "log_loss": -np.mean(np.log(np.clip(scores[np.arange(n), truth], 2**-52, 1 - 2**-52))),
+                "matrix": metrics.confusion_matrix(truth, called, labels=range(k)).ravel().tolist(), "accuracy": metrics.accuracy_score(truth, called),
+                "balanced": metrics.balanced_accuracy_score(truth, called), "macro_f1": metrics.f1_score(truth, called, average="macro"),
+                "weighted_f1": metrics.f1_score(truth, called, average="weighted"), "mcc": metrics.matthews_corrcoef(truth, called)}
+        if k > 2:
+            assert np.isclose(case["macro"], metrics.roc_auc_score(truth, scores, multi_class="ovr", average="macro"), rtol=1e-13)
+            assert np.isclose(case["weighted"], metrics.roc_auc_score(truth, scores, multi_class="ovr", average="weighted"), rtol=1e-13)
+        out.append(case)
+    return out
+
+
+def distributions():
+    x = [-8.5, -3, -1.96, -0.3, 0, 0.7, 2.5, 7]
+    p = [1e-15, 1e-6, 0.025, 0.4, 0.5, 0.77, 0.975, 1 - 1e-9]
+    beta = [(a, b, t) for a, b in [(1, 1), (0.5, 0.5), (3, 8), (120, 5), (1, 400), (2500, 2501)] for t in (0.003, 0.025, 0.3, 0.5, 0.9, 0.995)]
+    return {"cdf": [[v, stats.norm.cdf(v)] for v in x], "quantile": [[v, stats.norm.ppf(v)] for v in p],
+            "chi2": [[v, stats.chi2.sf(v, 1)] for v in (0, 0.1, 1, 3.84, 10.5, 60)],
+            "beta": [[a, b, t, special.betainc(a, b, t), special.betaincinv(a, b, t)] for a, b, t in beta]}
+
+
+FILES = {}
+
+
+def write(folder):
+    FILES["binary"] = [binary_case(*a) for a in binary_arrays()]
+    FILES["shares"] = {"shares": shares(), "needed": needed(), "differences": differences(), "distributions": distributions()}
+    FILES["decisions"] = {"two_by_two": two_by_two(), "classes": classes()}
+    os.makedirs(folder, exist_ok=True)
+    for name, value in FILES.items():
+        with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as f:
+            json.dump(value, f, separators=(",", ":"), allow_nan=False, default=float)
+            f.write("\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write(sys.argv[1])
