@@ -254,6 +254,121 @@ def distributions():
             "beta": [[a, b, t, special.betainc(a, b, t), special.betaincinv(a, b, t)] for a, b, t in beta]}
 
 
+# ---- two sets of decisions, readers, survival, groups ----
+
+def mcnemar():
+    rng = np.random.default_rng(17)
+    out = []
+    for n, pa, pb in [(10, .8, .8), (50, .9, .7), (200, .8, .82), (1000, .95, .9), (6, 1, 1), (8, 1, 0), (40, .5, .5)]:
+        a, b = (rng.random(n) < pa).astype(int), (rng.random(n) < pb).astype(int)
+        table = [[int(np.sum((a == i) & (b == j))) for j in (1, 0)] for i in (1, 0)]
+        differ = table[0][1] + table[1][0]
+        case = {"a": a.tolist(), "b": b.tolist(), "exact": contingency_tables.mcnemar(table, exact=True).pvalue if differ else 1,
+                "chi2": 0, "chi2_p": 1, "difference": a.mean() - b.mean()}
+        if differ:
+            chi2 = contingency_tables.mcnemar(table, exact=False, correction=True)
+            case |= {"chi2": chi2.statistic, "chi2_p": chi2.pvalue}
+        s = (a - b).std() / np.sqrt(n)
+        case["ci"] = numbers(np.clip([case["difference"] - Z * s, case["difference"] + Z * s], -1, 1))
+        out.append(case)
+    return out
+
+
+def kappas():
+    rng = np.random.default_rng(19)
+    out = []
+    for n, k in [(6, 2), (20, 3), (100, 4), (300, 6), (12, 5), (50, 2)]:
+        a = rng.integers(0, k, n)
+        b = np.where(rng.random(n) < .6, a, rng.integers(0, k, n))
+        a[:k], b[:k] = np.arange(k), np.arange(k)
+        case = {"a": a.tolist(), "b": b.tolist(), "classes": k}
+        matrix = metrics.confusion_matrix(a, b, labels=range(k))
+        for name, sk, sm_name in [("plain", None, None), ("linear", "linear", "linear"), ("quadratic", "quadratic", "quadratic")]:
+            value = metrics.cohen_kappa_score(a, b, weights=sk)
+            found = inter_rater.cohens_kappa(matrix, wt=sm_name)
+            assert np.isclose(value, found.kappa, rtol=1e-11, atol=1e-13)
+            case[name] = [value, max(-1, found.kappa_low), min(1, found.kappa_upp)]
+        out.append(case)
+    return out
+
+
+def readings():
+    rng = np.random.default_rng(23)
+    out = []
+    for n, readers, k, missing in [(8, 3, 2, 0), (30, 4, 3, 0), (100, 5, 4, .1), (14, 3, 5, .3), (60, 2, 2, 0)]:
+        truth = rng.integers(0, k, n)
+        read = np.where(rng.random((n, readers)) < .6, truth[:, None], rng.integers(0, k, (n, readers)))
+        read[rng.random((n, readers)) < missing] = -1
+        whole = read[(read >= 0).all(1)]
+        table = np.stack([(whole == c).sum(1) for c in range(k)], 1)
+        consensus, pairs = [], []
+        for row in read:
+            votes = np.array([(row == c).sum() for c in range(k)])
+            consensus.append(int(votes.argmax()) if votes.max() > 0 and (votes == votes.max()).sum() == 1 else -1)
+        for i in range(readers):
+            for j in range(i + 1, readers):
+                both = (read[:, i] >= 0) & (read[:, j] >= 0)
+                pairs.append(metrics.cohen_kappa_score(read[both, i], read[both, j], weights="quadratic", labels=range(k)))
+        out.append({"readers": readers, "classes": k, "readings": read.ravel().tolist(), "complete": len(whole),
+                    "fleiss": number(inter_rater.fleiss_kappa(table)), "pairs": numbers(pairs), "mean": np.mean(pairs), "consensus": consensus})
+    return out
+
+
+def harrell(risk, time, event):
+    """By the double loop of the definition: [concordant, tied, discordant]."""
+    counts = [0, 0, 0]
+    for i in range(len(risk)):
+        for j in range(len(risk)):
+            first = event[i] and (time[i] < time[j] or (time[i] == time[j] and not event[j]))
+            if first:
+                counts[0 if risk[i] > risk[j] else 1 if risk[i] == risk[j] else 2] += 1
+    return counts
+
+
+def kaplan_meier(time, event):
+    s = sm.SurvfuncRight(time, event)
+    last = 0. if np.isnan(s.surv_prob_se[-1]) else s.surv_prob_se[-1]
+    return [numbers(s.surv_times), numbers(s.surv_prob), numbers(list(s.surv_prob_se[:-1]) + [last])]
+
+
+def survival():
+    rng = np.random.default_rng(29)
+    out = []
+    for n, decimals in [(2, 2), (5, 0), (20, 1), (60, 0), (200, 3), (40, 1)]:
+        risk = np.round(rng.normal(size=n), decimals)
+        time = np.round(rng.exponential(10 * np.exp(-risk)), decimals)
+        event = (rng.random(n) < .6).astype(int)
+        event[0] = 1
+        counts = harrell(risk, time, event)
+        case = {"risk": numbers(risk), "time": numbers(time), "event": event.tolist(), "counts": counts, "km": kaplan_meier(time, event)}
+        if sum(counts):
+            case["index"] = (counts[0] + counts[1] / 2) / sum(counts)
+        out.append(case)
+    return out
+
+
+def groups():
+    """Gaps as fairlearn defines them (largest less smallest), Newcombe's interval of the two at Bonferroni's level."""
+    rng = np.random.default_rng(31)
+    out = []
+    for k in (2, 3, 5, 8):
+        tables = rng.integers(1, 40, (k, 4))
+        if k == 5:
+            tables[2, :2] = 0  # tp, fn: a group without positives
+        case = {"groups": tables.tolist()}
+        for name, part, whole in [("sensitivity", [0], [0, 1]), ("fpr", [2], [2, 3]), ("ppv", [0], [0, 2]), ("npv", [3], [3, 1])]:
+            has = [g for g in range(k) if tables[g, whole].sum() > 0]
+            rate = {g: tables[g, part].sum() / tables[g, whole].sum() for g in has}
+            low, high = min(has, key=rate.get), max(has, key=rate.get)
+            alpha = (1 - LEVEL) / (len(has) * (len(has) - 1) / 2)
+            ci = proportion.confint_proportions_2indep(tables[high, part].sum(), tables[high, whole].sum(), tables[low, part].sum(),
+                                                       tables[low, whole].sum(), method="newcomb", compare="diff", alpha=alpha, correction=False)
+            case[name] = [low, high, rate[high] - rate[low]] + numbers(ci)
+        case["difference"] = max(case["sensitivity"][2], case["fpr"][2])
+        out.append(case)
+    return out
+
+
 FILES = {}
 
 
@@ -261,6 +376,7 @@ def write(folder):
     FILES["binary"] = [binary_case(*a) for a in binary_arrays()]
     FILES["shares"] = {"shares": shares(), "needed": needed(), "differences": differences(), "distributions": distributions()}
     FILES["decisions"] = {"two_by_two": two_by_two(), "classes": classes()}
+    FILES["readers"] = {"mcnemar": mcnemar(), "kappas": kappas(), "readings": readings(), "survival": survival(), "groups": groups()}
     os.makedirs(folder, exist_ok=True)
     for name, value in FILES.items():
         with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as f:
