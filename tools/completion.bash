@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap aggregate model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap aggregate evaluate model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -26,6 +26,7 @@ _microtome() {
     esac
     ;;
   aggregate) options='--head --out --labels --patients --threads --memory --help' ;;
+  evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --gallery --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")

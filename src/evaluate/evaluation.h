@@ -1,0 +1,156 @@
+/* What an evaluation holds: filled stage by stage in this folder, shown by src/export/evaluation_*.c. */
+#ifndef MT_EVALUATION_H
+#define MT_EVALUATION_H
+
+#include "src/evaluate/curve.h"
+#include "src/evaluate/estimate.h"
+#include "src/evaluate/predictions.h"
+#include "src/evaluate/targets.h"
+
+#include <microtome/evaluate.h>
+
+typedef struct mt_metric {
+    const char *name;         /* its key in JSON: "auroc" */
+    mt_estimate estimate;     /* interval at 95 % */
+    bool        bootstrapped; /* low and high are percentiles over resampled patients */
+    double      low, high;
+    int64_t     hits, n;   /* of a proportion; n 0: it is none */
+    const char *undefined; /* why it is not defined */
+} mt_metric;
+
+/* A case, or a patient with --level patient, whose truth and scores are both known. */
+typedef struct mt_subject {
+    const char               *id, *patient;
+    guint                     row;        /* of the labels file; of a patient the first */
+    const mt_case_prediction *prediction; /* of a patient that of its highest score */
+    double                   *scores;     /* one a label of the task; binary: 0 negative, 1 positive */
+    int                       truth;      /* class; -1 for findings and survival */
+    float                    *holds;      /* findings: 1, 0 or NAN each; else NULL */
+    double                    time;       /* survival */
+    bool                      event;
+    int                       called; /* class that was decided for; findings and survival: -1 */
+} mt_subject;
+
+typedef struct mt_unanswered {
+    const char *id, *status, *reason;
+    bool        positive; /* binary: what it is in truth */
+} mt_unanswered;
+
+/* Points beside each other, of a calibration or decision curve. */
+typedef struct mt_points {
+    int      n;
+    double  *x, *y, *second; /* second: another y at the same x; NULL: none */
+    int64_t *counts;         /* cases behind each; NULL: none */
+} mt_points;
+
+/* One label against all others: what sensitivity, AUROC and curves are of. */
+typedef struct mt_view {
+    const char *label;
+    int         n, n_positive;
+    double     *scores;
+    int        *truth, *called;
+    int        *subject;   /* index of each */
+    double      threshold; /* NAN: the highest score decides */
+    GArray     *metrics;   /* mt_metric */
+    int64_t     tp, fp, tn, fn;
+    mt_curve    roc, pr;
+    mt_points   reliability; /* mean score, share observed, cases of each bin that has any */
+    mt_points   decision;    /* threshold, net benefit of the model and (second) of treating all */
+} mt_view;
+
+typedef struct mt_group {
+    char       *name; /* "f", "40-59" */
+    int         n, n_positive;
+    mt_estimate auroc, sensitivity, specificity;
+} mt_group;
+
+typedef struct mt_grouping {
+    char       *column;
+    GPtrArray  *groups; /* mt_group */
+    int         n_unknown;
+    mt_estimate tpr_gap, fpr_gap, auroc_gap; /* largest less smallest, with intervals by bootstrap over patients or by Newcombe */
+    const char *tpr_pair[2], *fpr_pair[2];
+} mt_grouping;
+
+typedef struct mt_goal {
+    char       *name;
+    double      wanted;
+    mt_estimate got;
+    bool        upper; /* the goal is a largest value: its upper bound counts */
+    bool        known, met;
+} mt_goal;
+
+typedef struct mt_difference {
+    const char *name;
+    mt_estimate first, second, difference; /* first - second */
+    double      p;                         /* NAN: none */
+} mt_difference;
+
+typedef struct mt_comparison {
+    char   *other; /* the folder, or column:VALUE */
+    int     n, n_other;
+    GArray *differences;             /* mt_difference */
+    int64_t first_only, second_only; /* right in one alone */
+    double  mcnemar_p;
+} mt_comparison;
+
+typedef struct mt_reader {
+    const char *name;
+    int         n;     /* cases that it read */
+    mt_estimate kappa; /* with the consensus of the others; */
+    double      agreement;
+    double      model_kappa; /* with the model's decision */
+} mt_reader;
+
+typedef struct mt_readers {
+    GArray     *readers;  /* mt_reader */
+    double     *pairwise; /* n x n kappa; NAN on the diagonal */
+    int         n_cases;  /* read by all */
+    double      fleiss;
+    int         n_ties; /* without a majority */
+    bool        consensus_is_truth;
+    mt_estimate model_kappa; /* model with consensus */
+} mt_readers;
+
+struct mt_evaluation {
+    char           *folder, *labels_path;
+    const char     *level; /* "case", "patient" */
+    mt_predictions *predictions;
+    mt_labels      *labels;
+    mt_targets     *targets;
+    mt_task         task;
+    int             n_labels; /* of the task */
+    double          threshold;
+    const char     *threshold_source; /* "head", "option", "default" */
+    GPtrArray      *subjects;         /* mt_subject, ascending by id */
+    GArray         *unanswered;       /* mt_unanswered */
+    guint           n_labelled, n_unknown;
+    GPtrArray      *missing_results, *missing_labels; /* ids */
+    GPtrArray      *warnings;
+    GPtrArray      *views;     /* mt_view */
+    GArray         *metrics;   /* mt_metric over all labels; of a binary task those of its one view */
+    int64_t        *confusion; /* n_labels x n_labels, truth by call; NULL: findings, survival */
+    GPtrArray      *groupings; /* mt_grouping */
+    GArray         *goals;     /* mt_goal */
+    mt_comparison  *comparison, *external;
+    mt_readers     *readers;
+    int             bootstrap;
+    uint64_t        seed;
+};
+
+/* evaluation_cohort.c: predictions, labels, targets and subjects. */
+bool mt_evaluation_gather(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+void mt_evaluation_warn(mt_evaluation *e, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void mt_subject_free(void *subject);
+
+/* evaluation_view.c: label `index` of the task against the others, among all subjects. */
+mt_view *mt_view_new(const mt_evaluation *e, int index, GError **error);
+void     mt_view_free(void *view);
+
+/* evaluation_metrics.c */
+void             mt_metrics_add(GArray *metrics, const char *name, mt_estimate estimate, int64_t hits, int64_t n, const char *undefined);
+const mt_metric *mt_metrics_find(const GArray *metrics, const char *name); /* NULL: not among them */
+/* Views, metrics over all labels, confusion. */
+bool mt_evaluation_measure(mt_evaluation *e, GError **error);
+
+#endif

@@ -1,0 +1,118 @@
+/* The numbers of an evaluation over all labels. */
+#include "src/evaluate/confusion.h"
+#include "src/evaluate/evaluation.h"
+#include "src/evaluate/roc.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LEVEL 0.95
+
+void mt_metrics_add(GArray *metrics, const char *name, mt_estimate estimate, int64_t hits, int64_t n, const char *undefined)
+{
+    mt_metric m = {.name = name, .estimate = estimate, .hits = hits, .n = n, .undefined = estimate.defined ? NULL : undefined};
+
+    g_array_append_val(metrics, m);
+}
+
+const mt_metric *mt_metrics_find(const GArray *metrics, const char *name)
+{
+    for (guint i = 0; i < metrics->len; i++)
+        if (strcmp(g_array_index(metrics, mt_metric, i).name, name) == 0)
+            return &g_array_index(metrics, mt_metric, i);
+    return NULL;
+}
+
+/* The mean over those labels that define it. */
+static void add_mean(mt_evaluation *e, const char *name, const char *of)
+{
+    double sum = 0;
+    int    n = 0;
+
+    for (guint i = 0; i < e->views->len; i++) {
+        const mt_metric *m = mt_metrics_find(((const mt_view *)e->views->pdata[i])->metrics, of);
+        if (m != NULL && m->estimate.defined) {
+            sum += m->estimate.value;
+            n++;
+        }
+    }
+    mt_metrics_add(e->metrics, name, mt_estimate_ratio(sum, n), 0, 0, "no label defines it");
+}
+
+/* Calls and truth as arrays; free with g_free. */
+static int *take_calls(const mt_evaluation *e, bool truth)
+{
+    int *values = g_new(int, e->subjects->len + 1);
+
+    for (guint i = 0; i < e->subjects->len; i++) {
+        const mt_subject *s = e->subjects->pdata[i];
+        values[i] = truth ? s->truth : s->called;
+    }
+    return values;
+}
+
+static bool measure_matrix(mt_evaluation *e, GError **error)
+{
+    g_autofree int *called = take_calls(e, false), *truth = take_calls(e, true);
+    int64_t         n = e->subjects->len, right = 0;
+    mt_matrix_rates r;
+
+    e->confusion = g_new0(int64_t, (gsize)e->n_labels * (gsize)e->n_labels);
+    if (!mt_confusion_matrix(called, truth, n, e->n_labels, e->confusion, error) ||
+        !mt_matrix_measure(e->confusion, e->n_labels, LEVEL, &r, error))
+        return false;
+    if (e->task == MT_TASK_BINARY)
+        return true;
+    for (int k = 0; k < e->n_labels; k++)
+        right += e->confusion[k * e->n_labels + k];
+    mt_metrics_add(e->metrics, "accuracy", r.accuracy, right, n, "there is no case");
+    mt_metrics_add(e->metrics, "balanced_accuracy", r.balanced_accuracy, 0, 0, "there is no case");
+    mt_metrics_add(e->metrics, "macro_f1", r.macro_f1, 0, 0, "there is no case");
+    mt_metrics_add(e->metrics, "weighted_f1", r.weighted_f1, 0, 0, "there is no case");
+    mt_metrics_add(e->metrics, "mcc", r.mcc, 0, 0, "all cases are of one class, or called so");
+    return true;
+}
+
+static void measure_labels(mt_evaluation *e)
+{
+    if (e->task == MT_TASK_BINARY) {
+        const mt_view *v = e->views->pdata[0];
+        g_array_append_vals(e->metrics, v->metrics->data, v->metrics->len);
+        return;
+    }
+    add_mean(e, "macro_auroc", "auroc");
+    add_mean(e, "macro_auprc", "auprc");
+    if (e->task == MT_TASK_MULTILABEL) {
+        add_mean(e, "macro_sensitivity", "sensitivity");
+        add_mean(e, "macro_specificity", "specificity");
+        add_mean(e, "macro_f1", "f1");
+    }
+}
+
+static void warn_undefined(mt_evaluation *e)
+{
+    for (guint i = 0; i < e->views->len; i++) {
+        const mt_view *v = e->views->pdata[i];
+        if (v->n_positive == 0 || v->n_positive == v->n)
+            mt_evaluation_warn(e, "%s: all %d cases %s: AUROC, AUPRC and others are not defined", v->label, v->n,
+                               v->n_positive == 0 ? "are without it" : "have it");
+    }
+}
+
+bool mt_evaluation_measure(mt_evaluation *e, GError **error)
+{
+    bool survival = e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX;
+
+    for (int k = e->task == MT_TASK_BINARY ? 1 : 0; k < e->n_labels && !survival; k++) {
+        mt_view *v = mt_view_new(e, k, error);
+        if (v == NULL)
+            return false;
+        g_ptr_array_add(e->views, v);
+    }
+    if (e->task != MT_TASK_MULTILABEL && !survival && !measure_matrix(e, error))
+        return false;
+    if (!survival)
+        measure_labels(e);
+    warn_undefined(e);
+    return true;
+}

@@ -1,0 +1,335 @@
+/* An evaluation as JSON. */
+#include <microtome/evaluation_report.h>
+
+#include "src/evaluate/evaluation.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *text(const char *value)
+{
+    g_autofree char *valid = value != NULL ? g_utf8_make_valid(value, -1) : NULL;
+
+    return valid != NULL ? json_string(valid) : json_null();
+}
+
+static json_t *texts(const GPtrArray *values)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < values->len && values->pdata[i] != NULL; i++)
+        json_array_append_new(array, text(values->pdata[i]));
+    return array;
+}
+
+static json_t *estimate(const mt_estimate *e)
+{
+    json_t *object = json_object();
+    bool    between = e->defined && e->interval != NULL;
+
+    json_object_set_new(object, "value", e->defined ? number(e->value) : json_null());
+    json_object_set_new(object, "low", between ? number(e->low) : json_null());
+    json_object_set_new(object, "high", between ? number(e->high) : json_null());
+    json_object_set_new(object, "interval", between ? text(e->interval) : json_null());
+    return object;
+}
+
+static json_t *metric(const mt_metric *m)
+{
+    json_t *object = estimate(&m->estimate);
+
+    if (m->n > 0) {
+        json_object_set_new(object, "hits", json_integer(m->hits));
+        json_object_set_new(object, "n", json_integer(m->n));
+    }
+    if (m->bootstrapped) {
+        json_object_set_new(object, "bootstrap_low", number(m->low));
+        json_object_set_new(object, "bootstrap_high", number(m->high));
+    }
+    if (!m->estimate.defined)
+        json_object_set_new(object, "undefined", text(m->undefined));
+    return object;
+}
+
+static json_t *metrics(const GArray *all)
+{
+    json_t *object = json_object();
+
+    for (guint i = 0; i < all->len; i++) {
+        const mt_metric *m = &g_array_index(all, mt_metric, i);
+        json_object_set_new(object, m->name, metric(m));
+    }
+    return object;
+}
+
+static json_t *numbers(const double *values, int n)
+{
+    json_t *array = json_array();
+
+    for (int i = 0; i < n; i++)
+        json_array_append_new(array, number(values[i]));
+    return array;
+}
+
+static json_t *curve(const mt_curve *c, const char *x, const char *y)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, x, numbers(c->x, (int)c->n));
+    json_object_set_new(object, y, numbers(c->y, (int)c->n));
+    json_object_set_new(object, "threshold", numbers(c->threshold, (int)c->n)); /* the first is null: nothing is called positive */
+    return object;
+}
+
+static json_t *reliability(const mt_points *p)
+{
+    json_t *object = json_object(), *counts = json_array();
+
+    for (int i = 0; i < p->n; i++)
+        json_array_append_new(counts, json_integer(p->counts[i]));
+    json_object_set_new(object, "mean_score", numbers(p->x, p->n));
+    json_object_set_new(object, "observed", numbers(p->y, p->n));
+    json_object_set_new(object, "n", counts);
+    return object;
+}
+
+static json_t *decision(const mt_points *p)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "threshold", numbers(p->x, p->n));
+    json_object_set_new(object, "net_benefit", numbers(p->y, p->n));
+    json_object_set_new(object, "net_benefit_all", numbers(p->second, p->n));
+    return object;
+}
+
+static json_t *view(const mt_view *v)
+{
+    json_t *object = json_object(), *counts = json_object(), *curves = json_object();
+
+    json_object_set_new(object, "label", text(v->label));
+    json_object_set_new(object, "n", json_integer(v->n));
+    json_object_set_new(object, "positives", json_integer(v->n_positive));
+    json_object_set_new(object, "threshold", number(v->threshold));
+    json_object_set_new(counts, "tp", json_integer(v->tp));
+    json_object_set_new(counts, "fp", json_integer(v->fp));
+    json_object_set_new(counts, "tn", json_integer(v->tn));
+    json_object_set_new(counts, "fn", json_integer(v->fn));
+    json_object_set_new(object, "counts", counts);
+    json_object_set_new(object, "metrics", metrics(v->metrics));
+    json_object_set_new(curves, "roc", curve(&v->roc, "false_positive_rate", "true_positive_rate"));
+    json_object_set_new(curves, "precision_recall", curve(&v->pr, "recall", "precision"));
+    json_object_set_new(curves, "reliability", reliability(&v->reliability));
+    json_object_set_new(curves, "decision", decision(&v->decision));
+    json_object_set_new(object, "curves", curves);
+    return object;
+}
+
+static json_t *counts(const mt_evaluation *e)
+{
+    json_t *object = json_object(), *unanswered = json_array();
+    guint   n_positive = 0, n_views = e->views->len;
+
+    for (guint i = 0; i < e->unanswered->len; i++) {
+        const mt_unanswered *u = &g_array_index(e->unanswered, mt_unanswered, i);
+        json_t              *one = json_object();
+        json_object_set_new(one, "id", text(u->id));
+        json_object_set_new(one, "status", text(u->status));
+        json_object_set_new(one, "reason", text(u->reason));
+        json_array_append_new(unanswered, one);
+        n_positive += u->positive;
+    }
+    json_object_set_new(object, "labelled", json_integer(e->n_labelled));
+    json_object_set_new(object, "evaluated", json_integer(e->subjects->len));
+    if (e->task == MT_TASK_BINARY && n_views == 1) {
+        const mt_view *v = e->views->pdata[0];
+        json_object_set_new(object, "positives", json_integer(v->n_positive));
+        json_object_set_new(object, "negatives", json_integer(v->n - v->n_positive));
+        json_object_set_new(object, "unanswered_positives", json_integer(n_positive));
+    }
+    json_object_set_new(object, "degraded", json_integer(e->predictions->n_degraded));
+    json_object_set_new(object, "unknown_label", json_integer(e->n_unknown));
+    json_object_set_new(object, "missing_results", texts(e->missing_results));
+    json_object_set_new(object, "missing_labels", texts(e->missing_labels));
+    json_object_set_new(object, "unanswered", unanswered);
+    return object;
+}
+
+static json_t *confusion(const mt_evaluation *e)
+{
+    json_t *object = json_object(), *labels = json_array(), *rows = json_array();
+
+    for (int i = 0; i < e->n_labels; i++) {
+        json_t *row = json_array();
+        json_array_append_new(labels, text(mt_targets_labels(e->targets)[i]));
+        for (int j = 0; j < e->n_labels; j++)
+            json_array_append_new(row, json_integer(e->confusion[i * e->n_labels + j]));
+        json_array_append_new(rows, row);
+    }
+    json_object_set_new(object, "labels", labels);
+    json_object_set_new(object, "truth_by_call", rows);
+    return object;
+}
+
+static json_t *gap(const mt_estimate *e, const char *const pair[2])
+{
+    json_t *object = estimate(e);
+
+    json_object_set_new(object, "highest", text(pair[0]));
+    json_object_set_new(object, "lowest", text(pair[1]));
+    return object;
+}
+
+static json_t *grouping(const mt_grouping *g)
+{
+    json_t *object = json_object(), *groups = json_array();
+
+    for (guint i = 0; i < g->groups->len; i++) {
+        const mt_group *group = g->groups->pdata[i];
+        json_t         *one = json_object();
+        json_object_set_new(one, "group", text(group->name));
+        json_object_set_new(one, "n", json_integer(group->n));
+        json_object_set_new(one, "positives", json_integer(group->n_positive));
+        json_object_set_new(one, "auroc", estimate(&group->auroc));
+        json_object_set_new(one, "sensitivity", estimate(&group->sensitivity));
+        json_object_set_new(one, "specificity", estimate(&group->specificity));
+        json_array_append_new(groups, one);
+    }
+    json_object_set_new(object, "column", text(g->column));
+    json_object_set_new(object, "groups", groups);
+    json_object_set_new(object, "unknown", json_integer(g->n_unknown));
+    json_object_set_new(object, "true_positive_rate_gap", gap(&g->tpr_gap, g->tpr_pair));
+    json_object_set_new(object, "false_positive_rate_gap", gap(&g->fpr_gap, g->fpr_pair));
+    return object;
+}
+
+static json_t *groupings(const mt_evaluation *e)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < e->groupings->len; i++)
+        json_array_append_new(array, grouping(e->groupings->pdata[i]));
+    return array;
+}
+
+static json_t *goals(const mt_evaluation *e)
+{
+    json_t *array = json_array();
+
+    for (guint i = 0; i < e->goals->len; i++) {
+        const mt_goal *goal = &g_array_index(e->goals, mt_goal, i);
+        json_t        *one = json_object();
+        json_object_set_new(one, "goal", text(goal->name));
+        json_object_set_new(one, "wanted", number(goal->wanted));
+        json_object_set_new(one, "bound", text(goal->upper ? "upper" : "lower"));
+        json_object_set_new(one, "reached", estimate(&goal->got));
+        json_object_set_new(one, "met", json_boolean(goal->met));
+        json_array_append_new(array, one);
+    }
+    return array;
+}
+
+static json_t *comparison(const mt_comparison *c, bool paired)
+{
+    json_t *object = json_object(), *array = json_array();
+
+    json_object_set_new(object, "other", text(c->other));
+    json_object_set_new(object, "n", json_integer(c->n));
+    json_object_set_new(object, "n_other", json_integer(c->n_other));
+    for (guint i = 0; i < c->differences->len; i++) {
+        const mt_difference *d = &g_array_index(c->differences, mt_difference, i);
+        json_t              *one = json_object();
+        json_object_set_new(one, "metric", text(d->name));
+        json_object_set_new(one, "this", estimate(&d->first));
+        json_object_set_new(one, "other", estimate(&d->second));
+        json_object_set_new(one, "difference", estimate(&d->difference));
+        json_object_set_new(one, "p", number(d->p));
+        json_array_append_new(array, one);
+    }
+    json_object_set_new(object, "differences", array);
+    if (paired) {
+        json_t *mcnemar = json_object();
+        json_object_set_new(mcnemar, "right_in_this_alone", json_integer(c->first_only));
+        json_object_set_new(mcnemar, "right_in_other_alone", json_integer(c->second_only));
+        json_object_set_new(mcnemar, "p", number(c->mcnemar_p));
+        json_object_set_new(object, "mcnemar", mcnemar);
+    }
+    return object;
+}
+
+static json_t *readers(const mt_readers *r)
+{
+    json_t *object = json_object(), *array = json_array(), *pairs = json_array();
+    guint   n = r->readers->len;
+
+    for (guint i = 0; i < n; i++) {
+        const mt_reader *reader = &g_array_index(r->readers, mt_reader, i);
+        json_t          *one = json_object();
+        json_object_set_new(one, "reader", text(reader->name));
+        json_object_set_new(one, "n", json_integer(reader->n));
+        json_object_set_new(one, "kappa_with_consensus", estimate(&reader->kappa));
+        json_object_set_new(one, "kappa_with_model", number(reader->model_kappa));
+        json_array_append_new(array, one);
+        json_array_append_new(pairs, numbers(r->pairwise + i * n, (int)n));
+    }
+    json_object_set_new(object, "readers", array);
+    json_object_set_new(object, "pairwise_kappa", pairs);
+    json_object_set_new(object, "fleiss_kappa", number(r->fleiss));
+    json_object_set_new(object, "read_by_all", json_integer(r->n_cases));
+    json_object_set_new(object, "without_majority", json_integer(r->n_ties));
+    json_object_set_new(object, "consensus_is_truth", json_boolean(r->consensus_is_truth));
+    json_object_set_new(object, "model_with_consensus", estimate(&r->model_kappa));
+    return object;
+}
+
+static void set_head(json_t *root, const mt_evaluation *e)
+{
+    json_t *labels = json_array();
+
+    for (int i = 0; i < e->n_labels; i++)
+        json_array_append_new(labels, text(mt_targets_labels(e->targets)[i]));
+    json_object_set_new(root, "schema", json_integer(1));
+    json_object_set_new(root, "folder", text(e->folder));
+    json_object_set_new(root, "labels_file", text(e->labels_path));
+    json_object_set_new(root, "task", text(mt_task_name(e->task)));
+    json_object_set_new(root, "level", text(e->level));
+    json_object_set_new(root, "labels", labels);
+    json_object_set_new(root, "positive", text(mt_targets_positive(e->targets)));
+    json_object_set_new(root, "threshold", number(e->threshold));
+    json_object_set_new(root, "threshold_source", text(e->threshold_source));
+    json_object_set_new(root, "confidence", json_real(0.95));
+    json_object_set_new(root, "bootstrap", json_integer(e->bootstrap));
+    json_object_set_new(root, "seed", json_integer((json_int_t)e->seed));
+    json_object_set_new(root, "counts", counts(e));
+    json_object_set_new(root, "warnings", texts(e->warnings));
+}
+
+char *mt_evaluation_json(const mt_evaluation *e)
+{
+    json_t *root = json_object(), *views = json_array();
+    char   *dumped, *copy;
+
+    set_head(root, e);
+    json_object_set_new(root, "metrics", metrics(e->metrics));
+    json_object_set_new(root, "confusion", e->confusion != NULL ? confusion(e) : json_null());
+    for (guint i = 0; i < e->views->len; i++)
+        json_array_append_new(views, view(e->views->pdata[i]));
+    json_object_set_new(root, "classes", views);
+    json_object_set_new(root, "goals", goals(e));
+    json_object_set_new(root, "goals_met", e->goals->len > 0 ? json_boolean(mt_evaluation_goals_met(e)) : json_null());
+    json_object_set_new(root, "subgroups", groupings(e));
+    json_object_set_new(root, "comparison", e->comparison != NULL ? comparison(e->comparison, true) : json_null());
+    json_object_set_new(root, "external_against_internal", e->external != NULL ? comparison(e->external, false) : json_null());
+    json_object_set_new(root, "readers", e->readers != NULL ? readers(e->readers) : json_null());
+    dumped = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+    copy = g_strconcat(dumped, "\n", NULL);
+    free(dumped);
+    json_decref(root);
+    return copy;
+}

@@ -1,0 +1,238 @@
+/* The plots of an evaluation. */
+#include "src/export/evaluation_parts.h"
+#include "src/export/plot_svg.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CURVES 7 /* as many as there are colours */
+
+static const double UNIT[] = {0, 1};
+
+/* "tumour: 0.93 (0.88 to 0.97)" */
+static char *name_curve(const mt_view *v, const char *metric)
+{
+    const mt_metric *m = mt_metrics_find(v->metrics, metric);
+    char             text[MT_ESTIMATE_TEXT_BYTES];
+
+    return m != NULL ? g_strdup_printf("%s: %s %s", v->label, mt_metric_title(metric), mt_estimate_text(&m->estimate, text))
+                     : g_strdup(v->label);
+}
+
+/* Room for the curves, two points each for chance and the operating point, and their names. */
+typedef struct sheet {
+    mt_plot_series series[CURVES + 2];
+    char          *names[CURVES];
+    int            n, n_names;
+} sheet;
+
+static void sheet_clear(sheet *s)
+{
+    for (int i = 0; i < s->n_names; i++)
+        g_free(s->names[i]);
+}
+
+static void add_curve(sheet *s, const mt_view *v, const double *x, const double *y, int64_t n, mt_plot_kind kind, const char *metric)
+{
+    if (n == 0 || s->n_names == CURVES)
+        return;
+    s->names[s->n_names] = name_curve(v, metric);
+    s->series[s->n++] = (mt_plot_series){.name = s->names[s->n_names], .kind = kind, .x = x, .y = y, .n = (int)n, .color = s->n_names + 1};
+    s->n_names++;
+}
+
+char *mt_evaluation_plot_roc(const mt_evaluation *e)
+{
+    sheet            s = {0};
+    const mt_view   *first = e->views->len > 0 ? e->views->pdata[0] : NULL;
+    const mt_metric *sensitivity = first != NULL ? mt_metrics_find(first->metrics, "sensitivity") : NULL;
+    const mt_metric *specificity = first != NULL ? mt_metrics_find(first->metrics, "specificity") : NULL;
+    double           point[4];
+
+    for (guint i = 0; i < e->views->len; i++) {
+        const mt_view *v = e->views->pdata[i];
+        add_curve(&s, v, v->roc.x, v->roc.y, v->roc.n, MT_PLOT_LINE, "auroc");
+    }
+    if (s.n == 0)
+        return NULL;
+    s.series[s.n++] = (mt_plot_series){.name = "guessing", .kind = MT_PLOT_LINE, .x = UNIT, .y = UNIT, .n = 2, .color = 8, .dashed = true};
+    if (e->views->len == 1 && sensitivity != NULL && sensitivity->estimate.defined && specificity->estimate.defined) {
+        point[0] = 1 - specificity->estimate.value;
+        point[1] = sensitivity->estimate.value;
+        point[2] = sensitivity->estimate.low;
+        point[3] = sensitivity->estimate.high;
+        s.series[s.n++] = (mt_plot_series){.name = "at the threshold",
+                                           .kind = MT_PLOT_POINTS,
+                                           .x = point,
+                                           .y = point + 1,
+                                           .low = point + 2,
+                                           .high = point + 3,
+                                           .n = 1,
+                                           .color = 2};
+    }
+    const mt_plot plot = {.title = "ROC",
+                          .x_label = "1 - specificity",
+                          .y_label = "sensitivity",
+                          .x_max = 1,
+                          .y_max = 1,
+                          .height_px = 380 + 18 * s.n,
+                          .series = s.series,
+                          .n_series = s.n};
+    char         *svg = mt_plot_svg(&plot);
+    sheet_clear(&s);
+    return svg;
+}
+
+char *mt_evaluation_plot_pr(const mt_evaluation *e)
+{
+    sheet  s = {0};
+    double share[2];
+
+    for (guint i = 0; i < e->views->len; i++) {
+        const mt_view *v = e->views->pdata[i];
+        add_curve(&s, v, v->pr.x, v->pr.y, v->pr.n, MT_PLOT_LINE, "auprc");
+    }
+    if (s.n == 0)
+        return NULL;
+    if (e->views->len == 1) {
+        const mt_view *v = e->views->pdata[0];
+        share[0] = share[1] = (double)v->n_positive / v->n;
+        s.series[s.n++] =
+            (mt_plot_series){.name = "guessing", .kind = MT_PLOT_LINE, .x = UNIT, .y = share, .n = 2, .color = 8, .dashed = true};
+    }
+    const mt_plot plot = {.title = "Precision and recall",
+                          .x_label = "recall (sensitivity)",
+                          .y_label = "precision (PPV)",
+                          .x_max = 1,
+                          .y_max = 1,
+                          .height_px = 380 + 18 * s.n,
+                          .series = s.series,
+                          .n_series = s.n};
+    char         *svg = mt_plot_svg(&plot);
+    sheet_clear(&s);
+    return svg;
+}
+
+char *mt_evaluation_plot_reliability(const mt_evaluation *e)
+{
+    sheet s = {0};
+
+    for (guint i = 0; i < e->views->len; i++) {
+        const mt_view *v = e->views->pdata[i];
+        add_curve(&s, v, v->reliability.x, v->reliability.y, v->reliability.n, MT_PLOT_LINE, "ece");
+    }
+    if (s.n == 0)
+        return NULL;
+    if (e->views->len == 1) {
+        s.series[s.n] = s.series[0];
+        s.series[s.n].kind = MT_PLOT_POINTS;
+        s.series[s.n++].name = NULL;
+    }
+    s.series[s.n++] =
+        (mt_plot_series){.name = "perfect calibration", .kind = MT_PLOT_LINE, .x = UNIT, .y = UNIT, .n = 2, .color = 8, .dashed = true};
+    const mt_plot plot = {.title = "Reliability",
+                          .x_label = "mean score of the bin",
+                          .y_label = "share of positive cases",
+                          .x_max = 1,
+                          .y_max = 1,
+                          .height_px = 380 + 18 * s.n,
+                          .series = s.series,
+                          .n_series = s.n};
+    char         *svg = mt_plot_svg(&plot);
+    sheet_clear(&s);
+    return svg;
+}
+
+/* What happens below guessing is cut off: a net loss of any size is a loss. */
+static double lowest_benefit(const mt_points *p)
+{
+    double low = 0;
+
+    for (int i = 0; i < p->n; i++)
+        low = MIN(low, p->y[i]);
+    return MAX(low, -0.1) - 0.02;
+}
+
+char *mt_evaluation_plot_decision(const mt_evaluation *e)
+{
+    const mt_view   *v = e->views->len == 1 ? e->views->pdata[0] : NULL;
+    const mt_points *p = v != NULL ? &v->decision : NULL;
+    const double     none[] = {0, 0};
+    double           high = 0;
+
+    if (p == NULL || p->n == 0)
+        return NULL;
+    for (int i = 0; i < p->n; i++)
+        high = MAX(high, MAX(p->y[i], p->second[i]));
+    const mt_plot_series series[] = {
+        {.name = "the model", .kind = MT_PLOT_LINE, .x = p->x, .y = p->y, .n = p->n, .color = 1},
+        {.name = "call every case", .kind = MT_PLOT_LINE, .x = p->x, .y = p->second, .n = p->n, .color = 2},
+        {.name = "call none", .kind = MT_PLOT_LINE, .x = UNIT, .y = none, .n = 2, .color = 8, .dashed = true},
+    };
+    const mt_plot plot = {.title = "Decision curve",
+                          .x_label = "threshold probability",
+                          .y_label = "net benefit",
+                          .x_max = 1,
+                          .y_min = lowest_benefit(p),
+                          .y_max = high + 0.02,
+                          .height_px = 380 + 18 * 3,
+                          .series = series,
+                          .n_series = 3};
+    return mt_plot_svg(&plot);
+}
+
+/* NAN where the group does not say. */
+static void spread(const mt_grouping *g, size_t offset, double *x, double *rows, double shift)
+{
+    guint n = g->groups->len;
+
+    for (guint i = 0; i < n; i++) {
+        const mt_estimate *e = (const mt_estimate *)(const void *)((const char *)g->groups->pdata[i] + offset);
+        bool               between = e->defined && e->interval != NULL;
+        x[i] = i + shift;
+        rows[i] = e->defined ? e->value : (double)NAN;
+        rows[n + i] = between ? e->low : (double)NAN;
+        rows[2 * n + i] = between ? e->high : (double)NAN;
+    }
+}
+
+char *mt_evaluation_plot_groups(const mt_grouping *g)
+{
+    static const struct {
+        const char *name;
+        size_t      offset;
+        double      shift;
+    } parts[] = {{"sensitivity", offsetof(mt_group, sensitivity), -0.15},
+                 {"specificity", offsetof(mt_group, specificity), 0},
+                 {"AUROC", offsetof(mt_group, auroc), 0.15}};
+    guint              n = g->groups->len;
+    g_autofree double *values = g_new(double, 12 * (gsize)n + 1);
+    const char       **names = g_new0(const char *, n + 1);
+    mt_plot_series     series[3];
+
+    for (guint i = 0; i < n; i++)
+        names[i] = ((const mt_group *)g->groups->pdata[i])->name;
+    for (int k = 0; k < 3; k++) {
+        double *x = values + k * 4 * (gsize)n, *y = x + n;
+        spread(g, parts[k].offset, x, y, parts[k].shift);
+        series[k] = (mt_plot_series){.name = parts[k].name,
+                                     .kind = MT_PLOT_POINTS,
+                                     .x = x,
+                                     .y = y,
+                                     .low = y + n,
+                                     .high = y + 2 * (gsize)n,
+                                     .n = (int)n,
+                                     .color = k + 1};
+    }
+    const mt_plot plot = {.title = g->column,
+                          .x_min = -0.5,
+                          .x_max = n - 0.5,
+                          .y_max = 1,
+                          .height_px = 320,
+                          .series = series,
+                          .n_series = 3,
+                          .x_names = names};
+    char         *svg = mt_plot_svg(&plot);
+    g_free(names);
+    return svg;
+}

@@ -1,0 +1,166 @@
+/* An evaluation as a table for a terminal. */
+#include "src/export/evaluation_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+static void put_head(GString *t, const mt_evaluation *e)
+{
+    char value[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_string_append_printf(t, "%s against %s: %u %ss, task %s", e->folder, e->labels_path, e->subjects->len, e->level,
+                           mt_task_name(e->task));
+    if (e->task == MT_TASK_BINARY) {
+        const mt_view *v = e->views->pdata[0];
+        g_string_append_printf(t, ", %d %s and %d not, threshold %s", v->n_positive, v->label, v->n - v->n_positive,
+                               g_ascii_formatd(value, sizeof value, "%.6g", e->threshold));
+    }
+    g_string_append(t, "\n\n");
+}
+
+static void put_metric(GString *t, const mt_metric *m)
+{
+    char text[MT_ESTIMATE_TEXT_BYTES], low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (!m->estimate.defined) {
+        g_string_append_printf(t, "  %-20s not defined: %s\n", mt_metric_title(m->name), m->undefined);
+        return;
+    }
+    g_string_append_printf(t, "  %-20s %-25s", mt_metric_title(m->name), mt_estimate_text(&m->estimate, text));
+    if (m->bootstrapped)
+        g_string_append_printf(t, " bootstrap %s to %s", g_ascii_formatd(low, sizeof low, "%.3f", m->low),
+                               g_ascii_formatd(high, sizeof high, "%.3f", m->high));
+    if (m->n > 0)
+        g_string_append_printf(t, " %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT, m->hits, m->n);
+    while (t->str[t->len - 1] == ' ')
+        g_string_truncate(t, t->len - 1);
+    g_string_append_c(t, '\n');
+}
+
+static void put_classes(GString *t, const mt_evaluation *e)
+{
+    static const char *const columns[] = {"auroc", "sensitivity", "specificity"};
+    char                     text[MT_ESTIMATE_TEXT_BYTES];
+
+    if (e->views->len < 2)
+        return;
+    g_string_append_printf(t, "\n  %-20s %6s %6s  %-24s %-24s %s\n", "label", "n", "with", "AUROC", "sensitivity", "specificity");
+    for (guint i = 0; i < e->views->len; i++) {
+        const mt_view *v = e->views->pdata[i];
+        g_string_append_printf(t, "  %-20s %6d %6d  ", v->label, v->n, v->n_positive);
+        for (size_t c = 0; c < G_N_ELEMENTS(columns); c++) {
+            const mt_metric *m = mt_metrics_find(v->metrics, columns[c]);
+            g_string_append_printf(t, c < 2 ? "%-24s " : "%s", m != NULL ? mt_estimate_text(&m->estimate, text) : "");
+        }
+        g_string_append_c(t, '\n');
+    }
+}
+
+static void put_confusion(GString *t, const mt_evaluation *e)
+{
+    const char *const *names = mt_targets_labels(e->targets);
+
+    if (e->confusion == NULL)
+        return;
+    g_string_append_printf(t, "\n  %-20s", "is \\ called");
+    for (int k = 0; k < e->n_labels; k++)
+        g_string_append_printf(t, " %10s", names[k]);
+    g_string_append_c(t, '\n');
+    for (int i = 0; i < e->n_labels; i++) {
+        g_string_append_printf(t, "  %-20s", names[i]);
+        for (int k = 0; k < e->n_labels; k++)
+            g_string_append_printf(t, " %10" G_GINT64_FORMAT, e->confusion[i * e->n_labels + k]);
+        g_string_append_c(t, '\n');
+    }
+}
+
+static void put_goals(GString *t, const mt_evaluation *e)
+{
+    char wanted[G_ASCII_DTOSTR_BUF_SIZE], text[MT_ESTIMATE_TEXT_BYTES];
+
+    if (e->goals->len > 0)
+        g_string_append(t, "\n");
+    for (guint i = 0; i < e->goals->len; i++) {
+        const mt_goal *g = &g_array_index(e->goals, mt_goal, i);
+        g_string_append_printf(t, "  goal %s at %s %s: %s, %s bound counts: %s\n", mt_metric_title(g->name), g->upper ? "most" : "least",
+                               g_ascii_formatd(wanted, sizeof wanted, "%.4g", g->wanted), mt_estimate_text(&g->got, text),
+                               g->upper ? "upper" : "lower", g->met ? "met" : "NOT MET");
+    }
+}
+
+static void put_groupings(GString *t, const mt_evaluation *e)
+{
+    char text[3][MT_ESTIMATE_TEXT_BYTES];
+
+    for (guint i = 0; i < e->groupings->len; i++) {
+        const mt_grouping *g = e->groupings->pdata[i];
+        g_string_append_printf(t, "\n  %-20s %6s %6s  %-24s %-24s %s\n", g->column, "n", "with", "AUROC", "sensitivity", "specificity");
+        for (guint k = 0; k < g->groups->len; k++) {
+            const mt_group *group = g->groups->pdata[k];
+            g_string_append_printf(t, "  %-20s %6d %6d  %-24s %-24s %s\n", group->name, group->n, group->n_positive,
+                                   mt_estimate_text(&group->auroc, text[0]), mt_estimate_text(&group->sensitivity, text[1]),
+                                   mt_estimate_text(&group->specificity, text[2]));
+        }
+        if (g->tpr_gap.defined)
+            g_string_append_printf(t, "  gap in sensitivity %s, %s against %s\n", mt_estimate_text(&g->tpr_gap, text[0]), g->tpr_pair[0],
+                                   g->tpr_pair[1]);
+        if (g->fpr_gap.defined)
+            g_string_append_printf(t, "  gap in false positives %s, %s against %s\n", mt_estimate_text(&g->fpr_gap, text[0]),
+                                   g->fpr_pair[0], g->fpr_pair[1]);
+    }
+}
+
+static void put_comparison(GString *t, const mt_comparison *c, const char *title, bool paired)
+{
+    char text[3][MT_ESTIMATE_TEXT_BYTES], p[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (c == NULL)
+        return;
+    g_string_append_printf(t, "\n  %s %s (%d and %d)\n", title, c->other, c->n, c->n_other);
+    for (guint i = 0; i < c->differences->len; i++) {
+        const mt_difference *d = &g_array_index(c->differences, mt_difference, i);
+        g_string_append_printf(t, "  %-20s %s, there %s: difference %s", mt_metric_title(d->name), mt_estimate_text(&d->first, text[0]),
+                               mt_estimate_text(&d->second, text[1]), mt_estimate_text(&d->difference, text[2]));
+        if (isfinite(d->p))
+            g_string_append_printf(t, ", p = %s", g_ascii_formatd(p, sizeof p, "%.3g", d->p));
+        g_string_append_c(t, '\n');
+    }
+    if (paired && isfinite(c->mcnemar_p))
+        g_string_append_printf(t, "  right here alone %" G_GINT64_FORMAT ", there alone %" G_GINT64_FORMAT ", McNemar p = %s\n",
+                               c->first_only, c->second_only, g_ascii_formatd(p, sizeof p, "%.3g", c->mcnemar_p));
+}
+
+static void put_readers(GString *t, const mt_readers *r)
+{
+    char text[MT_ESTIMATE_TEXT_BYTES], value[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (r == NULL)
+        return;
+    g_string_append_printf(t, "\n  readers: Fleiss' kappa %s over %d, %d without a majority; model with the majority: kappa %s\n",
+                           isfinite(r->fleiss) ? g_ascii_formatd(value, sizeof value, "%.3f", r->fleiss) : "not defined", r->n_cases,
+                           r->n_ties, mt_estimate_text(&r->model_kappa, text));
+    for (guint i = 0; i < r->readers->len; i++) {
+        const mt_reader *reader = &g_array_index(r->readers, mt_reader, i);
+        g_string_append_printf(t, "  %-20s read %d, kappa with the majority %s, with the model %s\n", reader->name, reader->n,
+                               mt_estimate_text(&reader->kappa, text),
+                               isfinite(reader->model_kappa) ? g_ascii_formatd(value, sizeof value, "%.3f", reader->model_kappa)
+                                                             : "not defined");
+    }
+}
+
+char *mt_evaluation_text(const mt_evaluation *e)
+{
+    GString *t = g_string_new(NULL);
+
+    put_head(t, e);
+    for (guint i = 0; i < e->metrics->len; i++)
+        put_metric(t, &g_array_index(e->metrics, mt_metric, i));
+    put_classes(t, e);
+    put_confusion(t, e);
+    put_goals(t, e);
+    put_groupings(t, e);
+    put_comparison(t, e->external, "external against internal:", false);
+    put_comparison(t, e->comparison, "compared with", true);
+    put_readers(t, e->readers);
+    return g_string_free(t, FALSE);
+}

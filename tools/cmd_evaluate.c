@@ -1,0 +1,128 @@
+#include "tools/command.h"
+
+#include <microtome/evaluate.h>
+#include <microtome/evaluation_report.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GALLERY 12
+
+static const char HELP[] =
+    "LABELS is a CSV with a header: a column id (slide_id, case, wsi and image are known too), the truth in a column label, and whatever\n"
+    "--by and the others name. Every case of it must have a result in OUT, and every result a row; --allow-missing counts the\n"
+    "rest in place of refusing. Cases without a score (withheld, insufficient, failed) are named and in no number.\n"
+    "\n"
+    "  id,label,patient,age,sex\n"
+    "  s01,tumour,P1,61,f\n"
+    "  s02,normal,P2,47,m\n"
+    "\n"
+    "Examples:\n"
+    "  microtome evaluate out --labels labels.csv                      the numbers with their intervals\n"
+    "  microtome evaluate out --labels labels.csv -o report            report/evaluation.html, evaluation.json, cases.csv\n"
+    "\n"
+    "Intervals are at 95 %: AUROC by DeLong, shares by Wilson. What the data cannot say is \"not defined\", with the reason.\n";
+
+typedef struct evaluate_options {
+    mt_evaluation_params params;
+    char                *out, *level, *threshold;
+    int                  gallery;
+    gboolean             json;
+} evaluate_options;
+
+static int show(const char *folder, const evaluate_options *o)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_evaluation) e = mt_evaluation_new(folder, &o->params, &error);
+
+    if (e == NULL)
+        return mt_command_fail(&mt_command_evaluate, error);
+    for (const char *const *warning = mt_evaluation_warnings(e); *warning != NULL; warning++)
+        fprintf(stderr, "microtome evaluate: %s\n", *warning);
+    if (o->out != NULL && !mt_evaluation_write(e, o->out, o->gallery, &error))
+        return mt_command_fail(&mt_command_evaluate, error);
+    g_autofree char *text = o->json ? mt_evaluation_json(e) : mt_evaluation_text(e);
+    fputs(text, stdout);
+    if (o->out != NULL && !o->json)
+        printf("\n%s/evaluation.html\n", o->out);
+    return 0;
+}
+
+/* Of --threshold; false after an error was printed. */
+static bool parse_threshold(const char *text, double *threshold)
+{
+    char *end = NULL;
+
+    *threshold = NAN;
+    if (text == NULL)
+        return true;
+    *threshold = g_ascii_strtod(text, &end);
+    if (end != text && *end == '\0' && isfinite(*threshold))
+        return true;
+    mt_command_usage(&mt_command_evaluate, "--threshold %s: a number is wanted", text);
+    return false;
+}
+
+static int check(const char *folder, evaluate_options *o)
+{
+    if (o->level != NULL && strcmp(o->level, "case") != 0 && strcmp(o->level, "patient") != 0)
+        return mt_command_usage(&mt_command_evaluate, "--level %s: case or patient is wanted", o->level);
+    if (!parse_threshold(o->threshold, &o->params.threshold))
+        return 64;
+    if (o->gallery < 0 || o->gallery > 1000)
+        return mt_command_usage(&mt_command_evaluate, "--gallery %d: 0 to 1000 is wanted", o->gallery);
+    o->params.by_patient = g_strcmp0(o->level, "patient") == 0;
+    return show(folder, o);
+}
+
+static int run(int argc, char **argv)
+{
+    evaluate_options o = {.gallery = GALLERY};
+    g_autofree char *labels = NULL, *out = NULL, *task = NULL, *column = NULL, *positive = NULL, *split = NULL, *level = NULL;
+    g_autofree char *threshold = NULL, *time = NULL, *event = NULL, *uncertain = NULL;
+    gboolean         allow_missing = FALSE;
+    GOptionEntry     entries[] = {
+            {"labels", 0, 0, G_OPTION_ARG_FILENAME, &labels, "the truth: id, label and more", "CSV"},
+            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for evaluation.html, evaluation.json, cases.csv", "DIR"},
+            {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "JSON on standard output", NULL},
+            {"level", 0, 0, G_OPTION_ARG_STRING, &level, "what counts as one (default: case)", "case|patient"},
+            {"task", 0, 0, G_OPTION_ARG_STRING, &task, "binary, multiclass, multilabel, ordinal, hazard, cox (default: from the scores)",
+             "TASK"},
+            {"column", 0, 0, G_OPTION_ARG_STRING, &column, "column of the truth (default: label)", "NAME"},
+            {"positive", 0, 0, G_OPTION_ARG_STRING, &positive, "the positive label (default: the head's)", "LABEL"},
+            {"time", 0, 0, G_OPTION_ARG_STRING, &time, "survival: column of the time (default: time)", "NAME"},
+            {"event", 0, 0, G_OPTION_ARG_STRING, &event, "survival: column of the event, 1 or 0 (default: event)", "NAME"},
+            {"uncertain", 0, 0, G_OPTION_ARG_STRING, &uncertain, "findings of -1 (default: ignore)", "ignore|zeros|ones"},
+            {"split", 0, 0, G_OPTION_ARG_STRING, &split, "only rows whose column split says so", "NAME"},
+            {"threshold", 0, 0, G_OPTION_ARG_STRING, &threshold, "call positive from this score on (default: the head's)", "T"},
+            {"allow-missing", 0, 0, G_OPTION_ARG_NONE, &allow_missing, "leave out cases that have no result or no label", NULL},
+            {"gallery", 0, 0, G_OPTION_ARG_INT, &o.gallery, "wrong cases of each kind on the page (default: 12)", "N"},
+            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+
+    if (!mt_command_parse(&mt_command_evaluate, entries, &argc, &argv))
+        return 64;
+    if (argc != 2 || labels == NULL)
+        return mt_command_usage(&mt_command_evaluate, "name one folder of results and give --labels CSV");
+    o.out = out;
+    o.level = level;
+    o.threshold = threshold;
+    o.params = (mt_evaluation_params){.labels = labels,
+                                      .task = task,
+                                      .column = column,
+                                      .positive = positive,
+                                      .time = time,
+                                      .event = event,
+                                      .uncertain = uncertain,
+                                      .split = split,
+                                      .allow_missing = allow_missing};
+    return check(argv[1], &o);
+}
+
+const mt_command mt_command_evaluate = {
+    .name = "evaluate",
+    .arguments = "OUT --labels CSV",
+    .summary = "Say how good the scores of a folder are, with intervals, and show the cases that went wrong.",
+    .help = HELP,
+    .run = run,
+};
