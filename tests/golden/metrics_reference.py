@@ -369,6 +369,54 @@ def groups():
     return out
 
 
+# ---- bootstrap ----
+
+def split_mix(seed, k):
+    x = (seed + (k + 1) * 0x9E3779B97F4A7C15) % 2**64
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+    return x ^ (x >> 31)
+
+
+def bootstrap_case(n, clusters, strata, seed, resamples, metric):
+    """Draws as src/evaluate/bootstrap.h tells, intervals by NumPy's quantiles and Efron's formulas."""
+    rng = np.random.default_rng(seed)
+    values = np.round(rng.exponential(1, n), 6)
+    cluster = rng.integers(0, clusters, n) if clusters else np.arange(n)
+    stratum = rng.integers(0, strata, n) if strata else np.zeros(n, int)
+    first = {c: int(np.flatnonzero(cluster == c)[0]) for c in np.unique(cluster)}
+    patients = sorted(first, key=lambda c: (stratum[first[c]], first[c]))
+    of = np.array([stratum[first[c]] for c in patients])
+    rows = [np.flatnonzero(cluster == c) for c in patients]
+    drawn = []
+    for r in range(resamples):
+        s = split_mix(seed, r)
+        take = [int(np.flatnonzero(of == of[i])[0]) + (split_mix(s, i) * int(np.sum(of == of[i])) >> 64) for i in range(len(patients))]
+        drawn.append(metric(values[np.concatenate([rows[t] for t in take])]))
+    drawn = np.array(drawn)
+    defined = drawn[np.isfinite(drawn)]
+    value = metric(values)
+    z0 = stats.norm.ppf(np.mean(defined < value) + np.mean(defined == value) / 2)
+    left = np.array([metric(values[np.concatenate(rows[:i] + rows[i + 1:])]) for i in range(len(rows))])
+    d = left.mean() - left
+    a = (d ** 3).sum() / (6 * (d ** 2).sum() ** 1.5) if np.isfinite(left).all() else 0
+    bca = [stats.norm.cdf(z0 + (z0 + z) / (1 - a * (z0 + z))) for z in (-Z, Z)]
+    return {"values": numbers(values), "cluster": cluster.tolist() if clusters else None, "stratum": stratum.tolist() if strata else None,
+            "seed": seed, "resamples": resamples, "above": metric is mean_above, "value": value, "percentile": numbers(np.quantile(defined, [0.025, 0.975])),
+            "bca": numbers(np.quantile(defined, bca)), "deviation": defined.std(ddof=1), "undefined": int(resamples - len(defined))}
+
+
+def mean_above(v):
+    """Not defined where no value lies above 2."""
+    v = v[v > 2]
+    return v.mean() if len(v) else np.nan
+
+
+def bootstraps():
+    return [bootstrap_case(30, 0, 0, 1, 400, np.mean), bootstrap_case(60, 12, 0, 2, 300, np.mean), bootstrap_case(50, 20, 3, 3, 300, np.mean),
+            bootstrap_case(12, 0, 0, 4, 300, mean_above), bootstrap_case(40, 0, 2, 2**63 - 5, 200, np.mean)]
+
+
 FILES = {}
 
 
@@ -377,6 +425,7 @@ def write(folder):
     FILES["shares"] = {"shares": shares(), "needed": needed(), "differences": differences(), "distributions": distributions()}
     FILES["decisions"] = {"two_by_two": two_by_two(), "classes": classes()}
     FILES["readers"] = {"mcnemar": mcnemar(), "kappas": kappas(), "readings": readings(), "survival": survival(), "groups": groups()}
+    FILES["bootstrap"] = bootstraps()
     os.makedirs(folder, exist_ok=True)
     for name, value in FILES.items():
         with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as f:
