@@ -140,10 +140,11 @@ static bool refuse_path(const char *path, GError **error)
     struct stat status;
 
     if (stat(path, &status) != 0 && errno == ENOENT)
-        g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "read head %s: no such file; heads are mean, max, FILE.safetensors or FILE.onnx",
-                    path);
+        g_set_error(error, MT_ERROR, MT_ERROR_MISSING,
+                    "read head %s: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", path);
     else
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read head %s: a head is mean, max, FILE.safetensors or FILE.onnx", path);
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", path);
     return false;
 }
 

@@ -1,11 +1,10 @@
 #include "mil/safetensors.h"
 
+#include "mil/mapped_file.h"
 #include "mil/safetensors_private.h"
 #include "src/base/limits.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void mt_safetensors_free(mt_safetensors *file)
 {
@@ -36,28 +35,6 @@ const mt_safetensors_entry *mt_safetensors_find(const mt_safetensors *file, cons
 GHashTable *mt_safetensors_metadata(const mt_safetensors *file)
 {
     return file->metadata;
-}
-
-/* Only a plain file is mapped: opening a pipe would wait for ever. */
-static GMappedFile *map_file(const char *path, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-    struct stat status;
-
-    if (stat(path, &status) != 0) {
-        int saved = errno;
-        g_set_error(error, MT_ERROR, saved == ENOENT ? MT_ERROR_MISSING : MT_ERROR_IO, "%s",
-                    saved == ENOENT ? "no such file" : g_strerror(saved));
-        return NULL;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL, "not a plain file");
-        return NULL;
-    }
-    GMappedFile *map = g_mapped_file_new(path, FALSE, &cause);
-    if (map == NULL)
-        g_set_error(error, MT_ERROR, MT_ERROR_IO, "%s", cause->message);
-    return map;
 }
 
 /* The header's place in the map. */
@@ -125,7 +102,7 @@ static bool open_file(mt_safetensors *file, const char *path, GError **error)
 {
     size_t header;
 
-    file->map = map_file(path, error);
+    file->map = mt_map_plain_file(path, error);
     if (file->map == NULL)
         return false;
     const char *data = g_mapped_file_get_contents(file->map);

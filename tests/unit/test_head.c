@@ -110,12 +110,12 @@ static mt_head_output *predict(const mt_head *head, const float *x, int64_t n, i
 
 static void test_paths(void)
 {
-    g_autofree char *missing = g_build_filename(folder, "none.safetensors", NULL), *weights = g_build_filename(folder, "head.pt", NULL);
+    g_autofree char *missing = g_build_filename(folder, "none.safetensors", NULL), *weights = g_build_filename(folder, "head.bin", NULL);
     g_autofree char *no_file = g_strdup_printf("read %s: no such file", missing);
-    g_autofree char *other = g_strdup_printf("read head %s: a head is mean, max, FILE.safetensors or FILE.onnx", weights);
+    g_autofree char *other = g_strdup_printf("read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", weights);
 
     assert_load_fails(missing, MT_ERROR_MISSING, no_file);
-    assert_load_fails("median", MT_ERROR_MISSING, "read head median: no such file; heads are mean, max, FILE.safetensors or FILE.onnx");
+    assert_load_fails("median", MT_ERROR_MISSING, "read head median: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx");
     g_assert_true(g_file_set_contents(weights, "x", 1, NULL));
     assert_load_fails(weights, MT_ERROR_MODEL, other);
     g_unlink(weights);
