@@ -230,7 +230,9 @@ static char *write_bytes(const void *bytes, size_t size)
     char *path = g_build_filename(folder, "x.pt", NULL);
     g_autoptr(GError) error = NULL;
 
-    g_file_set_contents_full(path, bytes, (gssize)size, G_FILE_SET_CONTENTS_NONE, 0600, &error); /* no fsync: thousands are written */
+    /* No fsync: thousands are written.  It writes over a file that is there, so that one goes first. */
+    g_unlink(path);
+    g_file_set_contents_full(path, bytes, (gssize)size, G_FILE_SET_CONTENTS_NONE, 0600, &error);
     g_assert_no_error(error);
     return path;
 }
