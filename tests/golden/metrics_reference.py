@@ -417,6 +417,130 @@ def bootstraps():
             bootstrap_case(12, 0, 0, 4, 300, mean_above), bootstrap_case(40, 0, 2, 2**63 - 5, 200, np.mean)]
 
 
+# ---- masks and detections ----
+
+def surface(mask):
+    """scikit-image's and MedPy's border: the mask less its erosion, outside the picture counting as outside."""
+    squeezed = mask[0] if mask.shape[0] == 1 else mask
+    border = squeezed & ~ndimage.binary_erosion(squeezed, ndimage.generate_binary_structure(squeezed.ndim, 1), border_value=0)
+    return border.reshape(mask.shape)
+
+
+def surface_distances(a, b, spacing):
+    one, two = surface(a), surface(b)
+    there = ndimage.distance_transform_edt(~two, sampling=spacing)[one]
+    back = ndimage.distance_transform_edt(~one, sampling=spacing)[two]
+    return [max(there.max(), back.max()), max(np.percentile(there, 95), np.percentile(back, 95)), np.concatenate([there, back]).mean()]
+
+
+def mask_case(a, b, spacing):
+    both, union = (a & b).sum(), (a | b).sum()
+    case = {"size": list(a.shape[::-1]), "spacing": list(spacing[::-1]), "a": "".join("01"[int(v)] for v in a.ravel()),
+            "b": "".join("01"[int(v)] for v in b.ravel())}
+    if union:
+        case |= {"dice": 2 * both / (a.sum() + b.sum()), "iou": metrics.jaccard_score(a.ravel(), b.ravel())}
+    if a.any() and b.any():
+        case["distances"] = numbers(surface_distances(a, b, spacing))
+    return case
+
+
+def masks():
+    rng = np.random.default_rng(37)
+    out = []
+    for shape, spacing in [((1, 18, 24), (1, 0.5, 0.5)), ((1, 20, 13), (1, 2, 0.3)), ((8, 10, 12), (3, 0.7, 0.7)), ((5, 9, 9), (0.4, 1.3, 1)),
+                           ((1, 1, 30), (1, 1, 0.25)), ((1, 25, 1), (1, 0.1, 1)), ((1, 30, 30), (1, 0.00025, 0.00025))]:
+        noise = ndimage.gaussian_filter(rng.normal(size=shape), [0 if s == 1 else 2 for s in shape])
+        more = ndimage.gaussian_filter(rng.normal(size=shape), [0 if s == 1 else 2 for s in shape])
+        out.append(mask_case(noise > np.median(noise), noise + 0.5 * more > np.median(noise), spacing))
+        out.append(mask_case(rng.random(shape) < .1, rng.random(shape) < .3, spacing))
+    one = np.zeros((1, 6, 7), bool)
+    one[0, 2, 3] = True
+    out += [mask_case(one, np.zeros_like(one), (1, 1, 1)), mask_case(~one, one, (1, 1, 2)), mask_case(np.zeros_like(one), np.zeros_like(one), (1, 1, 1)),
+            mask_case(one, one, (1, 1, 1))]
+    return out
+
+
+def iou(a, b):
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    both = max(0, w) * max(0, h)
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def match(boxes, scores, lesions, least):
+    out, free = [-1] * len(boxes), set(range(len(lesions)))
+    for i in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
+        best = max(free, key=lambda k: (iou(boxes[i], lesions[k]), -k), default=None)
+        if best is not None and iou(boxes[i], lesions[best]) >= least:
+            out[i] = best
+            free.remove(best)
+    return out
+
+
+def froc(image, score, lesion, lesions_of):
+    """As the Camelyon16 evaluation counts: per threshold, the false ones of all images and the lesions whose best hit reaches it."""
+    best = {}
+    for i, s, k in zip(image, score, lesion):
+        if k >= 0:
+            best[(i, k)] = max(best.get((i, k), -np.inf), s)
+    false = np.array([s for s, k in zip(score, lesion) if k < 0])
+    found = np.array(list(best.values()))
+    x, y = [0.], [0.]
+    for t in sorted(set(score), reverse=True):
+        x.append((false >= t).sum() / len(lesions_of))
+        y.append((found >= t).sum() / sum(lesions_of))
+    return x, y
+
+
+def precision_at_iou(image, score, lesion, total):
+    order = sorted(set(score), reverse=True)
+    first, recall, precision = {}, [0.], []
+    for i, s, k in zip(image, score, lesion):
+        if k >= 0:
+            first[(i, k)] = max(first.get((i, k), -np.inf), s)
+    for t in order:
+        found = sum(s >= t for s in first.values())
+        recall.append(found / total)
+        precision.append(found / sum(s >= t for s in score))
+    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall) * falling))
+
+
+def detections():
+    rng = np.random.default_rng(41)
+    out = []
+    for images, per_image, decimals in [(1, 4, 2), (5, 3, 1), (20, 6, 3), (40, 12, 1), (8, 30, 2)]:
+        boxes, scores, image, lesions, lesions_of, lesion = [], [], [], [], [], []
+        for i in range(images):
+            k = int(rng.integers(0 if i else 1, 4))
+            corner = rng.integers(0, 80, (k, 2))
+            mine = np.hstack([corner, corner + rng.integers(5, 20, (k, 2))]).astype(float)
+            n = int(rng.integers(0, per_image + 1))
+            base = mine[rng.integers(0, k, n)] if k else rng.integers(0, 50, (n, 4)) + np.array([0, 0, 60, 60.])
+            drawn = base + rng.integers(-4, 5, (n, 4)) / 2 + (rng.random((n, 1)) < .3) * 40
+            s = np.round(rng.random(n), decimals)
+            scores += s.tolist()
+            boxes += drawn.tolist()
+            image += [i] * n
+            lesions += mine.tolist()
+            lesions_of.append(k)
+            lesion += match(drawn.tolist(), s.tolist(), mine.tolist(), 0.4)
+        x, y = froc(image, scores, lesion, lesions_of)
+        centre = [((b[0] + b[2]) / 2, (b[1] + b[3]) / 2) for b in boxes]
+        starts = np.concatenate([[0], np.cumsum(lesions_of)]).astype(int)
+        near = []
+        for i, c in zip(image, centre):
+            mine = lesions[starts[i]:starts[i + 1]]
+            d = [np.hypot(c[0] - (m[0] + m[2]) / 2, c[1] - (m[1] + m[3]) / 2) for m in mine]
+            inside = [k for k in range(len(mine)) if d[k] ** 2 <= 36]
+            near.append(min(inside, key=lambda k: (d[k], k)) if inside else -1)
+        nx, ny = froc(image, scores, near, lesions_of)
+        rates = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]
+        out.append({"images": images, "image": image, "score": scores, "boxes": boxes, "lesions": lesions, "lesions_of": lesions_of, "lesion": lesion,
+                    "froc": [x, y], "rates": np.interp(rates, x, y).tolist(), "camelyon16": np.interp(rates[1:], x, y).mean(),
+                    "ap": precision_at_iou(image, scores, lesion, sum(lesions_of)), "near": near, "near_rates": np.interp(rates, nx, ny).tolist()})
+    return out
+
+
 FILES = {}
 
 
@@ -426,6 +550,7 @@ def write(folder):
     FILES["decisions"] = {"two_by_two": two_by_two(), "classes": classes()}
     FILES["readers"] = {"mcnemar": mcnemar(), "kappas": kappas(), "readings": readings(), "survival": survival(), "groups": groups()}
     FILES["bootstrap"] = bootstraps()
+    FILES["lesions"] = {"masks": masks(), "detections": detections()}
     os.makedirs(folder, exist_ok=True)
     for name, value in FILES.items():
         with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as f:
