@@ -37,6 +37,7 @@ typedef struct mt_aggregator {
     void (*free)(void *self);
 } mt_aggregator;
 
+extern const mt_aggregator mt_aggregator_transmil;
 extern const mt_aggregator mt_aggregator_abmil, mt_aggregator_clam_sb, mt_aggregator_clam_mb, mt_aggregator_mean, mt_aggregator_max;
 
 /* NULL when unknown. */

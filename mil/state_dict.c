@@ -166,6 +166,41 @@ bool mt_state_dict_take_linear(mt_state_dict *dict, const char *key, int64_t in,
     return true;
 }
 
+/* "512x1x7x7", with "any" where every size will do. */
+static char *wanted_shape(int rank, const int64_t *shape)
+{
+    GString *text = g_string_new(NULL);
+
+    for (int i = 0; i < rank; i++) {
+        g_string_append(text, i > 0 ? "x" : "");
+        if (shape[i] < 0)
+            g_string_append(text, "any");
+        else
+            g_string_append_printf(text, "%" G_GINT64_FORMAT, shape[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+mt_tensor *mt_state_dict_take_tensor(mt_state_dict *dict, const char *key, int rank, const int64_t *shape, GError **error)
+{
+    item *self = g_hash_table_lookup(dict->by_key, key);
+
+    if (self == NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "key '%s' is missing", key);
+        return NULL;
+    }
+    bool fits = self->entry->rank == rank && self->entry->count > 0;
+    for (int i = 0; fits && i < rank; i++)
+        fits = shape[i] < 0 || shape[i] == self->entry->shape[i];
+    if (!fits) {
+        g_autofree char *is = mt_shape_to_string(self->entry->rank, self->entry->shape), *wanted = wanted_shape(rank, shape);
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "key '%s' has shape %s: %s is wanted", key, is, wanted);
+        return NULL;
+    }
+    self->used = true;
+    return mt_weights_read(dict->file, self->entry, error);
+}
+
 bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GError **error)
 {
     for (guint i = 0; i < dict->items->len; i++) {

@@ -31,6 +31,8 @@ void mt_linear_clear(mt_linear *linear);
  * keys and shapes; `because` is the layer that sets the expectation, NULL when there is none. */
 bool mt_state_dict_take_linear(mt_state_dict *dict, const char *key, int64_t in, int64_t out, const mt_linear *because, mt_linear *linear,
                                GError **error);
+/* Any other tensor by its whole key; the dimensions of `shape` that are not -1 are wanted.  MT_ERROR_MODEL names key and both shapes. */
+mt_tensor *mt_state_dict_take_tensor(mt_state_dict *dict, const char *key, int rank, const int64_t *shape, GError **error);
 /* Every float tensor was taken: weights that change the result are never left aside in silence.  Integers (counters) may stay. */
 bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GError **error);
 /* The first few keys, for messages; free with g_free. */

@@ -435,8 +435,8 @@ static const struct {
     const char *name, *keys, *message;
 } contradictions[] = {
     {"nothing-known", LINEAR("encoder.0", 4, 4) ", " LINEAR("head", 2, 4) ", x 1",
-     "no aggregator knows its keys (encoder.0.weight, encoder.0.bias, head.weight, head.bias and 1 more); known are: clam_mb, clam_sb, "
-     "abmil, mean, max"},
+     "no aggregator knows its keys (encoder.0.weight, encoder.0.bias, head.weight, head.bias and 1 more); known are: transmil, "
+     "clam_mb, clam_sb, abmil, mean, max"},
     {"tanh-branch-width",
      LINEAR("attention_net.0", 16, 32) ", " LINEAR("attention_net.3.attention_a.0", 8, 15) ", " LINEAR("attention_net.3.attention_c", 1, 8),
      "key 'attention_net.3.attention_a.0.weight' has shape 8x15: 16 columns are wanted ('attention_net.0.weight' has shape 16x32)"},

@@ -1,0 +1,291 @@
+/* TransMIL (Shao et al. 2021): a transformer of Nystroem attention over all tiles of a case.
+ *   h = relu(W x + b); the first side^2 - N tiles again, side = ceil(sqrt(N)); the class token in front
+ *   h = layer 1, positions (mil/ppeg.h), layer 2, ..       logits = W LN(h)_class + b
+ * Two spellings:  TransMIL  _fc1.0, layer1 .. with attn, _fc2       MIL-Lab  patch_embed.0, blocks.0 .. with attention, classifier
+ * The order of the tiles and their number matter: they must come as they lie in the file.
+ * Attention: per head, the class token's row of A1 A2+ A3 in the last layer, over the tiles.  That row is an approximation and may
+ * fall below 0; it is kept as it is in the attention logits, and the attention is its positive part scaled to a sum of 1.  What goes to
+ * the copies that fill the square is dropped: added to their originals it would light up the first tiles of a case, whatever they
+ * show, because of its number of tiles.  (The original code returns no attention.) */
+#include "kernels/graph/model_from_graph.h"
+#include "mil/aggregator.h"
+#include "mil/nystrom.h"
+#include "mil/ppeg.h"
+#include "mil/row_team.h"
+#include "src/base/alloc.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BLOCK_ROWS INT64_C(1024)
+#define LAYERS_MAX 64
+
+typedef struct spelling {
+    const char *embed, *layer, *attention, *classifier;
+    int         first; /* number of the first layer */
+} spelling;
+
+static const spelling spellings[] = {{"_fc1.0", "layer", "attn", "_fc2", 1}, {"patch_embed.0", "blocks.", "attention", "classifier", 0}};
+
+typedef struct transmil {
+    mt_linear     embed, classifier;
+    mt_tensor    *class_token;
+    mt_layer_norm norm;
+    mt_ppeg      *positions;
+    GPtrArray    *layers; /* mt_nystrom * */
+    mt_model     *model;  /* x (-1,D) -> h (-1,dim) */
+    int64_t       dim, heads;
+} transmil;
+
+static void free_transmil(void *data)
+{
+    transmil *self = data;
+
+    if (self == NULL)
+        return;
+    mt_linear_clear(&self->embed);
+    mt_linear_clear(&self->classifier);
+    g_clear_pointer(&self->class_token, mt_tensor_unref);
+    mt_layer_norm_clear(&self->norm);
+    mt_ppeg_free(self->positions);
+    g_ptr_array_unref(self->layers);
+    g_clear_pointer(&self->model, mt_model_unref);
+    g_free(self);
+}
+
+static char *attention_key(const spelling *names, int layer)
+{
+    return g_strdup_printf("%s%d.%s", names->layer, names->first + layer, names->attention);
+}
+
+static bool has_layer(const mt_state_dict *dict, const spelling *names, int layer)
+{
+    g_autofree char *attention = attention_key(names, layer), *qkv = g_strconcat(attention, ".to_qkv", NULL);
+
+    return mt_state_dict_has_linear(dict, qkv);
+}
+
+static const spelling *find_spelling(const mt_state_dict *dict)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(spellings); i++)
+        if (mt_state_dict_has_linear(dict, spellings[i].embed) && has_layer(dict, &spellings[i], 0))
+            return &spellings[i];
+    return NULL;
+}
+
+static bool recognise(const mt_state_dict *dict)
+{
+    return mt_state_dict_has_linear(dict, "pos_layer.proj") && find_spelling(dict) != NULL;
+}
+
+static bool take_layers(transmil *self, mt_state_dict *dict, const spelling *names, GError **error)
+{
+    for (int i = 0; i == 0 || (i < LAYERS_MAX && has_layer(dict, names, i)); i++) {
+        g_autofree char *attention = attention_key(names, i), *norm = g_strdup_printf("%s%d.norm", names->layer, names->first + i);
+        mt_nystrom      *layer = mt_nystrom_new(dict, norm, attention, self->dim, error);
+        if (layer == NULL)
+            return false;
+        g_ptr_array_add(self->layers, layer);
+    }
+    self->heads = mt_nystrom_heads(g_ptr_array_index(self->layers, self->layers->len - 1));
+    return true;
+}
+
+static bool take_all(transmil *self, mt_state_dict *dict, GError **error)
+{
+    const spelling *names = find_spelling(dict);
+
+    if (names == NULL)
+        names = &spellings[0]; /* named by a card: the first key that is missing is the message */
+    if (!mt_state_dict_take_linear(dict, names->embed, 0, 0, NULL, &self->embed, error))
+        return false;
+    self->dim = self->embed.out;
+    self->class_token = mt_state_dict_take_tensor(dict, "cls_token", 3, (int64_t[]){1, 1, self->dim}, error);
+    if (self->class_token == NULL || !take_layers(self, dict, names, error))
+        return false;
+    self->positions = mt_ppeg_new(dict, "pos_layer", self->dim, error);
+    return self->positions != NULL && mt_layer_norm_take(dict, "norm", self->dim, &self->norm, error) &&
+           mt_state_dict_take_linear(dict, names->classifier, self->dim, 0, &self->embed, &self->classifier, error) &&
+           mt_state_dict_check_used(dict, "transmil", error);
+}
+
+static mt_model *build_embed(const transmil *self, GError **error)
+{
+    mt_graph *graph = mt_graph_new(MT_LAYERS_OPSET);
+    mt_value *x = mt_graph_add_input(graph, "features", MT_F32, 2, (int64_t[]){-1, self->embed.in});
+    mt_value *h = mt_layers_unary(graph, "Relu", mt_layers_linear(graph, self->embed.weight, self->embed.bias, x, error), error);
+
+    if (h == NULL) {
+        mt_graph_free(graph);
+        return NULL;
+    }
+    mt_graph_mark_output(graph, h);
+    return mt_model_new_from_graph(graph, "transmil embed", error);
+}
+
+static void *build(mt_state_dict *dict, mt_aggregator_shape *shape, GError **error)
+{
+    transmil *self = g_new0(transmil, 1);
+
+    self->layers = g_ptr_array_new_with_free_func((GDestroyNotify)mt_nystrom_free);
+    if (!take_all(self, dict, error) || (self->model = build_embed(self, error)) == NULL) {
+        free_transmil(self);
+        return NULL;
+    }
+    *shape = (mt_aggregator_shape){.dim = self->embed.in, .n_logits = self->classifier.out};
+    return self;
+}
+
+/* One bag: a group of blocks is read by the caller's thread, then embedded by the team. */
+typedef struct embedding {
+    const transmil *self;
+    float          *x; /* of the group */
+    float          *h; /* rows of the group in the tokens */
+} embedding;
+
+static bool embed_rows(void *user, mt_session *session, int64_t block, int64_t first, int64_t rows, GError **error)
+{
+    const embedding *e = user;
+
+    (void)block;
+    (void)rows;
+    return mt_session_run(session, (const void *const[]){e->x + first * e->self->embed.in}, (void *const[]){e->h + first * e->self->dim},
+                          error);
+}
+
+static bool embed_bag(const transmil *self, const mt_bag *bag, int threads, float *h, GError **error)
+{
+    int64_t   group = MIN(bag->n, threads * BLOCK_ROWS);
+    mt_port   input = {.dtype = MT_F32, .rank = 2, .shape = {-1, bag->dim}};
+    embedding e = {.self = self, .x = mt_alloc(group * bag->dim, sizeof(float), error)};
+    bool      ok = e.x != NULL;
+    g_autoptr(mt_row_team) team = mt_row_team_new(self->model, &input, 1, threads);
+
+    for (int64_t first = 0; ok && first < bag->n; first += group) {
+        int64_t rows = MIN(group, bag->n - first);
+        e.h = h + first * self->dim;
+        ok = mt_bag_read(bag, first, rows, e.x, error) && mt_row_team_run(team, rows, BLOCK_ROWS, embed_rows, &e, error);
+    }
+    mt_free(e.x);
+    return ok;
+}
+
+static int64_t side_of(int64_t n)
+{
+    int64_t side = (int64_t)sqrt((double)n);
+
+    while (side * side < n)
+        side++;
+    return side;
+}
+
+/* Class token, tiles, the first tiles again. */
+static bool make_tokens(const transmil *self, const mt_bag *bag, int64_t side, mt_nystrom_tokens *tokens, GError **error)
+{
+    size_t row = (size_t)self->dim * sizeof(float);
+
+    memcpy(tokens->h, self->class_token->data, row);
+    if (!embed_bag(self, bag, tokens->threads, tokens->h + self->dim, error))
+        return false;
+    memcpy(tokens->h + (1 + bag->n) * self->dim, tokens->h + self->dim, (size_t)(side * side - bag->n) * row);
+    return true;
+}
+
+/* All layers but the last for every token, that one for the class token alone. */
+static bool run_layers(const transmil *self, int64_t side, mt_nystrom_tokens *tokens, float *row, float *attention, GError **error)
+{
+    guint last = self->layers->len - 1;
+
+    for (guint i = 0; i < last; i++) {
+        if (!mt_nystrom_run(g_ptr_array_index(self->layers, i), tokens, error) ||
+            (i == 0 && !mt_ppeg_run(self->positions, tokens->h, side, tokens->threads, tokens->q, error)))
+            return false;
+        if (i == 0) {
+            float *swap = tokens->h;
+            tokens->h = tokens->q;
+            tokens->q = swap;
+        }
+    }
+    return mt_nystrom_run_first(g_ptr_array_index(self->layers, last), tokens, row, attention, error);
+}
+
+static void finish_logits(const transmil *self, const float *row, mt_raw_output *raw)
+{
+    double mean = 0, square = 0;
+
+    for (int64_t j = 0; j < self->dim; j++)
+        mean += row[j] / (double)self->dim;
+    for (int64_t j = 0; j < self->dim; j++)
+        square += (row[j] - mean) * (row[j] - mean) / (double)self->dim;
+    for (int64_t j = 0; j < self->dim; j++)
+        raw->embedding[j] = (float)((row[j] - mean) / sqrt(square + MT_LAYERS_NORM_EPSILON) * ((const float *)self->norm.weight->data)[j] +
+                                    ((const float *)self->norm.bias->data)[j]);
+    for (int64_t c = 0; c < self->classifier.out; c++) {
+        const float *w = (const float *)self->classifier.weight->data + c * self->dim;
+        double       sum = ((const float *)self->classifier.bias->data)[c];
+        for (int64_t j = 0; j < self->dim; j++)
+            sum += (double)w[j] * raw->embedding[j];
+        raw->logits[c] = (float)sum;
+    }
+}
+
+/* The positive part of each column, scaled to a sum of 1; nothing positive: every tile alike. */
+static void finish_attention(const float *row, int64_t n, int64_t heads, float *attention)
+{
+    for (int64_t k = 0; k < heads; k++) {
+        double sum = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += fmax(0, row[i * heads + k]);
+        for (int64_t i = 0; i < n; i++)
+            attention[i * heads + k] = sum > 0 ? (float)(fmax(0, row[i * heads + k]) / sum) : (float)(1 / (double)n);
+    }
+}
+
+static bool allocate_raw(const transmil *self, int64_t n, mt_raw_output *raw, GError **error)
+{
+    raw->n = n;
+    raw->n_attention = self->heads;
+    raw->heads = true;
+    raw->n_logits = self->classifier.out;
+    raw->dim = self->dim;
+    return (raw->logits = mt_alloc(raw->n_logits, sizeof(float), error)) != NULL &&
+           (raw->embedding = mt_alloc(raw->dim, sizeof(float), error)) != NULL &&
+           (raw->attention_logits = mt_alloc(n * self->heads, sizeof(float), error)) != NULL &&
+           (raw->attention = mt_alloc(n * self->heads, sizeof(float), error)) != NULL;
+}
+
+static double wanted_bytes(const transmil *self, int64_t n, int64_t tokens, int threads)
+{
+    double layer = 0, group = 2.0 * threads * (double)BLOCK_ROWS * (double)(self->embed.in + 4 * self->dim);
+
+    for (guint i = 0; i < self->layers->len; i++)
+        layer = fmax(layer, mt_nystrom_bytes(g_ptr_array_index(self->layers, i), tokens, threads));
+    return layer + sizeof(float) * (group + (double)self->heads * (2.0 * (double)n + (double)tokens));
+}
+
+static bool predict(const void *data, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
+{
+    const transmil   *self = data;
+    int64_t           side = side_of(bag->n), n_tokens = 1 + side * side;
+    mt_nystrom_tokens tokens = {0};
+    float            *row = NULL, *seen = NULL;
+
+    if (!mt_aggregator_check_memory("transmil", bag->n, wanted_bytes(self, bag->n, n_tokens, options->threads), options, error) ||
+        !allocate_raw(self, bag->n, raw, error))
+        return false;
+    bool ok = mt_nystrom_tokens_allocate(&tokens, n_tokens, self->dim, options->threads, error) &&
+              (row = mt_alloc(self->dim, sizeof(float), error)) != NULL &&
+              (seen = mt_alloc((n_tokens - 1) * self->heads, sizeof(float), error)) != NULL &&
+              make_tokens(self, bag, side, &tokens, error) && run_layers(self, side, &tokens, row, seen, error);
+    if (ok) {
+        finish_logits(self, row, raw);
+        memcpy(raw->attention_logits, seen, (size_t)(bag->n * self->heads) * sizeof *seen);
+        finish_attention(seen, bag->n, self->heads, raw->attention);
+    }
+    mt_free(seen);
+    mt_free(row);
+    mt_nystrom_tokens_clear(&tokens);
+    return ok;
+}
+
+const mt_aggregator mt_aggregator_transmil = {"transmil", recognise, build, predict, free_transmil};
