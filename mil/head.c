@@ -78,6 +78,15 @@ static const mt_aggregator *find_aggregator(const mt_head *head, const mt_state_
     return NULL;
 }
 
+/* What no reader looked at may hold what is missing. */
+static void append_skipped(GError *error, const char *skipped)
+{
+    char *message = g_strdup_printf("%s (not looked at: %s)", error->message, skipped);
+
+    g_free(error->message);
+    error->message = message;
+}
+
 static bool load_weights(mt_head *head, GError **error)
 {
     g_autoptr(mt_weights) file = mt_weights_open(head->path, error);
@@ -89,6 +98,8 @@ static bool load_weights(mt_head *head, GError **error)
     head->state = found != NULL ? found->build(dict, &head->shape, error) : NULL;
     if (head->state == NULL) {
         g_prefix_error(error, "head %s: ", head->path);
+        if (error != NULL && mt_weights_skipped(file) != NULL)
+            append_skipped(*error, mt_weights_skipped(file));
         return false;
     }
     head->aggregator = found;

@@ -7,9 +7,11 @@ import gzip
 import io
 import json
 import os
+import pickle
 import random
 import struct
 import sys
+import zipfile
 
 import numpy as np
 import onnx
@@ -311,6 +313,40 @@ def annotation_seeds():
             "nul": b'[\0]', "commas": b'[{"type":"Feature"},,]', "tail": texts["array"] + b" x", "nan": b'{"type":"Polygon","coordinates":[[[NaN,0],[1e999,1],[2,2]]]}'}
 
 
+STORAGE = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\4tQ"
+TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"K\0K\4\x85K\1\x85\x89ccollections\nOrderedDict\n)RtR"
+
+
+def state(value):
+    return b"\x80\2}q\0X\1\0\0\0wq\1" + value + b"s."
+
+
+def pickle_seeds():
+    ordered = b"\x80\2ccollections\nOrderedDict\n)R(X\1\0\0\0a" + TENSOR + b"X\1\0\0\0b" + TENSOR + b"u}X\x09\0\0\0_metadataNsb."
+    parameter = state(b"ctorch._utils\n_rebuild_parameter\n" + TENSOR + b"\x88)\x87R")
+    return {"tensor": state(TENSOR), "ordered": ordered, "parameter": parameter, "plain0": pickle.dumps({"a": [1, 2.5, "x", None, True], "b": (10**30, -5)}, 0),
+            "plain2": pickle.dumps({"a": [1, 2.5, "x", None, True, b"y"], "b": (10**30, -5, {1, 2})}, 2), "plain4": pickle.dumps({"a": [1, 2.5, "x" * 300, b"y"], "b": {3}, "c": frozenset([4])}, 4),
+            "plain5": pickle.dumps([bytearray(b"abc"), {"k": (1, 2, 3)}], 5), "system": b"cos\nsystem\n(X\1\0\0\0atR.", "loop": b"]q\0h\0ah\0a.", "deep": b"]" + b"\x85" * 80 + b".",
+            "scalar": pickle.dumps({"auc": np.float64(0.5)}, 2), "empty": b""}
+
+
+def torch_zip(parts):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as z:
+        for name, data in parts.items():
+            z.writestr(zipfile.ZipInfo(name), data)
+    return out.getvalue()
+
+
+def torch_checkpoint_seeds():
+    four = struct.pack("<4f", 1, 2, 3, 4)
+    parts = {"a/data.pkl": state(TENSOR), "a/data/0": four}
+    legacy = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + state(TENSOR) + pickle.dumps(["0"], 2) + struct.pack("<q", 4) + four
+    wrapped = dict(parts, **{"a/data.pkl": b"\x80\2}(X\5\0\0\0epochK\3X\x0a\0\0\0state_dict}X\1\0\0\0w" + TENSOR + b"su."})
+    return {"zip": torch_zip(parts), "legacy": legacy, "wrapped": torch_zip(wrapped), "big-endian": torch_zip(dict(parts, **{"a/byteorder": b"big"})), "no-storage": torch_zip({"a/data.pkl": state(TENSOR)}),
+            "system": torch_zip({"a/data.pkl": b"cos\nsystem\n."}), "script": torch_zip({"a/data.pkl": b"N.", "a/constants.pkl": b")."}), "empty": b""}
+
+
 def damaged(data):
     """Cut short at three places; one byte changed at two."""
     made = {f"cut{i}": data[:RNG.randrange(len(data))] for i in range(3)}
@@ -333,7 +369,8 @@ def write(folder, seeds):
 
 def main(corpus):
     for name, seeds in (("card", card_seeds()), ("csv", csv_seeds()), ("headline", headline_seeds()), ("nifti", nifti_seeds()), ("npy", npy_seeds()), ("onnx", onnx_seeds()),
-                        ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds()), ("annotation", annotation_seeds())):
+                        ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds()), ("annotation", annotation_seeds()), ("pickle", pickle_seeds()),
+                        ("torch_checkpoint", torch_checkpoint_seeds())):
         write(os.path.join(corpus, name), seeds)
 
 

@@ -664,6 +664,15 @@ static void test_no_head(void)
     g_clear_error(&error);
     g_assert_null(mt_head_load(skips, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
+    g_assert_nonnull(strstr(error->message, "no aggregator knows its keys (f32, f64, f16, bf16 and 11 more); known are: "));
+    g_clear_error(&error);
+    const part beside[] = {{"a/data.pkl", BYTES("\x80\2}(" TEXT1("e") "K\3X\x0a\0\0\0state_dict}" TEXT1("w") TENSOR "su.")},
+                           {"a/data/0", four, sizeof(four)}};
+    g_autoptr(GByteArray) zip = make_zip(beside, 2);
+    g_free(path);
+    path = write_bytes(zip->data, zip->len);
+    g_assert_null(mt_head_load(path, &error));
+    g_assert_true(g_str_has_suffix(error->message, " (not looked at: e)"));
     g_clear_error(&error);
     g_autofree char *missing = g_build_filename(folder, "absent.pt", NULL);
     g_assert_null(mt_torch_checkpoint_open(missing, &error));
