@@ -21,8 +21,13 @@ static const char HELP[] =
     "Examples:\n"
     "  microtome evaluate out --labels labels.csv                      the numbers with their intervals\n"
     "  microtome evaluate out --labels labels.csv -o report            report/evaluation.html, evaluation.json, cases.csv\n"
+    "  microtome evaluate out --labels labels.csv --by sex --by age:40,60,80 --bootstrap 2000\n"
+    "  microtome evaluate out --labels labels.csv --goal sensitivity=0.95 --goal specificity=0.85\n"
+    "  microtome evaluate out --labels labels.csv --compare old                which of two runs is better, and is it chance\n"
+    "  microtome evaluate ours --labels labels.csv --train-labels train.csv    refuses a patient that was trained on\n"
     "\n"
-    "Intervals are at 95 %: AUROC by DeLong, shares by Wilson. What the data cannot say is \"not defined\", with the reason.\n";
+    "A goal is met when the lower bound of its interval reaches it (the upper one of brier and ece). Intervals are at 95 %: AUROC by "
+    "DeLong, shares by Wilson. What the data cannot say is \"not defined\", with the reason.\n";
 
 typedef struct evaluate_options {
     mt_evaluation_params params;
@@ -80,25 +85,41 @@ static int run(int argc, char **argv)
 {
     evaluate_options o = {.gallery = GALLERY};
     g_autofree char *labels = NULL, *out = NULL, *task = NULL, *column = NULL, *positive = NULL, *split = NULL, *level = NULL;
-    g_autofree char *threshold = NULL, *time = NULL, *event = NULL, *uncertain = NULL;
-    gboolean         allow_missing = FALSE;
-    GOptionEntry     entries[] = {
-            {"labels", 0, 0, G_OPTION_ARG_FILENAME, &labels, "the truth: id, label and more", "CSV"},
-            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for evaluation.html, evaluation.json, cases.csv", "DIR"},
-            {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "JSON on standard output", NULL},
-            {"level", 0, 0, G_OPTION_ARG_STRING, &level, "what counts as one (default: case)", "case|patient"},
-            {"task", 0, 0, G_OPTION_ARG_STRING, &task, "binary, multiclass, multilabel, ordinal, hazard, cox (default: from the scores)",
-             "TASK"},
-            {"column", 0, 0, G_OPTION_ARG_STRING, &column, "column of the truth (default: label)", "NAME"},
-            {"positive", 0, 0, G_OPTION_ARG_STRING, &positive, "the positive label (default: the head's)", "LABEL"},
-            {"time", 0, 0, G_OPTION_ARG_STRING, &time, "survival: column of the time (default: time)", "NAME"},
-            {"event", 0, 0, G_OPTION_ARG_STRING, &event, "survival: column of the event, 1 or 0 (default: event)", "NAME"},
-            {"uncertain", 0, 0, G_OPTION_ARG_STRING, &uncertain, "findings of -1 (default: ignore)", "ignore|zeros|ones"},
-            {"split", 0, 0, G_OPTION_ARG_STRING, &split, "only rows whose column split says so", "NAME"},
-            {"threshold", 0, 0, G_OPTION_ARG_STRING, &threshold, "call positive from this score on (default: the head's)", "T"},
-            {"allow-missing", 0, 0, G_OPTION_ARG_NONE, &allow_missing, "leave out cases that have no result or no label", NULL},
-            {"gallery", 0, 0, G_OPTION_ARG_INT, &o.gallery, "wrong cases of each kind on the page (default: 12)", "N"},
-            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    g_autofree char *goals_file = NULL, *internal = NULL, *internal_labels = NULL, *compare = NULL, *train_labels = NULL, *splits = NULL;
+    g_autofree char *readers = NULL, *threshold = NULL, *time = NULL, *event = NULL, *uncertain = NULL;
+    g_auto(GStrv) by = NULL, goals = NULL;
+    gint64       seed = 0;
+    gboolean     allow_missing = FALSE;
+    GOptionEntry entries[] = {
+        {"labels", 0, 0, G_OPTION_ARG_FILENAME, &labels, "the truth: id, label and more", "CSV"},
+        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for evaluation.html, evaluation.json, cases.csv", "DIR"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "JSON on standard output", NULL},
+        {"level", 0, 0, G_OPTION_ARG_STRING, &level, "what counts as one (default: case)", "case|patient"},
+        {"task", 0, 0, G_OPTION_ARG_STRING, &task, "binary, multiclass, multilabel, ordinal, hazard, cox (default: from the scores)",
+         "TASK"},
+        {"column", 0, 0, G_OPTION_ARG_STRING, &column, "column of the truth (default: label)", "NAME"},
+        {"positive", 0, 0, G_OPTION_ARG_STRING, &positive, "the positive label (default: the head's)", "LABEL"},
+        {"time", 0, 0, G_OPTION_ARG_STRING, &time, "survival: column of the time (default: time)", "NAME"},
+        {"event", 0, 0, G_OPTION_ARG_STRING, &event, "survival: column of the event, 1 or 0 (default: event)", "NAME"},
+        {"uncertain", 0, 0, G_OPTION_ARG_STRING, &uncertain, "findings of -1 (default: ignore)", "ignore|zeros|ones"},
+        {"split", 0, 0, G_OPTION_ARG_STRING, &split, "only rows whose column split says so", "NAME"},
+        {"threshold", 0, 0, G_OPTION_ARG_STRING, &threshold, "call positive from this score on (default: the head's)", "T"},
+        {"allow-missing", 0, 0, G_OPTION_ARG_NONE, &allow_missing, "leave out cases that have no result or no label", NULL},
+        {"bootstrap", 0, 0, G_OPTION_ARG_INT, &o.params.bootstrap, "intervals by drawing patients again N times (2000 is usual)", "N"},
+        {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the draws (default: 0)", "S"},
+        {"by", 0, 0, G_OPTION_ARG_STRING_ARRAY, &by, "subgroups of a column, or its bands: --by sex --by age:40,60,80", "COLUMN[:EDGES]"},
+        {"goal", 0, 0, G_OPTION_ARG_STRING_ARRAY, &goals, "held against the bound of the interval: --goal sensitivity=0.95", "NAME=VALUE"},
+        {"goals", 0, 0, G_OPTION_ARG_FILENAME, &goals_file, "recipe or key file with [goals]", "FILE"},
+        {"compare", 0, 0, G_OPTION_ARG_FILENAME, &compare, "another run over the same cases: DeLong, McNemar", "OUT2"},
+        {"internal", 0, 0, G_OPTION_ARG_FILENAME, &internal, "results of the internal cases, or which cases of OUT are internal",
+         "OUT2|COLUMN=VALUE"},
+        {"internal-labels", 0, 0, G_OPTION_ARG_FILENAME, &internal_labels, "their truth (default: that of --labels)", "CSV"},
+        {"readers", 0, 0, G_OPTION_ARG_STRING, &readers,
+         "columns, one a reader: their agreement; without a column label their majority is the truth", "A,B,.."},
+        {"train-labels", 0, 0, G_OPTION_ARG_FILENAME, &train_labels, "the training set: a case or patient of it is refused", "CSV"},
+        {"splits", 0, 0, G_OPTION_ARG_FILENAME, &splits, "CLAM's splits_0.csv: only its column test is evaluated", "CSV"},
+        {"gallery", 0, 0, G_OPTION_ARG_INT, &o.gallery, "wrong cases of each kind on the page (default: 12)", "N"},
+        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&mt_command_evaluate, entries, &argc, &argv))
         return 64;
@@ -107,7 +128,19 @@ static int run(int argc, char **argv)
     o.out = out;
     o.level = level;
     o.threshold = threshold;
-    o.params = (mt_evaluation_params){.labels = labels,
+    g_auto(GStrv) columns = readers != NULL ? g_strsplit(readers, ",", -1) : NULL;
+    o.params = (mt_evaluation_params){.bootstrap = o.params.bootstrap,
+                                      .seed = (uint64_t)seed,
+                                      .by = (const char *const *)by,
+                                      .readers = (const char *const *)columns,
+                                      .goals = (const char *const *)goals,
+                                      .goals_file = goals_file,
+                                      .internal = internal,
+                                      .internal_labels = internal_labels,
+                                      .compare = compare,
+                                      .train_labels = train_labels,
+                                      .splits = splits,
+                                      .labels = labels,
                                       .task = task,
                                       .column = column,
                                       .positive = positive,

@@ -26,7 +26,7 @@ _microtome() {
     esac
     ;;
   aggregate) options='--head --out --labels --patients --threads --memory --help' ;;
-  evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --gallery --help' ;;
+  evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --gallery --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")

@@ -50,16 +50,20 @@ void mt_evaluation_free(mt_evaluation *e)
     free_comparison(e->comparison);
     free_comparison(e->external);
     free_readers(e->readers);
-    mt_targets_free(e->targets);
-    mt_labels_free(e->labels);
-    mt_predictions_free(e->predictions);
+    if (!e->borrowed) {
+        mt_targets_free(e->targets);
+        mt_labels_free(e->labels);
+        mt_predictions_free(e->predictions);
+        g_clear_pointer(&e->test, g_hash_table_unref);
+        g_free(e->consensus);
+    }
     g_free(e->confusion);
     g_free(e->labels_path);
     g_free(e->folder);
     g_free(e);
 }
 
-static mt_evaluation *make(const char *folder, const mt_evaluation_params *params)
+mt_evaluation *mt_evaluation_begin(const char *folder, const mt_evaluation_params *params)
 {
     mt_evaluation *e = g_new0(mt_evaluation, 1);
 
@@ -81,11 +85,46 @@ static mt_evaluation *make(const char *folder, const mt_evaluation_params *param
     return e;
 }
 
+mt_evaluation *mt_evaluation_of(const mt_evaluation *e, GPtrArray *subjects, GError **error)
+{
+    mt_evaluation_params none = {.labels = e->labels_path, .by_patient = strcmp(e->level, "patient") == 0, .bootstrap = e->bootstrap};
+    g_autoptr(mt_evaluation) part = mt_evaluation_begin(e->folder, &none);
+
+    part->borrowed = true;
+    part->seed = e->seed;
+    part->predictions = e->predictions;
+    part->labels = e->labels;
+    part->targets = e->targets;
+    part->task = e->task;
+    part->n_labels = e->n_labels;
+    part->threshold = e->threshold;
+    g_ptr_array_set_free_func(part->subjects, NULL);
+    for (guint i = 0; i < subjects->len; i++)
+        g_ptr_array_add(part->subjects, subjects->pdata[i]);
+    return mt_evaluation_measure(part, error) ? g_steal_pointer(&part) : NULL;
+}
+
+static bool check_params(const mt_evaluation_params *params, GError **error)
+{
+    if (params->bootstrap == 0 || (params->bootstrap >= 100 && params->bootstrap <= 100000))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--bootstrap %d: 100 to 100000 rounds are wanted", params->bootstrap);
+    return false;
+}
+
 mt_evaluation *mt_evaluation_new(const char *folder, const mt_evaluation_params *params, GError **error)
 {
-    g_autoptr(mt_evaluation) e = make(folder, params);
+    g_autoptr(mt_evaluation) e = mt_evaluation_begin(folder, params);
 
-    if (!mt_evaluation_gather(e, params, error) || !mt_evaluation_measure(e, error))
+    if (!check_params(params, error) || !mt_evaluation_gather(e, params, error) || !mt_evaluation_check_leaks(e, params, error) ||
+        !mt_evaluation_measure(e, error) || (e->bootstrap > 0 && !mt_evaluation_resample(e, error)))
+        return NULL;
+    for (const char *const *by = params->by; by != NULL && *by != NULL; by++)
+        if (!mt_evaluation_group(e, *by, error))
+            return NULL;
+    if (!mt_evaluation_judge(e, params, error) || (params->compare != NULL && !mt_evaluation_compare(e, params, error)) ||
+        (params->internal != NULL && !mt_evaluation_externalise(e, params, error)) ||
+        (params->readers != NULL && !mt_evaluation_ask_readers(e, params, error)))
         return NULL;
     g_ptr_array_add(e->warnings, NULL);
     return g_steal_pointer(&e);

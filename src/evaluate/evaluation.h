@@ -58,17 +58,20 @@ typedef struct mt_view {
     mt_points   decision;    /* threshold, net benefit of the model and (second) of treating all */
 } mt_view;
 
+#define MT_GROUP_METRICS 3
+
 typedef struct mt_group {
     char       *name; /* "f", "40-59" */
     int         n, n_positive;
-    mt_estimate auroc, sensitivity, specificity;
+    mt_estimate estimates[MT_GROUP_METRICS];
 } mt_group;
 
 typedef struct mt_grouping {
     char       *column;
-    GPtrArray  *groups; /* mt_group */
+    const char *metrics[MT_GROUP_METRICS]; /* what the estimates are; NULL behind the last */
+    GPtrArray  *groups;                    /* mt_group; in the order of bands, else by name */
     int         n_unknown;
-    mt_estimate tpr_gap, fpr_gap, auroc_gap; /* largest less smallest, with intervals by bootstrap over patients or by Newcombe */
+    mt_estimate tpr_gap, fpr_gap, odds; /* binary: largest less smallest; not defined else */
     const char *tpr_pair[2], *fpr_pair[2];
 } mt_grouping;
 
@@ -77,7 +80,7 @@ typedef struct mt_goal {
     double      wanted;
     mt_estimate got;
     bool        upper; /* the goal is a largest value: its upper bound counts */
-    bool        known, met;
+    bool        met;
 } mt_goal;
 
 typedef struct mt_difference {
@@ -95,21 +98,18 @@ typedef struct mt_comparison {
 } mt_comparison;
 
 typedef struct mt_reader {
-    const char *name;
-    int         n;     /* cases that it read */
-    mt_estimate kappa; /* with the consensus of the others; */
-    double      agreement;
-    double      model_kappa; /* with the model's decision */
+    char       *name;
+    int64_t     n;                  /* cases that it read */
+    mt_estimate kappa, model_kappa; /* with the majority; with the model's calls */
 } mt_reader;
 
 typedef struct mt_readers {
-    GArray     *readers;  /* mt_reader */
-    double     *pairwise; /* n x n kappa; NAN on the diagonal */
-    int         n_cases;  /* read by all */
-    double      fleiss;
-    int         n_ties; /* without a majority */
-    bool        consensus_is_truth;
-    mt_estimate model_kappa; /* model with consensus */
+    GArray      *readers;                            /* mt_reader */
+    mt_estimate *pairwise;                           /* n x n kappa */
+    int64_t      n_cases;                            /* read by all */
+    mt_estimate  fleiss, mean_pairwise, model_kappa; /* model_kappa: with the majority */
+    int64_t      n_ties;                             /* read, but without a majority */
+    bool         consensus_is_truth;
 } mt_readers;
 
 struct mt_evaluation {
@@ -136,12 +136,20 @@ struct mt_evaluation {
     mt_readers     *readers;
     int             bootstrap;
     uint64_t        seed;
+    int            *consensus; /* truth of each row by the readers; NULL: the labels say it */
+    GHashTable     *test;      /* ids that --splits tests; NULL: all */
+    bool            borrowed;  /* predictions, labels, targets and subjects are another's */
 };
 
 /* evaluation_cohort.c: predictions, labels, targets and subjects. */
 bool mt_evaluation_gather(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
 void mt_evaluation_warn(mt_evaluation *e, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void mt_subject_free(void *subject);
+
+/* evaluation.c: empty, to be gathered. */
+mt_evaluation *mt_evaluation_begin(const char *folder, const mt_evaluation_params *params);
+/* The same evaluation over some of its subjects, measured; without goals, groups and files.  Borrows from `e`. */
+mt_evaluation *mt_evaluation_of(const mt_evaluation *e, GPtrArray *subjects, GError **error);
 
 /* evaluation_view.c: label `index` of the task against the others, among all subjects. */
 mt_view *mt_view_new(const mt_evaluation *e, int index, GError **error);
@@ -152,5 +160,20 @@ void             mt_metrics_add(GArray *metrics, const char *name, mt_estimate e
 const mt_metric *mt_metrics_find(const GArray *metrics, const char *name); /* NULL: not among them */
 /* Views, metrics over all labels, confusion. */
 bool mt_evaluation_measure(mt_evaluation *e, GError **error);
+
+/* One file each: evaluation_groups.c, evaluation_bootstrap.c, evaluation_goals.c, evaluation_against.c, evaluation_readers.c, evaluation_leaks.c. */
+bool mt_evaluation_group(mt_evaluation *e, const char *by, GError **error);
+bool mt_evaluation_resample(mt_evaluation *e, GError **error);
+bool mt_evaluation_judge(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+bool mt_evaluation_externalise(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+bool mt_evaluation_ask_readers(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+/* What was trained on is refused; the cases that --splits tests (keys), NULL and the error. */
+bool        mt_evaluation_check_leaks(const mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+GHashTable *mt_evaluation_test_cases(const char *splits, GError **error);
+/* Of evaluation_cohort.c, and the readers' columns as targets (mt_targets *), and the majority for each row (-1: none; g_free). */
+mt_targets_params mt_evaluation_targets_params(const mt_evaluation *e, const mt_evaluation_params *params);
+bool mt_evaluation_read_readers(const mt_evaluation *e, const mt_evaluation_params *params, GPtrArray **targets, GError **error);
+int *mt_evaluation_consensus(const mt_evaluation *e, GPtrArray *targets, GError **error);
 
 #endif

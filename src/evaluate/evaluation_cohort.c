@@ -74,7 +74,7 @@ static const mt_case_prediction *first_scored(const mt_predictions *p)
     return NULL;
 }
 
-static bool make_targets(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
+mt_targets_params mt_evaluation_targets_params(const mt_evaluation *e, const mt_evaluation_params *params)
 {
     const char       *head_positive = first_scored(e->predictions)->positive;
     const char       *single = e->predictions->n_labels == 1 ? e->predictions->labels[0] : NULL;
@@ -86,18 +86,49 @@ static bool make_targets(mt_evaluation *e, const mt_evaluation_params *params, G
 
     if (e->task == MT_TASK_BINARY)
         wanted.positive = params->positive != NULL ? params->positive : head_positive != NULL ? head_positive : single;
-    if (params->uncertain != NULL && strcmp(params->uncertain, "ignore") != 0) {
-        wanted.uncertain = strcmp(params->uncertain, "ones") == 0 ? MT_UNCERTAIN_ONES : MT_UNCERTAIN_ZEROS;
-        if (wanted.uncertain == MT_UNCERTAIN_ZEROS && strcmp(params->uncertain, "zeros") != 0) {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--uncertain %s: ignore, zeros or ones is wanted", params->uncertain);
-            return false;
-        }
+    if (g_strcmp0(params->uncertain, "zeros") == 0)
+        wanted.uncertain = MT_UNCERTAIN_ZEROS;
+    else if (g_strcmp0(params->uncertain, "ones") == 0)
+        wanted.uncertain = MT_UNCERTAIN_ONES;
+    return wanted;
+}
+
+/* Without a column of labels the readers' majority is the truth. */
+static bool make_consensus(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
+{
+    g_autoptr(GPtrArray) readers = NULL;
+
+    if (!mt_evaluation_read_readers(e, params, &readers, error))
+        return false;
+    e->targets = g_ptr_array_steal_index(readers, 0);
+    e->n_labels = mt_targets_n_labels(e->targets);
+    g_ptr_array_insert(readers, 0, e->targets);
+    e->consensus = mt_evaluation_consensus(e, readers, error);
+    g_ptr_array_steal_index(readers, 0);
+    return e->consensus != NULL;
+}
+
+static bool make_targets(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
+{
+    mt_targets_params wanted = mt_evaluation_targets_params(e, params);
+    const char       *uncertain = params->uncertain;
+
+    if (uncertain != NULL && strcmp(uncertain, "ignore") != 0 && wanted.uncertain == MT_UNCERTAIN_IGNORE) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--uncertain %s: ignore, zeros or ones is wanted", uncertain);
+        return false;
     }
+    if (params->readers != NULL && params->column == NULL && mt_labels_column(e->labels, "label") < 0)
+        return make_consensus(e, params, error);
     e->targets = mt_targets_new(e->labels, &wanted, error);
     if (e->targets == NULL)
         return false;
     e->n_labels = mt_targets_n_labels(e->targets);
     return true;
+}
+
+static bool is_known(const mt_evaluation *e, guint row)
+{
+    return e->consensus != NULL ? e->consensus[row] >= 0 : mt_targets_known(e->targets, row);
 }
 
 static void choose_threshold(mt_evaluation *e, const mt_evaluation_params *params)
@@ -168,7 +199,7 @@ static bool contradicts(mt_evaluation *e, const mt_subject *s, guint row, GError
 static bool merge_truth(mt_evaluation *e, mt_subject *s, guint row, bool first, GError **error)
 {
     const mt_targets *t = e->targets;
-    int               truth = mt_targets_class(t, row);
+    int               truth = e->consensus != NULL ? e->consensus[row] : mt_targets_class(t, row);
 
     if (e->task == MT_TASK_MULTILABEL) {
         for (int k = 0; k < e->n_labels; k++) {
@@ -231,6 +262,8 @@ static int compare_units(gconstpointer a, gconstpointer b)
 
 static bool wanted_row(const mt_evaluation *e, const mt_evaluation_params *params, int split, guint row)
 {
+    if (e->test != NULL && !g_hash_table_contains(e->test, mt_labels_id(e->labels, row)))
+        return false;
     return params->split == NULL || strcmp(mt_labels_cell(e->labels, row, split), params->split) == 0;
 }
 
@@ -288,7 +321,7 @@ static bool add_unit(mt_evaluation *e, const unit *u, bool own, GHashTable *used
             silent = c;
         else if (c != NULL && (!own || i == 0))
             combine(e, s, c, n_scored++);
-        if (mt_targets_known(e->targets, row))
+        if (is_known(e, row))
             ok = merge_truth(e, s, row, n_known++ == 0, error);
     }
     e->n_labelled++;
@@ -332,8 +365,8 @@ static bool check_missing(mt_evaluation *e, const mt_evaluation_params *params, 
                     noun, n_labels == 1 ? "is" : "are", e->labels_path, labels);
     else {
         if (n_results > 0)
-            mt_evaluation_warn(e, "%u labelled %s%s without a result and left out: %s", n_results, noun,
-                               n_results == 1 ? " is" : "s are", results);
+            mt_evaluation_warn(e, "%u labelled %s%s without a result and left out: %s", n_results, noun, n_results == 1 ? " is" : "s are",
+                               results);
         if (n_labels > 0)
             mt_evaluation_warn(e, "%u %s%s without a label and left out: %s", n_labels, noun, n_labels == 1 ? " is" : "s are", labels);
         return true;
@@ -364,7 +397,8 @@ static bool meet(mt_evaluation *e, const mt_evaluation_params *params, bool own,
     }
     g_autoptr(GPtrArray) units = make_units(e, params, split);
     if (units->len == 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "--split %s: no row of %s says so", params->split, e->labels_path);
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%s %s: no row of %s is of it", params->split != NULL ? "--split" : "--splits",
+                    params->split != NULL ? params->split : params->splits, e->labels_path);
         return false;
     }
     for (guint i = 0; i < units->len; i++)
@@ -400,6 +434,8 @@ bool mt_evaluation_gather(mt_evaluation *e, const mt_evaluation_params *params, 
     bool own = params->by_patient && has_patients(e->folder);
 
     e->labels = mt_labels_read(e->labels_path, error);
+    if (e->labels != NULL && params->splits != NULL && (e->test = mt_evaluation_test_cases(params->splits, error)) == NULL)
+        return false;
     e->predictions =
         e->labels != NULL ? mt_predictions_read(e->folder, own ? MT_PREDICTIONS_PATIENTS : MT_PREDICTIONS_CASES, false, error) : NULL;
     if (e->predictions == NULL || !choose_task(e, params, error) || !make_targets(e, params, error))

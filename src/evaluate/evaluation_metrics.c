@@ -1,12 +1,15 @@
 /* The numbers of an evaluation over all labels. */
+#include "src/evaluate/agreement.h"
+#include "src/evaluate/concordance.h"
 #include "src/evaluate/confusion.h"
 #include "src/evaluate/evaluation.h"
-#include "src/evaluate/roc.h"
+#include "src/evaluate/reliability.h"
 
 #include <math.h>
 #include <string.h>
 
 #define LEVEL 0.95
+#define BINS 10
 
 void mt_metrics_add(GArray *metrics, const char *name, mt_estimate estimate, int64_t hits, int64_t n, const char *undefined)
 {
@@ -51,6 +54,76 @@ static int *take_calls(const mt_evaluation *e, bool truth)
     return values;
 }
 
+static bool add_kappas(mt_evaluation *e, GError **error)
+{
+    mt_estimate plain, quadratic;
+
+    if (!mt_kappa(e->confusion, e->n_labels, MT_KAPPA_PLAIN, LEVEL, &plain, error) ||
+        !mt_kappa(e->confusion, e->n_labels, MT_KAPPA_QUADRATIC, LEVEL, &quadratic, error))
+        return false;
+    mt_metrics_add(e->metrics, "kappa", plain, 0, 0, "all cases are of one class, and called so");
+    if (e->task == MT_TASK_ORDINAL)
+        mt_metrics_add(e->metrics, "quadratic_kappa", quadratic, 0, 0, "all cases are of one class, and called so");
+    return true;
+}
+
+/* Of the score of the class that was called: is it as often right as it says? */
+static bool add_calibration(mt_evaluation *e, GError **error)
+{
+    guint              n = e->subjects->len;
+    g_autofree double *sure = g_new(double, n + 1);
+    g_autofree int    *right = g_new(int, n + 1);
+    mt_reliability_bin bins[BINS];
+    double             squares = 0;
+
+    for (guint i = 0; i < n; i++) {
+        const mt_subject *s = e->subjects->pdata[i];
+        sure[i] = s->scores[s->called];
+        right[i] = s->called == s->truth;
+        for (int k = 0; k < e->n_labels; k++)
+            squares += (s->scores[k] - (s->truth == k)) * (s->scores[k] - (s->truth == k));
+    }
+    if (!mt_reliability_curve(sure, right, n, BINS, MT_BINS_EQUAL_WIDTH, bins, error))
+        return false;
+    mt_metrics_add(e->metrics, "brier", mt_estimate_ratio(squares, n), 0, 0, "there is no case");
+    mt_metrics_add(e->metrics, "ece", mt_calibration_error(bins, BINS), 0, 0, "there is no case");
+    return true;
+}
+
+/* A head of intervals is the surer of an early event, the less it gives to surviving each. */
+static double risk_of(const mt_evaluation *e, const mt_subject *s)
+{
+    double sum = 0;
+
+    if (e->task == MT_TASK_COX)
+        return s->scores[0];
+    for (int k = 0; k < e->n_labels; k++)
+        sum += s->scores[k];
+    return -sum;
+}
+
+static bool measure_survival(mt_evaluation *e, GError **error)
+{
+    guint              n = e->subjects->len;
+    g_autofree double *risks = g_new(double, n + 1), *times = g_new(double, n + 1);
+    g_autofree int    *events = g_new(int, n + 1);
+    int64_t            n_events = 0;
+    mt_concordance     c;
+
+    for (guint i = 0; i < n; i++) {
+        const mt_subject *s = e->subjects->pdata[i];
+        risks[i] = risk_of(e, s);
+        times[i] = s->time;
+        n_events += events[i] = s->event;
+    }
+    if (!mt_concordance_index(risks, times, events, n, &c, error))
+        return false;
+    mt_metrics_add(e->metrics, "c_index", c.index, 0, 0,
+                   "no two cases can be compared: an event is needed, and someone followed for longer");
+    mt_metrics_add(e->metrics, "events", mt_estimate_ratio((double)n_events, n), n_events, n, "there is no case");
+    return true;
+}
+
 static bool measure_matrix(mt_evaluation *e, GError **error)
 {
     g_autofree int *called = take_calls(e, false), *truth = take_calls(e, true);
@@ -70,7 +143,7 @@ static bool measure_matrix(mt_evaluation *e, GError **error)
     mt_metrics_add(e->metrics, "macro_f1", r.macro_f1, 0, 0, "there is no case");
     mt_metrics_add(e->metrics, "weighted_f1", r.weighted_f1, 0, 0, "there is no case");
     mt_metrics_add(e->metrics, "mcc", r.mcc, 0, 0, "all cases are of one class, or called so");
-    return true;
+    return add_kappas(e, error) && add_calibration(e, error);
 }
 
 static void measure_labels(mt_evaluation *e)
@@ -109,10 +182,11 @@ bool mt_evaluation_measure(mt_evaluation *e, GError **error)
             return false;
         g_ptr_array_add(e->views, v);
     }
-    if (e->task != MT_TASK_MULTILABEL && !survival && !measure_matrix(e, error))
+    if (!survival && e->task != MT_TASK_MULTILABEL && !measure_matrix(e, error))
         return false;
-    if (!survival)
-        measure_labels(e);
+    if (survival)
+        return measure_survival(e, error);
+    measure_labels(e);
     warn_undefined(e);
     return true;
 }

@@ -1,4 +1,5 @@
 /* One label against all others: its numbers, and the curves behind them. */
+#include "src/evaluate/agreement.h"
 #include "src/evaluate/confusion.h"
 #include "src/evaluate/decision_curve.h"
 #include "src/evaluate/delong.h"
@@ -92,8 +93,12 @@ static bool count(mt_view *v, GError **error)
     mt_confusion       c;
     mt_confusion_rates r;
     GArray            *m = v->metrics;
+    mt_estimate        kappa;
 
     if (!mt_confusion_of(v->called, v->truth, v->n, &c, error) || !mt_confusion_measure(&c, LEVEL, &r, error))
+        return false;
+    const int64_t matrix[] = {c.tn, c.fp, c.fn, c.tp};
+    if (!mt_kappa(matrix, 2, MT_KAPPA_PLAIN, LEVEL, &kappa, error))
         return false;
     v->tp = c.tp, v->fp = c.fp, v->tn = c.tn, v->fn = c.fn;
     mt_metrics_add(m, "sensitivity", r.sensitivity, c.tp, c.tp + c.fn, "there is no positive case");
@@ -104,6 +109,7 @@ static bool count(mt_view *v, GError **error)
     mt_metrics_add(m, "balanced_accuracy", r.balanced_accuracy, 0, 0, ONE_CLASS);
     mt_metrics_add(m, "f1", r.f1, 0, 0, "no case is positive or called so");
     mt_metrics_add(m, "mcc", r.mcc, 0, 0, "all cases are of one kind, or called so");
+    mt_metrics_add(m, "kappa", kappa, 0, 0, "all cases are of one kind, and called so");
     mt_metrics_add(m, "prevalence", r.prevalence, c.tp + c.fn, v->n, "there is no case");
     return true;
 }

@@ -13,7 +13,8 @@ static const char STYLE[] =
     ".cards{display:flex;flex-wrap:wrap;gap:12px}.card{border:1px solid #d6dbe3;border-radius:8px;padding:12px 16px;flex:1 1 150px}"
     ".card b{display:block;font-size:26px;line-height:1.2}.card span{display:block;color:#5b6472;font-size:13px}\n"
     "table{border-collapse:collapse;margin:6px 0 12px}th,td{padding:5px 12px;text-align:left;border-bottom:1px solid #e3e6ea;"
-    "vertical-align:top}th{font-weight:600;color:#4a5361;font-size:13px}td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\n"
+    "vertical-align:top}th{font-weight:600;color:#4a5361;font-size:13px}td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:"
+    "tabular-nums}\n"
     "table.matrix td{text-align:center;min-width:56px;border:1px solid #fff;font-variant-numeric:tabular-nums}"
     "table.matrix th{border:0;text-align:center}table.matrix th.row{text-align:right}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:12px 20px}.plots svg{max-width:100%;height:auto}\n"
@@ -244,23 +245,29 @@ static void put_gap(GString *html, const char *what, const mt_estimate *gap, con
         mt_html_printf(html, "<p>Largest gap in %s: <b>%s</b>, %s against %s.</p>\n", what, mt_estimate_text(gap, text), pair[0], pair[1]);
 }
 
-static void put_grouping(GString *html, const mt_grouping *g)
+static void put_grouping(GString *html, const mt_evaluation *e, const mt_grouping *g)
 {
-    char             text[3][MT_ESTIMATE_TEXT_BYTES];
+    char             text[MT_ESTIMATE_TEXT_BYTES];
+    bool             binary = e->task == MT_TASK_BINARY;
     g_autofree char *plot = mt_evaluation_plot_groups(g);
 
-    mt_html_printf(html, "<h3>By %s</h3>\n<table><tr><th>%s</th><th class=\"n\">n</th><th class=\"n\">positive</th>", g->column, g->column);
-    g_string_append(html, "<th class=\"n\">Sensitivity</th><th class=\"n\">Specificity</th><th class=\"n\">AUROC</th></tr>\n");
+    mt_html_printf(html, "<h3>By %s</h3>\n<table><tr><th>%s</th><th class=\"n\">n</th>", g->column, g->column);
+    g_string_append(html, binary ? "<th class=\"n\">positive</th>" : "");
+    for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
+        mt_html_printf(html, "<th class=\"n\">%s</th>", mt_metric_title(g->metrics[k]));
+    g_string_append(html, "</tr>\n");
     for (guint i = 0; i < g->groups->len; i++) {
         const mt_group *group = g->groups->pdata[i];
-        mt_html_printf(html, "<tr><td>%s</td><td class=\"n\">%d</td><td class=\"n\">%d</td>", group->name, group->n, group->n_positive);
-        mt_html_printf(html, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
-                       mt_estimate_text(&group->sensitivity, text[0]), mt_estimate_text(&group->specificity, text[1]),
-                       mt_estimate_text(&group->auroc, text[2]));
+        mt_html_printf(html, "<tr><td>%s</td><td class=\"n\">%d</td>", group->name, group->n);
+        if (binary)
+            mt_html_printf(html, "<td class=\"n\">%d</td>", group->n_positive);
+        for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
+            mt_html_printf(html, "<td class=\"n\">%s</td>", mt_estimate_text(&group->estimates[k], text));
+        g_string_append(html, "</tr>\n");
     }
     g_string_append(html, "</table>\n");
     put_gap(html, "sensitivity", &g->tpr_gap, g->tpr_pair);
-    put_gap(html, "false positives", &g->fpr_gap, g->fpr_pair);
+    put_gap(html, "false positive rate", &g->fpr_gap, g->fpr_pair);
     if (g->n_unknown > 0)
         mt_html_printf(html, "<p class=\"note\">%d without a %s are in no group.</p>\n", g->n_unknown, g->column);
     if (plot != NULL)
@@ -275,7 +282,7 @@ static void put_groupings(GString *html, const mt_evaluation *e)
                     "<h2>Subgroups</h2>\n<p class=\"note\">Equalised odds wants sensitivity and false positives to be the same in every "
                     "group. Wide intervals mean too few cases to say.</p>\n");
     for (guint i = 0; i < e->groupings->len; i++)
-        put_grouping(html, e->groupings->pdata[i]);
+        put_grouping(html, e, e->groupings->pdata[i]);
 }
 
 static void put_comparison(GString *html, const mt_comparison *c, const char *title, const char *first, const char *second, bool paired)
@@ -312,8 +319,9 @@ static void put_pairwise(GString *html, const mt_readers *r)
     for (guint i = 0; i < n; i++) {
         mt_html_printf(html, "<tr><th class=\"row\">%s</th>", g_array_index(r->readers, mt_reader, i).name);
         for (guint k = 0; k < n; k++) {
-            double kappa = r->pairwise[i * n + k];
-            mt_html_printf(html, "<td>%s</td>", i != k && isfinite(kappa) ? g_ascii_formatd(value, sizeof value, "%.3f", kappa) : "");
+            const mt_estimate *kappa = &r->pairwise[i * n + k];
+            bool               shown = i != k && kappa->defined;
+            mt_html_printf(html, "<td>%s</td>", shown ? g_ascii_formatd(value, sizeof value, "%.3f", kappa->value) : "");
         }
         g_string_append(html, "</tr>\n");
     }
@@ -323,21 +331,23 @@ static void put_pairwise(GString *html, const mt_readers *r)
 static void put_readers(GString *html, const mt_evaluation *e)
 {
     const mt_readers *r = e->readers;
-    char              text[MT_ESTIMATE_TEXT_BYTES], value[G_ASCII_DTOSTR_BUF_SIZE];
+    char              text[2][MT_ESTIMATE_TEXT_BYTES];
 
     if (r == NULL)
         return;
-    mt_html_printf(html, "<h2>Readers</h2>\n<p>Fleiss' kappa %s over %d read by all; without a majority: %d. The majority is %s. ",
-                   isfinite(r->fleiss) ? g_ascii_formatd(value, sizeof value, "%.3f", r->fleiss) : "not defined", r->n_cases, r->n_ties,
-                   r->consensus_is_truth ? "the truth of this page" : "not the truth of this page, which is the label");
-    mt_html_printf(html, "Model with majority: kappa %s.</p>\n", mt_estimate_text(&r->model_kappa, text));
+    mt_html_printf(
+        html, "<h2>Readers</h2>\n<p>Fleiss' kappa %s over the %" G_GINT64_FORMAT " read by all; without a majority: %" G_GINT64_FORMAT ". ",
+        mt_estimate_text(&r->fleiss, text[0]), r->n_cases, r->n_ties);
+    mt_html_printf(html, "%s Model with the majority: kappa %s.</p>\n",
+                   r->consensus_is_truth ? "The majority is the truth of this page." : "The truth of this page is the label.",
+                   mt_estimate_text(&r->model_kappa, text[0]));
     g_string_append(html, "<table><tr><th>Reader</th><th class=\"n\">Read</th><th class=\"n\">Kappa with the majority</th>"
                           "<th class=\"n\">Kappa with the model</th></tr>\n");
     for (guint i = 0; i < r->readers->len; i++) {
         const mt_reader *reader = &g_array_index(r->readers, mt_reader, i);
-        mt_html_printf(html, "<tr><td>%s</td><td class=\"n\">%d</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", reader->name,
-                       reader->n, mt_estimate_text(&reader->kappa, text),
-                       isfinite(reader->model_kappa) ? g_ascii_formatd(value, sizeof value, "%.3f", reader->model_kappa) : "");
+        mt_html_printf(html,
+                       "<tr><td>%s</td><td class=\"n\">%" G_GINT64_FORMAT "</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
+                       reader->name, reader->n, mt_estimate_text(&reader->kappa, text[0]), mt_estimate_text(&reader->model_kappa, text[1]));
     }
     g_string_append(html, "</table>\n<h3>Kappa between readers</h3>\n");
     put_pairwise(html, r);

@@ -186,7 +186,7 @@ static json_t *gap(const mt_estimate *e, const char *const pair[2])
     return object;
 }
 
-static json_t *grouping(const mt_grouping *g)
+static json_t *grouping(const mt_grouping *g, bool binary)
 {
     json_t *object = json_object(), *groups = json_array();
 
@@ -195,17 +195,20 @@ static json_t *grouping(const mt_grouping *g)
         json_t         *one = json_object();
         json_object_set_new(one, "group", text(group->name));
         json_object_set_new(one, "n", json_integer(group->n));
-        json_object_set_new(one, "positives", json_integer(group->n_positive));
-        json_object_set_new(one, "auroc", estimate(&group->auroc));
-        json_object_set_new(one, "sensitivity", estimate(&group->sensitivity));
-        json_object_set_new(one, "specificity", estimate(&group->specificity));
+        if (binary)
+            json_object_set_new(one, "positives", json_integer(group->n_positive));
+        for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
+            json_object_set_new(one, g->metrics[k], estimate(&group->estimates[k]));
         json_array_append_new(groups, one);
     }
     json_object_set_new(object, "column", text(g->column));
     json_object_set_new(object, "groups", groups);
     json_object_set_new(object, "unknown", json_integer(g->n_unknown));
-    json_object_set_new(object, "true_positive_rate_gap", gap(&g->tpr_gap, g->tpr_pair));
-    json_object_set_new(object, "false_positive_rate_gap", gap(&g->fpr_gap, g->fpr_pair));
+    if (binary) {
+        json_object_set_new(object, "true_positive_rate_gap", gap(&g->tpr_gap, g->tpr_pair));
+        json_object_set_new(object, "false_positive_rate_gap", gap(&g->fpr_gap, g->fpr_pair));
+        json_object_set_new(object, "equalised_odds_difference", estimate(&g->odds));
+    }
     return object;
 }
 
@@ -214,7 +217,7 @@ static json_t *groupings(const mt_evaluation *e)
     json_t *array = json_array();
 
     for (guint i = 0; i < e->groupings->len; i++)
-        json_array_append_new(array, grouping(e->groupings->pdata[i]));
+        json_array_append_new(array, grouping(e->groupings->pdata[i], e->task == MT_TASK_BINARY));
     return array;
 }
 
@@ -263,28 +266,39 @@ static json_t *comparison(const mt_comparison *c, bool paired)
     return object;
 }
 
+static json_t *reader(const mt_reader *r)
+{
+    json_t *one = json_object();
+
+    json_object_set_new(one, "reader", text(r->name));
+    json_object_set_new(one, "n", json_integer(r->n));
+    json_object_set_new(one, "kappa_with_majority", estimate(&r->kappa));
+    json_object_set_new(one, "kappa_with_model", estimate(&r->model_kappa));
+    return one;
+}
+
 static json_t *readers(const mt_readers *r)
 {
     json_t *object = json_object(), *array = json_array(), *pairs = json_array();
     guint   n = r->readers->len;
 
     for (guint i = 0; i < n; i++) {
-        const mt_reader *reader = &g_array_index(r->readers, mt_reader, i);
-        json_t          *one = json_object();
-        json_object_set_new(one, "reader", text(reader->name));
-        json_object_set_new(one, "n", json_integer(reader->n));
-        json_object_set_new(one, "kappa_with_consensus", estimate(&reader->kappa));
-        json_object_set_new(one, "kappa_with_model", number(reader->model_kappa));
-        json_array_append_new(array, one);
-        json_array_append_new(pairs, numbers(r->pairwise + i * n, (int)n));
+        json_array_append_new(array, reader(&g_array_index(r->readers, mt_reader, i)));
+        for (guint k = i + 1; k < n; k++) {
+            json_t *pair = estimate(&r->pairwise[i * n + k]);
+            json_object_set_new(pair, "first", text(g_array_index(r->readers, mt_reader, i).name));
+            json_object_set_new(pair, "second", text(g_array_index(r->readers, mt_reader, k).name));
+            json_array_append_new(pairs, pair);
+        }
     }
     json_object_set_new(object, "readers", array);
     json_object_set_new(object, "pairwise_kappa", pairs);
-    json_object_set_new(object, "fleiss_kappa", number(r->fleiss));
+    json_object_set_new(object, "mean_pairwise_kappa", estimate(&r->mean_pairwise));
+    json_object_set_new(object, "fleiss_kappa", estimate(&r->fleiss));
     json_object_set_new(object, "read_by_all", json_integer(r->n_cases));
     json_object_set_new(object, "without_majority", json_integer(r->n_ties));
-    json_object_set_new(object, "consensus_is_truth", json_boolean(r->consensus_is_truth));
-    json_object_set_new(object, "model_with_consensus", estimate(&r->model_kappa));
+    json_object_set_new(object, "majority_is_truth", json_boolean(r->consensus_is_truth));
+    json_object_set_new(object, "model_with_majority", estimate(&r->model_kappa));
     return object;
 }
 

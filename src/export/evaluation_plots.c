@@ -182,14 +182,14 @@ char *mt_evaluation_plot_decision(const mt_evaluation *e)
 }
 
 /* NAN where the group does not say. */
-static void spread(const mt_grouping *g, size_t offset, double *x, double *rows, double shift)
+static void spread(const mt_grouping *g, int metric, double *x, double *rows)
 {
     guint n = g->groups->len;
 
     for (guint i = 0; i < n; i++) {
-        const mt_estimate *e = (const mt_estimate *)(const void *)((const char *)g->groups->pdata[i] + offset);
+        const mt_estimate *e = &((const mt_group *)g->groups->pdata[i])->estimates[metric];
         bool               between = e->defined && e->interval != NULL;
-        x[i] = i + shift;
+        x[i] = i + 0.15 * (metric - 1);
         rows[i] = e->defined ? e->value : (double)NAN;
         rows[n + i] = between ? e->low : (double)NAN;
         rows[2 * n + i] = between ? e->high : (double)NAN;
@@ -198,41 +198,34 @@ static void spread(const mt_grouping *g, size_t offset, double *x, double *rows,
 
 char *mt_evaluation_plot_groups(const mt_grouping *g)
 {
-    static const struct {
-        const char *name;
-        size_t      offset;
-        double      shift;
-    } parts[] = {{"sensitivity", offsetof(mt_group, sensitivity), -0.15},
-                 {"specificity", offsetof(mt_group, specificity), 0},
-                 {"AUROC", offsetof(mt_group, auroc), 0.15}};
     guint              n = g->groups->len;
-    g_autofree double *values = g_new(double, 12 * (gsize)n + 1);
+    g_autofree double *values = g_new(double, 4 * MT_GROUP_METRICS * (gsize)n + 1);
     const char       **names = g_new0(const char *, n + 1);
-    mt_plot_series     series[3];
+    mt_plot_series     series[MT_GROUP_METRICS];
+    int                n_series = 0;
 
     for (guint i = 0; i < n; i++)
         names[i] = ((const mt_group *)g->groups->pdata[i])->name;
-    for (int k = 0; k < 3; k++) {
-        double *x = values + k * 4 * (gsize)n, *y = x + n;
-        spread(g, parts[k].offset, x, y, parts[k].shift);
-        series[k] = (mt_plot_series){.name = parts[k].name,
-                                     .kind = MT_PLOT_POINTS,
-                                     .x = x,
-                                     .y = y,
-                                     .low = y + n,
-                                     .high = y + 2 * (gsize)n,
-                                     .n = (int)n,
-                                     .color = k + 1};
+    for (; n_series < MT_GROUP_METRICS && g->metrics[n_series] != NULL; n_series++) {
+        double *x = values + n_series * 4 * (gsize)n, *y = x + n;
+        spread(g, n_series, x, y);
+        series[n_series] = (mt_plot_series){.name = mt_metric_title(g->metrics[n_series]),
+                                            .kind = MT_PLOT_POINTS,
+                                            .x = x,
+                                            .y = y,
+                                            .low = y + n,
+                                            .high = y + 2 * (gsize)n,
+                                            .n = (int)n};
     }
-    const mt_plot plot = {.title = g->column,
-                          .x_min = -0.5,
+    const mt_plot plot = {.x_min = -0.5,
                           .x_max = n - 0.5,
                           .y_max = 1,
+                          .width_px = CLAMP(160 + 90 * (int)n, 460, 980),
                           .height_px = 320,
                           .series = series,
-                          .n_series = 3,
+                          .n_series = n_series,
                           .x_names = names};
-    char         *svg = mt_plot_svg(&plot);
+    char         *svg = n > 0 ? mt_plot_svg(&plot) : NULL;
     g_free(names);
     return svg;
 }

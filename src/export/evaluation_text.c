@@ -18,6 +18,13 @@ static void put_head(GString *t, const mt_evaluation *e)
     g_string_append(t, "\n\n");
 }
 
+static void end_line(GString *t)
+{
+    while (t->str[t->len - 1] == ' ')
+        g_string_truncate(t, t->len - 1);
+    g_string_append_c(t, '\n');
+}
+
 static void put_metric(GString *t, const mt_metric *m)
 {
     char text[MT_ESTIMATE_TEXT_BYTES], low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
@@ -32,9 +39,7 @@ static void put_metric(GString *t, const mt_metric *m)
                                g_ascii_formatd(high, sizeof high, "%.3f", m->high));
     if (m->n > 0)
         g_string_append_printf(t, " %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT, m->hits, m->n);
-    while (t->str[t->len - 1] == ' ')
-        g_string_truncate(t, t->len - 1);
-    g_string_append_c(t, '\n');
+    end_line(t);
 }
 
 static void put_classes(GString *t, const mt_evaluation *e)
@@ -88,26 +93,31 @@ static void put_goals(GString *t, const mt_evaluation *e)
     }
 }
 
-static void put_groupings(GString *t, const mt_evaluation *e)
+static void put_gap(GString *t, const char *what, const mt_estimate *gap, const char *const pair[2])
 {
-    char text[3][MT_ESTIMATE_TEXT_BYTES];
+    char text[MT_ESTIMATE_TEXT_BYTES];
 
-    for (guint i = 0; i < e->groupings->len; i++) {
-        const mt_grouping *g = e->groupings->pdata[i];
-        g_string_append_printf(t, "\n  %-20s %6s %6s  %-24s %-24s %s\n", g->column, "n", "with", "AUROC", "sensitivity", "specificity");
-        for (guint k = 0; k < g->groups->len; k++) {
-            const mt_group *group = g->groups->pdata[k];
-            g_string_append_printf(t, "  %-20s %6d %6d  %-24s %-24s %s\n", group->name, group->n, group->n_positive,
-                                   mt_estimate_text(&group->auroc, text[0]), mt_estimate_text(&group->sensitivity, text[1]),
-                                   mt_estimate_text(&group->specificity, text[2]));
-        }
-        if (g->tpr_gap.defined)
-            g_string_append_printf(t, "  gap in sensitivity %s, %s against %s\n", mt_estimate_text(&g->tpr_gap, text[0]), g->tpr_pair[0],
-                                   g->tpr_pair[1]);
-        if (g->fpr_gap.defined)
-            g_string_append_printf(t, "  gap in false positives %s, %s against %s\n", mt_estimate_text(&g->fpr_gap, text[0]),
-                                   g->fpr_pair[0], g->fpr_pair[1]);
+    if (gap->defined)
+        g_string_append_printf(t, "  largest gap in %s %s: %s against %s\n", what, mt_estimate_text(gap, text), pair[0], pair[1]);
+}
+
+static void put_grouping(GString *t, const mt_grouping *g)
+{
+    char text[MT_ESTIMATE_TEXT_BYTES];
+
+    g_string_append_printf(t, "\n  %-20s %6s %6s", g->column, "n", "with");
+    for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
+        g_string_append_printf(t, "  %-23s", mt_metric_title(g->metrics[k]));
+    end_line(t);
+    for (guint i = 0; i < g->groups->len; i++) {
+        const mt_group *group = g->groups->pdata[i];
+        g_string_append_printf(t, "  %-20s %6d %6d", group->name, group->n, group->n_positive);
+        for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
+            g_string_append_printf(t, "  %-23s", mt_estimate_text(&group->estimates[k], text));
+        end_line(t);
     }
+    put_gap(t, "sensitivity", &g->tpr_gap, g->tpr_pair);
+    put_gap(t, "false positive rate", &g->fpr_gap, g->fpr_pair);
 }
 
 static void put_comparison(GString *t, const mt_comparison *c, const char *title, bool paired)
@@ -132,19 +142,18 @@ static void put_comparison(GString *t, const mt_comparison *c, const char *title
 
 static void put_readers(GString *t, const mt_readers *r)
 {
-    char text[MT_ESTIMATE_TEXT_BYTES], value[G_ASCII_DTOSTR_BUF_SIZE];
+    char text[2][MT_ESTIMATE_TEXT_BYTES];
 
     if (r == NULL)
         return;
-    g_string_append_printf(t, "\n  readers: Fleiss' kappa %s over %d, %d without a majority; model with the majority: kappa %s\n",
-                           isfinite(r->fleiss) ? g_ascii_formatd(value, sizeof value, "%.3f", r->fleiss) : "not defined", r->n_cases,
-                           r->n_ties, mt_estimate_text(&r->model_kappa, text));
+    g_string_append_printf(t,
+                           "\n  readers: Fleiss' kappa %s over %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT
+                           " without a majority; model with the majority: kappa %s\n",
+                           mt_estimate_text(&r->fleiss, text[0]), r->n_cases, r->n_ties, mt_estimate_text(&r->model_kappa, text[1]));
     for (guint i = 0; i < r->readers->len; i++) {
         const mt_reader *reader = &g_array_index(r->readers, mt_reader, i);
-        g_string_append_printf(t, "  %-20s read %d, kappa with the majority %s, with the model %s\n", reader->name, reader->n,
-                               mt_estimate_text(&reader->kappa, text),
-                               isfinite(reader->model_kappa) ? g_ascii_formatd(value, sizeof value, "%.3f", reader->model_kappa)
-                                                             : "not defined");
+        g_string_append_printf(t, "  %-20s read %" G_GINT64_FORMAT ", kappa with the majority %s, with the model %s\n", reader->name,
+                               reader->n, mt_estimate_text(&reader->kappa, text[0]), mt_estimate_text(&reader->model_kappa, text[1]));
     }
 }
 
@@ -158,7 +167,8 @@ char *mt_evaluation_text(const mt_evaluation *e)
     put_classes(t, e);
     put_confusion(t, e);
     put_goals(t, e);
-    put_groupings(t, e);
+    for (guint i = 0; i < e->groupings->len; i++)
+        put_grouping(t, e->groupings->pdata[i]);
     put_comparison(t, e->external, "external against internal:", false);
     put_comparison(t, e->comparison, "compared with", true);
     put_readers(t, e->readers);

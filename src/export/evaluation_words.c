@@ -28,6 +28,7 @@ static const struct {
     {"macro_auprc", "Macro AUPRC", "mean AUPRC of the classes"},
     {"macro_sensitivity", "Macro sensitivity", "mean sensitivity of the findings"},
     {"macro_specificity", "Macro specificity", "mean specificity of the findings"},
+    {"events", "Events", "share of the cases whose event was seen"},
     {"c_index", "C-index", "chance that of two patients the one with the higher risk has the event earlier; 0.5 is guessing"},
 };
 

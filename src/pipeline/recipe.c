@@ -32,6 +32,7 @@ static const mt_key KEYS[] = {
     {"labels", "names"},
     {"labels", "positive"},
     {"thresholds", "*"},
+    {"goals", "*"}, /* for evaluate */
     {"quality", "degraded_invalid"},
     {"quality", "withheld_invalid"},
     {NULL, NULL},

@@ -70,7 +70,7 @@ def test_binary(folder):
     for name, wanted in (("auroc", m.roc_auc_score(truth, score)), ("auprc", m.average_precision_score(truth, score)),
                          ("accuracy", m.accuracy_score(truth, called)), ("balanced_accuracy", m.balanced_accuracy_score(truth, called)),
                          ("f1", m.f1_score(truth, called)), ("mcc", m.matthews_corrcoef(truth, called)),
-                         ("brier", m.brier_score_loss(truth, score)),
+                         ("kappa", m.cohen_kappa_score(truth, called)), ("brier", m.brier_score_loss(truth, score)),
                          ("sensitivity", tp / (tp + fn)), ("specificity", tn / (tn + fp)), ("ppv", tp / (tp + fp)), ("npv", tn / (tn + fn))):
         close(got[name]["value"], wanted, name)
     bins = np.clip(np.ceil(score * 10 - 1e-12).astype(int) - 1, 0, 9)
@@ -155,6 +155,251 @@ def test_one_class(folder):
     assert "NaN" not in answer.out and "Infinity" not in answer.out
 
 
+def score_rows(out, rows, labels, positive=None, **more):
+    """rows: id, scores of all labels"""
+    for case, scores in rows:
+        write_result(out, case, scores, labels=labels, positive=positive, **more)
+
+
+def test_classes(folder):
+    """classes and grades: each against the rest, macro numbers, kappas and confusion are scikit-learn's"""
+    m = references()
+    rng, out, labels = np.random.default_rng(2), os.path.join(folder, "out"), os.path.join(folder, "labels.csv")
+    names = ["0", "1", "2", "3"]
+    truth = rng.integers(0, 4, 90)
+    raw = np.exp(rng.normal(0, 1, (90, 4)) + 1.2 * np.eye(4)[truth])
+    score = np.array([[float(str(v)) for v in row] for row in (raw / raw.sum(1, keepdims=True)).astype("f4")])
+    score_rows(out, [(f"c{i:02d}", score[i]) for i in range(90)], names, threshold=None)
+    write_labels(labels, [{"id": f"c{i:02d}", "label": truth[i]} for i in range(90)])
+    called = score.argmax(1)
+    for task in ("multiclass", "ordinal"):
+        answer = evaluate(out, labels, *([] if task == "multiclass" else ["--task", task]))
+        equal((answer["task"], answer["threshold"]), (task, None))
+        got = answer["metrics"]
+        close(got["accuracy"]["value"], m.accuracy_score(truth, called))
+        close(got["balanced_accuracy"]["value"], m.balanced_accuracy_score(truth, called))
+        close(got["macro_f1"]["value"], m.f1_score(truth, called, average="macro"))
+        close(got["weighted_f1"]["value"], m.f1_score(truth, called, average="weighted"))
+        close(got["mcc"]["value"], m.matthews_corrcoef(truth, called))
+        close(got["kappa"]["value"], m.cohen_kappa_score(truth, called))
+        each = [m.roc_auc_score(truth == k, score[:, k]) for k in range(4)]
+        close(got["macro_auroc"]["value"], float(np.mean(each)))
+        close(got["macro_auprc"]["value"], float(np.mean([m.average_precision_score(truth == k, score[:, k]) for k in range(4)])))
+        close(got["brier"]["value"], float(((score - np.eye(4)[truth]) ** 2).sum(1).mean()))
+        equal(answer["confusion"]["truth_by_call"], m.confusion_matrix(truth, called).tolist())
+        equal([c["label"] for c in answer["classes"]], names)
+        for c, wanted in zip(answer["classes"], each):
+            close(c["metrics"]["auroc"]["value"], wanted)
+    close(got["quadratic_kappa"]["value"], m.cohen_kappa_score(truth, called, weights="quadratic"))
+
+
+def test_findings(folder):
+    """findings: blanks and uncertain ones are masked, label by label"""
+    m = references()
+    rng, out, labels = np.random.default_rng(4), os.path.join(folder, "out"), os.path.join(folder, "labels.csv")
+    names = ["effusion", "mass"]
+    truth = rng.choice([1.0, 0.0, -1.0, np.nan], (60, 2), p=[0.35, 0.45, 0.1, 0.1])
+    score = np.round(np.clip(rng.normal(0.4 + 0.25 * (truth == 1), 0.2), 0.01, 0.99), 3)
+    score_rows(out, [(f"x{i:02d}", score[i]) for i in range(60)], names, threshold=None)
+    cells = {1.0: "1", 0.0: "0", -1.0: "-1"}
+    write_labels(labels, [{"id": f"x{i:02d}", **{n: cells.get(truth[i, k], "") for k, n in enumerate(names)}} for i in range(60)])
+    for policy, uncertain in (("ignore", None), ("zeros", 0.0), ("ones", 1.0)):
+        known = truth.copy()
+        if uncertain is not None:
+            known[truth == -1] = uncertain
+        answer = evaluate(out, labels, "--uncertain", policy, "--threshold", "0.5")
+        equal(answer["task"], "multilabel")
+        for k, c in enumerate(answer["classes"]):
+            mask = (known[:, k] == 0) | (known[:, k] == 1)
+            if not answer["counts"]["unknown_label"]:
+                equal((c["label"], c["n"]), (names[k], int(mask.sum())))
+            close(c["metrics"]["auroc"]["value"], m.roc_auc_score(known[mask, k], score[mask, k]), f"{policy} {names[k]}")
+            close(c["metrics"]["sensitivity"]["value"], m.recall_score(known[mask, k], score[mask, k].astype("f4") >= np.float32(0.5)))
+
+
+def test_survival(folder):
+    """survival: Harrell's C pair by pair, for intervals and for a risk"""
+    rng = np.random.default_rng(6)
+    time, event = np.round(rng.exponential(400, 50)), rng.random(50) < 0.6
+    risk = np.round(np.clip(1 / (1 + time / 300) + rng.normal(0, 0.2, 50), 0.01, 0.99), 3)
+    pairs = [(i, j) for i in range(50) for j in range(50) if event[i] and (time[i] < time[j] or (time[i] == time[j] and not event[j]))]
+    wanted = np.mean([1.0 if risk[i] > risk[j] else 0.5 if risk[i] == risk[j] else 0.0 for i, j in pairs])
+    labels = write_labels(os.path.join(folder, "labels.csv"),
+                          [{"id": f"t{i:02d}", "time": int(time[i]), "event": int(event[i])} for i in range(50)])
+    for name, head, scores in (("cox", ["risk"], lambda r: [r]),
+                               ("hazard", ["survive_365", "survive_730"], lambda r: [1 - r, (1 - r) ** 2])):
+        out = os.path.join(folder, name)
+        score_rows(out, [(f"t{i:02d}", scores(risk[i])) for i in range(50)], head, threshold=None)
+        answer = evaluate(out, labels)
+        equal((answer["task"], answer["confusion"], answer["classes"]), (name, None, []))
+        close(answer["metrics"]["c_index"]["value"], wanted, name)
+
+
+def test_patients(folder):
+    """patients: the strongest case speaks, unless the patient has a result of its own"""
+    m = references()
+    out, labels, rows = cohort(folder)
+    patients = sorted({r["patient"] for r in rows})
+    truth = [max(r["_truth"] for r in rows if r["patient"] == p) for p in patients]
+    score = [max(r["_score"] for r in rows if r["patient"] == p) for p in patients]
+    answer = evaluate(out, labels, "--level", "patient")
+    equal((answer["level"], answer["counts"]["evaluated"]), ("patient", len(patients)))
+    close(answer["metrics"]["auroc"]["value"], m.roc_auc_score(truth, score))
+    for i, p in enumerate(patients):
+        write_result(out, p, [1 - i / 200, i / 200], level="patients")
+    answer = evaluate(out, labels, "--level", "patient")
+    close(answer["metrics"]["auroc"]["value"], m.roc_auc_score(truth, range(len(patients))))
+
+
+def test_bootstrap(folder):
+    """--bootstrap: the same for the same seed, another for another, and about as wide as DeLong"""
+    out, labels, _ = cohort(folder)
+    first, again, other = (evaluate(out, labels, "--bootstrap", "400", "--seed", s)["metrics"] for s in "112")
+    equal(first, again)
+    assert first != other
+    area = first["auroc"]
+    assert 0.7 < (area["bootstrap_high"] - area["bootstrap_low"]) / (area["high"] - area["low"]) < 1.4, area
+    equal((first["f1"]["interval"], first["f1"]["low"]), ("bootstrap", first["f1"]["bootstrap_low"]))
+    refuse(64, "--bootstrap 5: 100 to 100000 rounds are wanted", out, "--labels", labels, "--bootstrap", "5")
+
+
+def test_subgroups(folder):
+    """--by: names and bands; every group is what an evaluation of it alone says; gaps of equalised odds"""
+    out, labels, rows = cohort(folder)
+    answer = evaluate(out, labels, "--by", "sex", "--by", "age:40,60,80")
+    by_sex, by_age = answer["subgroups"]
+    equal([g["group"] for g in by_sex["groups"]], ["f", "m"])
+    equal([g["group"] for g in by_age["groups"]], ["under 40", "40-59", "60-79", "80 and over"])
+    low, high = [-1e9, 40, 60, 80], [40, 60, 80, 1e9]
+    for g, a, b in zip(by_age["groups"], low, high):
+        part = [r for r in rows if a <= r["age"] < b]
+        truth, score = np.array([r["_truth"] for r in part]), np.array([r["_score"] for r in part])
+        area, at_least, at_most = delong(score, truth)
+        equal((g["n"], g["positives"]), (len(part), int(truth.sum())))
+        close(g["auroc"]["value"], area)
+        close(g["auroc"]["low"], max(0, at_least))
+        close(g["auroc"]["high"], min(1, at_most))
+        close(g["sensitivity"]["value"], ((score >= 0.5) & (truth == 1)).sum() / (truth == 1).sum())
+        close(g["specificity"]["value"], ((score < 0.5) & (truth == 0)).sum() / (truth == 0).sum())
+    rates = [g["sensitivity"]["value"] for g in by_sex["groups"]]
+    gap = by_sex["true_positive_rate_gap"]
+    close(gap["value"], max(rates) - min(rates))
+    equal((gap["highest"], gap["lowest"]), ("f", "m") if rates[0] > rates[1] else ("m", "f"))
+    assert gap["low"] < gap["value"] < gap["high"]
+    refuse(64, f"--by eyes: {labels} has no column of that name", out, "--labels", labels, "--by", "eyes")
+    refuse(64, "--by age:60,40: a column, or a column with ascending edges as age:40,60,80 is wanted", out, "--labels", labels, "--by",
+           "age:60,40")
+    refuse(65, f"--by sex: '{rows[0]['sex']}' in line 2 of {labels} is no number: leave it empty if it is not known", out, "--labels", labels,
+           "--by", "sex:1")
+
+
+def test_goals(folder):
+    """goals are met by the bound, not by the value; also those of a recipe"""
+    out, labels, _ = cohort(folder)
+    got = evaluate(out, labels)["metrics"]["sensitivity"]
+    between = (got["low"] + got["value"]) / 2
+    answer = evaluate(out, labels, "--goal", f"sensitivity={between}", "--goal", f"specificity={0.1}")
+    equal([(g["goal"], g["met"], g["bound"]) for g in answer["goals"]], [("sensitivity", False, "lower"), ("specificity", True, "lower")])
+    equal(answer["goals_met"], False)
+    recipe = os.path.join(folder, "recipe.ini")
+    with open(recipe, "w") as f:
+        f.write("[quality]\nwithheld_invalid=0.2\n[goals]\n# as promised\nsensitivity=0.2\nbrier=0.5\n")
+    answer = evaluate(out, labels, "--goals", recipe, "--bootstrap", "100")
+    equal([(g["goal"], g["met"], g["bound"]) for g in answer["goals"]], [("sensitivity", True, "lower"), ("brier", True, "upper")])
+    answer = microtome("evaluate", out, "--labels", labels, "--goal", "brier=0.5")
+    equal(answer.err, "microtome evaluate: the goal brier has no interval to be held against: give --bootstrap\n")
+    contains(answer.out, "NOT MET")
+    refuse(64, "--goal: sensitivity=x: a number is wanted", out, "--labels", labels, "--goal", "sensitivity=x")
+    answer = microtome("evaluate", out, "--labels", labels, "--goal", "luck=1")
+    equal(answer.code, 64)
+    contains(answer.err, "--goal: 'luck' is no number of this evaluation: auroc, auprc, sensitivity,")
+
+
+def test_compare(folder):
+    """two runs: paired DeLong and exact McNemar; internal and external cases"""
+    try:
+        from scipy.stats import binom, norm
+    except ImportError as missing_module:
+        raise Skip(str(missing_module))
+    out, labels, rows = cohort(folder)
+    other = os.path.join(folder, "other")
+    rng = np.random.default_rng(8)
+    truth, score = np.array([r["_truth"] for r in rows]), np.array([r["_score"] for r in rows])
+    second = np.round(np.clip(rng.normal(0.4 + 0.15 * truth, 0.2), 0.01, 0.99), 2)
+    for r, s in zip(rows, second):
+        write_result(other, r["id"], [1 - s, s], head="ef" * 32)
+    answer = evaluate(out, labels, "--compare", other)["comparison"]
+    places = []
+    for s in (score, second):
+        wins = (s[truth == 1][:, None] > s[truth == 0]) + 0.5 * (s[truth == 1][:, None] == s[truth == 0])
+        places.append((wins.mean(1), wins.mean(0), wins.mean()))
+    s10, s01 = np.cov([p[0] for p in places]), np.cov([p[1] for p in places])
+    both = s10 / (truth == 1).sum() + s01 / (truth == 0).sum()
+    gap = places[0][2] - places[1][2]
+    area = answer["differences"][0]
+    equal(area["metric"], "auroc")
+    close(area["difference"]["value"], gap)
+    close(area["p"], 2 * norm.sf(abs(gap) / math.sqrt(both[0, 0] + both[1, 1] - 2 * both[0, 1])))
+    right = [(s >= 0.5) == truth for s in (score, second)]
+    here, there = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    equal((answer["mcnemar"]["right_in_this_alone"], answer["mcnemar"]["right_in_other_alone"]), (here, there))
+    close(answer["mcnemar"]["p"], min(1, 2 * binom.cdf(min(here, there), here + there, 0.5)))
+    drop = evaluate(out, labels, "--internal", "site=north")["external_against_internal"]
+    inside = np.array([r["site"] == "north" for r in rows])
+    equal((drop["n"], drop["n_other"]), (int((~inside).sum()), int(inside.sum())))
+    area = next(d for d in drop["differences"] if d["metric"] == "auroc")
+    close(area["difference"]["value"], delong(score[~inside], truth[~inside])[0] - delong(score[inside], truth[inside])[0])
+    assert area["difference"]["low"] < area["difference"]["value"] < area["difference"]["high"]
+    refuse(64, f"--internal moon=1: neither a folder, nor has {labels} a column moon", out, "--labels", labels, "--internal", "moon=1")
+
+
+def test_readers(folder):
+    """several readers: kappas, and their majority as the truth where the file has no label"""
+    m = references()
+    out, labels, rows = cohort(folder)
+    rng = np.random.default_rng(9)
+    truth = np.array([r["_truth"] for r in rows])
+    readings = np.array([np.where(rng.random(len(rows)) < p, truth, 1 - truth) for p in (0.9, 0.85, 0.7)])
+    table = [{"id": r["id"], **{f"dr_{n}": LABELS[readings[k, i]] for k, n in enumerate("abc")}} for i, r in enumerate(rows)]
+    write_labels(labels, table)
+    answer = evaluate(out, labels, "--readers", "dr_a,dr_b,dr_c")
+    majority, called = (readings.sum(0) >= 2).astype(int), (np.array([r["_score"] for r in rows]) >= 0.5).astype(int)
+    got = answer["readers"]
+    equal((got["majority_is_truth"], got["read_by_all"], got["without_majority"]), (True, len(rows), 0))
+    close(answer["metrics"]["accuracy"]["value"], (majority == called).mean())
+    close(got["model_with_majority"]["value"], m.cohen_kappa_score(called, majority))
+    for pair, (i, j) in zip(got["pairwise_kappa"], ((0, 1), (0, 2), (1, 2))):
+        close(pair["value"], m.cohen_kappa_score(readings[i], readings[j]))
+    counts = np.stack([(readings == k).sum(0) for k in (0, 1)], 1)
+    agree, chance = ((counts ** 2).sum(1) - 3).mean() / 6, ((counts.sum(0) / counts.sum()) ** 2).sum()
+    close(got["fleiss_kappa"]["value"], (agree - chance) / (1 - chance))
+    refuse(64, "--readers: two to 64 columns are wanted, as --readers dr_a,dr_b", out, "--labels", labels, "--readers", "dr_a")
+
+
+def test_leaks(folder):
+    """a case or a patient of the training set is refused by name; CLAM's splits choose the test cases"""
+    out, labels, rows = cohort(folder)
+    train, splits = os.path.join(folder, "train.csv"), os.path.join(folder, "splits_0.csv")
+    write_labels(train, [{"id": "t1", "label": "normal", "patient": "Q1"}, {"id": "t2", "label": "normal", "patient": rows[7]["patient"]}])
+    first = next(r for r in rows if r["patient"] == rows[7]["patient"])
+    refuse(65, f"evaluate {out}: patient {first['patient']} was trained on (case t2, line 3 of {train}) and is tested (case {first['id']}): "
+               "take the patient out of one of them", out, "--labels", labels, "--train-labels", train)
+    write_labels(train, [{"id": "s005", "label": "normal"}])
+    refuse(65, f"evaluate {out}: case s005 was trained on (line 2 of {train}) and is tested: take it out of one of them", out, "--labels",
+           labels, "--train-labels", train)
+    write_labels(train, [{"id": "s005", "label": "normal", "patient": "Q5", "split": "test"}])
+    evaluate(out, labels, "--train-labels", train)
+    with open(splits, "w") as f:
+        f.write(",train,val,test\n" + "".join(f"{i},s{i:03d},{'s' + format(i + 20, '03d') if i < 9 else ''},s{i + 60:03d}\n" for i in range(20)))
+    answer = evaluate(out, labels, "--splits", splits)
+    equal((answer["counts"]["evaluated"], answer["counts"]["missing_labels"]), (20, []))
+    same = next(i for i in range(60) if rows[i]["patient"] == rows[i + 1]["patient"])
+    with open(splits, "w") as f:
+        f.write(f",train,val,test\n0,s{same:03d},,s{same + 1:03d}\n1,,,s100\n")
+    refuse(65, f"evaluate {out}: patient {rows[same]['patient']} was trained on (case s{same:03d}, line 2 of {splits}) and is tested "
+               f"(case s{same + 1:03d}): take the patient out of one of them", out, "--labels", labels, "--splits", splits)
+
+
 class Page(html.parser.HTMLParser):
     """Every element closed in order, the void ones apart."""
     VOID = {"meta", "img", "br", "link", "input"}
@@ -208,4 +453,5 @@ def test_page(folder):
 
 
 if __name__ == "__main__":
-    main([test_binary, test_unanswered, test_refusals, test_one_class, test_page])
+    main([test_binary, test_classes, test_findings, test_survival, test_patients, test_bootstrap, test_subgroups, test_goals, test_compare,
+          test_readers, test_leaks, test_unanswered, test_refusals, test_one_class, test_page])

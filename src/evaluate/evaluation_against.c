@@ -1,0 +1,210 @@
+/* One set of predictions against another: a second run over the same cases, or internal cases against external ones. */
+#include "src/evaluate/delong.h"
+#include "src/evaluate/evaluation.h"
+#include "src/evaluate/mcnemar.h"
+#include "src/evaluate/proportion.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LEVEL 0.95
+
+static mt_comparison *new_comparison(const char *other)
+{
+    mt_comparison *c = g_new0(mt_comparison, 1);
+
+    c->other = g_strdup(other);
+    c->differences = g_array_new(FALSE, TRUE, sizeof(mt_difference));
+    c->mcnemar_p = NAN;
+    return c;
+}
+
+static void add_difference(mt_comparison *c, const char *name, mt_estimate first, mt_estimate second, mt_estimate difference, double p)
+{
+    mt_difference d = {.name = name, .first = first, .second = second, .difference = difference, .p = p};
+
+    g_array_append_val(c->differences, d);
+}
+
+/* What differs from the evaluation at hand is the folder alone. */
+static mt_evaluation *gather_other(const mt_evaluation *e, const mt_evaluation_params *params, const char *folder, const char *labels,
+                                   GError **error)
+{
+    mt_evaluation_params same = *params;
+
+    same.labels = labels;
+    same.task = mt_task_name(e->task);
+    g_autoptr(mt_evaluation) other = mt_evaluation_begin(folder, &same);
+    if (!mt_evaluation_gather(other, &same, error))
+        return NULL;
+    if (other->n_labels == e->n_labels && g_strv_equal(mt_targets_labels(other->targets), mt_targets_labels(e->targets)))
+        return g_steal_pointer(&other);
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "compare %s with %s: they predict different labels", e->folder, folder);
+    return NULL;
+}
+
+/* Subjects of both, in the order of ids. */
+static void meet(const mt_evaluation *e, const mt_evaluation *other, GPtrArray *first, GPtrArray *second)
+{
+    guint i = 0, k = 0;
+
+    while (i < e->subjects->len && k < other->subjects->len) {
+        mt_subject *a = e->subjects->pdata[i], *b = other->subjects->pdata[k];
+        int         order = strcmp(a->id, b->id);
+        if (order == 0) {
+            g_ptr_array_add(first, a);
+            g_ptr_array_add(second, b);
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
+/* McNemar over those whose truth is `truth` (-1: all); the accuracy there is the accuracy, the sensitivity or the specificity. */
+static bool test_calls(mt_comparison *c, const char *name, const GPtrArray *first, const GPtrArray *second, int truth, mt_mcnemar *result,
+                       GError **error)
+{
+    g_autofree int *right_a = g_new(int, first->len + 1), *right_b = g_new(int, first->len + 1);
+    int64_t         n = 0, hits_a = 0, hits_b = 0;
+    mt_estimate     a, b;
+
+    for (guint i = 0; i < first->len; i++) {
+        const mt_subject *s = first->pdata[i], *t = second->pdata[i];
+        if (truth >= 0 && s->truth != truth)
+            continue;
+        hits_a += right_a[n] = s->called == s->truth;
+        hits_b += right_b[n] = t->called == t->truth;
+        n++;
+    }
+    if (!mt_mcnemar_test(right_a, right_b, n, LEVEL, result, error) || !mt_proportion(hits_a, n, LEVEL, MT_PROPORTION_WILSON, &a, error) ||
+        !mt_proportion(hits_b, n, LEVEL, MT_PROPORTION_WILSON, &b, error))
+        return false;
+    add_difference(c, name, a, b, result->accuracy_difference, n > 0 ? result->exact_p : (double)NAN);
+    return true;
+}
+
+static bool test_areas(mt_comparison *c, const GPtrArray *first, const GPtrArray *second, GError **error)
+{
+    g_autofree double *a = g_new(double, first->len + 1), *b = g_new(double, first->len + 1);
+    g_autofree int    *truth = g_new(int, first->len + 1);
+    mt_roc_comparison  areas;
+
+    for (guint i = 0; i < first->len; i++) {
+        a[i] = ((const mt_subject *)first->pdata[i])->scores[1];
+        b[i] = ((const mt_subject *)second->pdata[i])->scores[1];
+        truth[i] = ((const mt_subject *)first->pdata[i])->truth;
+    }
+    if (!mt_roc_compare(a, b, truth, first->len, LEVEL, &areas, error))
+        return false;
+    add_difference(c, "auroc", areas.a, areas.b, areas.difference, areas.tested ? areas.p : (double)NAN);
+    return true;
+}
+
+bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
+{
+    g_autoptr(mt_evaluation) other = NULL;
+    g_autoptr(GPtrArray) first = g_ptr_array_new(), second = g_ptr_array_new();
+    mt_mcnemar all;
+
+    if (e->task == MT_TASK_MULTILABEL || e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--compare: runs of a %s task are not compared", mt_task_name(e->task));
+        return false;
+    }
+    other = gather_other(e, params, params->compare, params->labels, error);
+    if (other == NULL)
+        return false;
+    meet(e, other, first, second);
+    if (first->len == 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "compare %s with %s: no %s has a score in both", e->folder, params->compare, e->level);
+        return false;
+    }
+    if (first->len < e->subjects->len || first->len < other->subjects->len)
+        mt_evaluation_warn(e, "compared over the %u %ss that have a score in both folders", first->len, e->level);
+    mt_comparison *c = e->comparison = new_comparison(params->compare);
+    c->n = c->n_other = (int)first->len;
+    if (e->task == MT_TASK_BINARY) {
+        mt_mcnemar part;
+        if (!test_areas(c, first, second, error) || !test_calls(c, "sensitivity", first, second, 1, &part, error) ||
+            !test_calls(c, "specificity", first, second, 0, &part, error))
+            return false;
+    }
+    if (!test_calls(c, "accuracy", first, second, -1, &all, error))
+        return false;
+    c->first_only = all.only_a;
+    c->second_only = all.only_b;
+    c->mcnemar_p = all.exact_p;
+    return true;
+}
+
+/* Of independent numbers with intervals (Zou and Donner, Statist. Med. 2008): each end moves by its own reach. */
+static mt_estimate subtract(mt_estimate a, mt_estimate b)
+{
+    if (!a.defined || !b.defined)
+        return (mt_estimate){.defined = false};
+    double difference = a.value - b.value;
+    if (a.interval == NULL || b.interval == NULL)
+        return mt_estimate_point(difference);
+    return mt_estimate_between(difference, difference - hypot(a.value - a.low, b.high - b.value),
+                               difference + hypot(a.high - a.value, b.value - b.low), "square and add");
+}
+
+static bool compare_groups(mt_evaluation *e, const mt_evaluation *external, const mt_evaluation *internal, const char *name, GError **error)
+{
+    mt_comparison *c = e->external = new_comparison(name);
+
+    c->n = (int)external->subjects->len;
+    c->n_other = (int)internal->subjects->len;
+    for (guint i = 0; i < external->metrics->len; i++) {
+        const mt_metric *a = &g_array_index(external->metrics, mt_metric, i), *b = mt_metrics_find(internal->metrics, a->name);
+        mt_estimate      difference = subtract(a->estimate, b->estimate);
+        if (a->n > 0 && b->n > 0 && !mt_proportion_difference(a->hits, a->n, b->hits, b->n, LEVEL, &difference, error))
+            return false;
+        add_difference(c, a->name, a->estimate, b->estimate, difference, NAN);
+    }
+    return true;
+}
+
+static bool resample_both(mt_evaluation *a, mt_evaluation *b, GError **error)
+{
+    return a->bootstrap == 0 || (mt_evaluation_resample(a, error) && mt_evaluation_resample(b, error));
+}
+
+/* "site=north": the cases of this folder fall into two. */
+static bool by_column(mt_evaluation *e, const char *internal, const char *equal, GError **error)
+{
+    g_autofree char *name = g_strndup(internal, (gsize)(equal - internal));
+    int              column = mt_labels_column(e->labels, name);
+    g_autoptr(GPtrArray) inside = g_ptr_array_new(), outside = g_ptr_array_new();
+
+    if (column < 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--internal %s: neither a folder, nor has %s a column %s", internal, e->labels_path,
+                    name);
+        return false;
+    }
+    for (guint i = 0; i < e->subjects->len; i++) {
+        mt_subject *s = e->subjects->pdata[i];
+        bool        is = strcmp(mt_labels_cell(e->labels, s->row, column), equal + 1) == 0;
+        g_ptr_array_add(is ? inside : outside, s);
+    }
+    if (inside->len == 0 || outside->len == 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--internal %s: %u %ss are internal and %u external: both are needed", internal,
+                    inside->len, e->level, outside->len);
+        return false;
+    }
+    g_autoptr(mt_evaluation) a = mt_evaluation_of(e, outside, error);
+    g_autoptr(mt_evaluation) b = a != NULL ? mt_evaluation_of(e, inside, error) : NULL;
+    return b != NULL && resample_both(a, b, error) && compare_groups(e, a, b, internal, error);
+}
+
+bool mt_evaluation_externalise(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
+{
+    const char *equal = strchr(params->internal, '=');
+    const char *labels = params->internal_labels != NULL ? params->internal_labels : params->labels;
+
+    if (equal != NULL && !g_file_test(params->internal, G_FILE_TEST_IS_DIR))
+        return by_column(e, params->internal, equal, error);
+    g_autoptr(mt_evaluation) other = gather_other(e, params, params->internal, labels, error);
+    if (other == NULL || !mt_evaluation_measure(other, error) || (e->bootstrap > 0 && !mt_evaluation_resample(other, error)))
+        return false;
+    return compare_groups(e, e, other, params->internal, error);
+}
