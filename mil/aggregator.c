@@ -6,7 +6,8 @@
 
 static const mt_aggregator *const table[] = {
     &mt_aggregator_transmil, /* before abmil, whose MIL-Lab spelling begins alike */
-    &mt_aggregator_clam_mb,  &mt_aggregator_clam_sb, &mt_aggregator_abmil, &mt_aggregator_mean, &mt_aggregator_max,
+    &mt_aggregator_clam_mb,  &mt_aggregator_clam_sb, &mt_aggregator_abmil,  &mt_aggregator_mean,
+    &mt_aggregator_max,      &mt_aggregator_knn,     &mt_aggregator_linear,
 };
 
 const mt_aggregator *mt_aggregator_find(const char *name)

@@ -39,6 +39,7 @@ typedef struct mt_aggregator {
 
 extern const mt_aggregator mt_aggregator_transmil;
 extern const mt_aggregator mt_aggregator_abmil, mt_aggregator_clam_sb, mt_aggregator_clam_mb, mt_aggregator_mean, mt_aggregator_max;
+extern const mt_aggregator mt_aggregator_knn, mt_aggregator_linear;
 
 /* NULL when unknown. */
 const mt_aggregator *mt_aggregator_find(const char *name);

@@ -201,6 +201,11 @@ mt_tensor *mt_state_dict_take_tensor(mt_state_dict *dict, const char *key, int r
     return mt_weights_read(dict->file, self->entry, error);
 }
 
+guint mt_state_dict_n(const mt_state_dict *dict)
+{
+    return dict->items->len;
+}
+
 bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GError **error)
 {
     for (guint i = 0; i < dict->items->len; i++) {

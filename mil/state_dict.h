@@ -16,6 +16,8 @@ void           mt_state_dict_free(mt_state_dict *dict);
 /* The shape of a key, NULL when absent.  mt_state_dict_has_linear: KEY.weight is there. */
 const mt_weight *mt_state_dict_find(const mt_state_dict *dict, const char *key);
 bool             mt_state_dict_has_linear(const mt_state_dict *dict, const char *key);
+/* How many keys there are. */
+guint mt_state_dict_n(const mt_state_dict *dict);
 /* Whether the file had a key that contains `text`, also among those left out. */
 bool mt_state_dict_mentions(const mt_state_dict *dict, const char *text);
 

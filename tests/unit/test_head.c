@@ -1,4 +1,5 @@
 /* Heads as a whole: loading, cards, whose features they take, ONNX graphs, trained heads with stored outputs. */
+#include "mil/aggregator.h"
 #include "mil/onnx_ports.h"
 #include "mil/safetensors.h"
 
@@ -79,7 +80,9 @@ static void assert_refused(const char *name, const char *card, const char *metad
 {
     g_autofree char *path = place_head(name, card, metadata);
     g_auto(GStrv) parts = g_strsplit(message, "PATH", 2);
-    g_autofree char *whole = g_strjoinv(path, parts);
+    g_autofree char *placed = g_strjoinv(path, parts), *names = mt_aggregator_names();
+    g_auto(GStrv) pieces = g_strsplit(placed, "AGGREGATORS", 2);
+    g_autofree char *whole = g_strjoinv(names, pieces);
 
     assert_load_fails(path, MT_ERROR_MODEL, whole);
 }
@@ -112,10 +115,12 @@ static void test_paths(void)
 {
     g_autofree char *missing = g_build_filename(folder, "none.safetensors", NULL), *weights = g_build_filename(folder, "head.bin", NULL);
     g_autofree char *no_file = g_strdup_printf("read %s: no such file", missing);
-    g_autofree char *other = g_strdup_printf("read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", weights);
+    g_autofree char *other =
+        g_strdup_printf("read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", weights);
 
     assert_load_fails(missing, MT_ERROR_MISSING, no_file);
-    assert_load_fails("median", MT_ERROR_MISSING, "read head median: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx");
+    assert_load_fails("median", MT_ERROR_MISSING,
+                      "read head median: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx");
     g_assert_true(g_file_set_contents(weights, "x", 1, NULL));
     assert_load_fails(weights, MT_ERROR_MODEL, other);
     g_unlink(weights);
@@ -127,10 +132,8 @@ static void test_cards(void)
 
     assert_refused(sb, "[head]\nlabels=normal;tumour\n", NULL, "head PATH: the card names 2 labels, the head has 3 classes");
     assert_refused(sb, "[head]\nlabels=a;b;c\npositive=d\n", NULL, "head PATH: the card says positive=d, its labels are: a, b, c");
-    assert_refused(sb, "[head]\nkind=transmil\n", NULL,
-                   "head PATH: the card says kind=transmil, known for this file are: clam_mb, clam_sb, abmil, mean, max");
-    assert_refused(sb, "[head]\nkind=mean\n", NULL,
-                   "head PATH: the card says kind=mean, known for this file are: clam_mb, clam_sb, abmil, mean, max");
+    assert_refused(sb, "[head]\nkind=hopfield\n", NULL, "head PATH: the card says kind=hopfield, known for this file are: AGGREGATORS");
+    assert_refused(sb, "[head]\nkind=mean\n", NULL, "head PATH: the card says kind=mean, known for this file are: AGGREGATORS");
     assert_refused(
         sb, "[head]\nkind=clam_mb\n", NULL,
         "head PATH: key 'classifiers.weight' has shape 3x16: 1 rows are wanted ('attention_net.3.attention_c.weight' has shape 1x8)");
