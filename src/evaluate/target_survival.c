@@ -69,6 +69,14 @@ static GArray *event_times(const mt_targets *t)
     return times;
 }
 
+/* Six digits: the name of an interval says its bound. */
+static double shorten(double bound)
+{
+    char digits[MT_DECIMAL_BYTES];
+
+    return g_ascii_strtod(g_ascii_formatd(digits, sizeof digits, "%.6g", bound), NULL);
+}
+
 /* Upper bounds of the intervals; the last takes all later times. Equal quantiles become one interval. */
 static GArray *quantile_bounds(GArray *times, int wanted)
 {
@@ -78,7 +86,7 @@ static GArray *quantile_bounds(GArray *times, int wanted)
         double  position = (double)i * (times->len - 1) / wanted;
         guint   below = (guint)floor(position), above = MIN(below + 1, times->len - 1);
         double  low = g_array_index(times, double, below), high = g_array_index(times, double, above);
-        double  bound = low + (position - below) * (high - low);
+        double  bound = shorten(low + (position - below) * (high - low));
         double *last = bounds->len > 0 ? &g_array_index(bounds, double, bounds->len - 1) : NULL;
         if (last == NULL || bound > *last)
             g_array_append_val(bounds, bound);

@@ -1,0 +1,87 @@
+#include "src/train/learning_curves.h"
+
+#include "src/base/csv.h"
+#include "src/base/decimal.h"
+#include "src/base/publish.h"
+#include "src/export/plot_svg.h"
+#include "src/export/svg_png.h"
+
+#include <math.h>
+
+#define MAX_DRAWN 8 /* the final head and the first folds: more lines cannot be told apart */
+#define WIDTH_PX 640
+#define HEIGHT_PX 420
+#define SCALE 2.0
+
+static void append_number(GString *text, double value)
+{
+    char digits[MT_DECIMAL_BYTES];
+
+    g_string_append_printf(text, ",%s", isfinite(value) ? mt_decimal_text(value, digits) : "");
+}
+
+bool mt_learning_curves_csv(const mt_learning_curve *curves, int n, const char *path, GError **error)
+{
+    g_autoptr(GString) text = g_string_new("fold,epoch,train_loss,val_loss,val_metric\n");
+
+    for (int k = 0; k < n; k++)
+        for (guint i = 0; i < curves[k].curve->len; i++) {
+            const mt_train_epoch *epoch = &g_array_index(curves[k].curve, mt_train_epoch, i);
+            mt_csv_append_text(text, curves[k].name, true);
+            g_string_append_printf(text, ",%d", epoch->epoch);
+            append_number(text, epoch->train_loss);
+            append_number(text, epoch->val_loss);
+            append_number(text, epoch->val_metric);
+            g_string_append_c(text, '\n');
+        }
+    return mt_publish_text(path, text->str, true, error);
+}
+
+/* Values of one curve, for as long as the plot needs them. */
+static double *values(GPtrArray *memory, const GArray *curve, int which)
+{
+    double *v = g_new(double, MAX(curve->len, 1));
+
+    for (guint i = 0; i < curve->len; i++) {
+        const mt_train_epoch *epoch = &g_array_index(curve, mt_train_epoch, i);
+        v[i] = which == 0 ? epoch->epoch : which == 1 ? epoch->train_loss : epoch->val_loss;
+    }
+    g_ptr_array_add(memory, v);
+    return v;
+}
+
+static void add_curve(GArray *series, GPtrArray *memory, const mt_learning_curve *c, int color)
+{
+    int           n = (int)c->curve->len;
+    const double *x = values(memory, c->curve, 0), *val = values(memory, c->curve, 2);
+    char         *name = g_strdup_printf("%s train", c->name), *val_name = g_strdup_printf("%s validation", c->name);
+    bool          watched = false;
+
+    g_ptr_array_add(memory, name);
+    g_ptr_array_add(memory, val_name);
+    for (int i = 0; i < n; i++)
+        watched |= isfinite(val[i]);
+    mt_plot_series train = {.name = name, .kind = MT_PLOT_LINE, .x = x, .y = values(memory, c->curve, 1), .n = n, .color = color};
+    mt_plot_series dashed = {.name = val_name, .kind = MT_PLOT_LINE, .x = x, .y = val, .n = n, .color = color, .dashed = true};
+    g_array_append_val(series, train);
+    if (watched)
+        g_array_append_val(series, dashed);
+}
+
+bool mt_learning_curves_png(const mt_learning_curve *curves, int n, const char *title, const char *path, GError **error)
+{
+    g_autoptr(GArray) series = g_array_new(FALSE, FALSE, sizeof(mt_plot_series));
+    g_autoptr(GPtrArray) memory = g_ptr_array_new_with_free_func(g_free);
+
+    for (int k = 0; k < MIN(n, MAX_DRAWN); k++)
+        add_curve(series, memory, &curves[n > MAX_DRAWN ? (k == 0 ? n - 1 : k - 1) : k], 1 + k);
+    const mt_plot    plot = {.title = title,
+                             .x_label = "epoch",
+                             .y_label = "loss",
+                             .width_px = WIDTH_PX,
+                             .height_px = HEIGHT_PX,
+                             .series = (const mt_plot_series *)(void *)series->data,
+                             .n_series = (int)series->len};
+    g_autofree char *svg = mt_plot_svg(&plot);
+    return mt_svg_png_write(path, svg, SCALE, error);
+}

@@ -1,0 +1,70 @@
+#include "src/train/trained_head.h"
+
+#include "mil/head_card.h"
+#include "mil/safetensors_writer.h"
+#include "mil/score_activation.h"
+#include "src/base/decimal.h"
+#include "src/base/publish.h"
+
+static mt_head_card *make_card(const mt_fitted *fitted, const mt_fit_job *job)
+{
+    mt_head_card *card = mt_head_card_new();
+
+    card->has_card = true;
+    card->kind = g_strdup(job->options->model);
+    card->encoder = g_strdup(job->cohort->encoder);
+    card->encoder_sha256 = g_strdup(job->cohort->encoder_sha256);
+    card->target_mpp = job->cohort->target_mpp;
+    card->labels = g_strdupv((char **)(uintptr_t)mt_targets_labels(job->targets));
+    card->positive = g_strdup(mt_targets_positive(job->targets));
+    card->activation = fitted->activation;
+    card->demonstration = job->cohort->demonstration;
+    return card;
+}
+
+/* Key and value of what the card says. */
+static void add_pair(GPtrArray *pairs, const char *key, const char *value)
+{
+    if (value == NULL || *value == '\0')
+        return;
+    g_ptr_array_add(pairs, g_strdup(key));
+    g_ptr_array_add(pairs, g_strdup(value));
+}
+
+static GPtrArray *make_metadata(const mt_head_card *card)
+{
+    GPtrArray       *pairs = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *labels = g_strjoinv(";", card->labels);
+    char             mpp[MT_DECIMAL_BYTES];
+
+    add_pair(pairs, "kind", card->kind);
+    add_pair(pairs, "encoder", card->encoder);
+    add_pair(pairs, "encoder_sha256", card->encoder_sha256);
+    add_pair(pairs, "target_mpp", card->target_mpp > 0 ? mt_decimal_text(card->target_mpp, mpp) : NULL);
+    add_pair(pairs, "labels", labels);
+    add_pair(pairs, "positive", card->positive);
+    add_pair(pairs, "activation", mt_activation_name(card->activation));
+    add_pair(pairs, "demonstration", card->demonstration ? "true" : NULL);
+    g_ptr_array_add(pairs, NULL);
+    return pairs;
+}
+
+static bool write_weights(const mt_fitted *fitted, const mt_head_card *card, const char *path, GError **error)
+{
+    g_autofree mt_named_tensor *tensors = g_new(mt_named_tensor, fitted->tensors->len);
+    g_autoptr(GPtrArray) metadata = make_metadata(card);
+
+    for (guint i = 0; i < fitted->tensors->len; i++) {
+        const mt_fitted_tensor *one = &g_array_index(fitted->tensors, mt_fitted_tensor, i);
+        tensors[i] = (mt_named_tensor){one->name, one->tensor};
+    }
+    return mt_safetensors_write(path, tensors, (int)fitted->tensors->len, (const char *const *)metadata->pdata, error);
+}
+
+bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, GError **error)
+{
+    g_autoptr(mt_head_card) card = make_card(fitted, job);
+    g_autofree char *card_path = mt_head_card_path(path), *text = mt_head_card_text(card);
+
+    return write_weights(fitted, card, path, error) && mt_publish_text(card_path, text, true, error);
+}

@@ -1,0 +1,8 @@
+{classes_text, {.task = MT_TASK_MULTICLASS}, false, 1.6194717062274},
+{classes_text, {.task = MT_TASK_MULTICLASS}, true, 1.54459505839885},
+{pair_text, {.task = MT_TASK_BINARY}, false, 0.555988434781667},
+{classes_text, {.task = MT_TASK_ORDINAL}, false, 1.08636286513562},
+{findings_text, {.task = MT_TASK_MULTILABEL, .labels = three}, false, 0.5860684140964},
+{findings_text, {.task = MT_TASK_MULTILABEL, .labels = three}, true, 0.581507868382347},
+{survival_text, {.task = MT_TASK_HAZARD, .labels = bounds}, false, 1.83753068096479},
+{survival_text, {.task = MT_TASK_COX}, false, 2.26645417652338},
