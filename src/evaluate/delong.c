@@ -82,39 +82,55 @@ static double newcombe_variance(double area, double positives, double negatives)
     return area * (1 - area) * (1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)) / (positives * negatives);
 }
 
+/* What an interval is made of. */
+typedef struct spread {
+    double area, variance;
+    double positives, negatives; /* independent ones, for Newcombe's */
+    bool   by_patients;
+} spread;
+
 /* The end of the interval between `inside` (the area) and `end` (0 or 1): (area - A)^2 <= z^2 V(A) holds inside and fails beyond. */
-static double newcombe_end(const placements *p, double z, double end)
+static double newcombe_end(const spread *s, double z, double end)
 {
-    double inside = p->area, outside = end;
+    double inside = s->area, outside = end;
 
     if (inside == outside)
         return end;
     for (;;) {
-        double middle = 0.5 * (inside + outside), gap = p->area - middle;
+        double middle = 0.5 * (inside + outside), gap = s->area - middle;
 
         if (middle == inside || middle == outside)
             return middle;
-        if (gap * gap <= z * z * newcombe_variance(middle, (double)p->positives, (double)p->negatives))
+        if (gap * gap <= z * z * newcombe_variance(middle, s->positives, s->negatives))
             inside = middle;
         else
             outside = middle;
     }
 }
 
-static mt_estimate area_with_interval(const placements *p, double variance, double z, mt_roc_interval interval)
+static mt_estimate area_with_interval(const spread *s, double z, mt_roc_interval interval)
 {
-    double area = p->area, half = z * sqrt(variance);
+    double area = s->area, half = z * sqrt(s->variance);
 
     if (interval == MT_ROC_NEWCOMBE || area <= 0 || area >= 1)
-        return mt_estimate_between(area, newcombe_end(p, z, 0), newcombe_end(p, z, 1), "Newcombe");
-    if (!(variance > 0))
+        return mt_estimate_between(area, newcombe_end(s, z, 0), newcombe_end(s, z, 1),
+                                   s->by_patients ? "Newcombe, by patients" : "Newcombe");
+    if (!(s->variance > 0))
         return mt_estimate_point(area);
     if (interval == MT_ROC_LOGIT) {
-        double centre = log(area / (1 - area)), spread = half / (area * (1 - area));
+        double centre = log(area / (1 - area)), reach = half / (area * (1 - area));
 
-        return mt_estimate_between(area, 1 / (1 + exp(spread - centre)), 1 / (1 + exp(-spread - centre)), "DeLong, logit");
+        return mt_estimate_between(area, 1 / (1 + exp(reach - centre)), 1 / (1 + exp(-reach - centre)),
+                                   s->by_patients ? "DeLong, logit, by patients" : "DeLong, logit");
     }
-    return mt_estimate_between(area, fmax(0, area - half), fmin(1, area + half), "DeLong");
+    return mt_estimate_between(area, fmax(0, area - half), fmin(1, area + half), s->by_patients ? "DeLong, by patients" : "DeLong");
+}
+
+static mt_estimate area_of_rows(const placements *p, double variance, double z, mt_roc_interval interval)
+{
+    const spread s = {p->area, variance, (double)p->positives, (double)p->negatives, false};
+
+    return area_with_interval(&s, z, interval);
 }
 
 bool mt_roc_delong(const double *scores, const int *truth, int64_t n, double level, mt_roc_interval interval, mt_estimate *area,
@@ -127,8 +143,71 @@ bool mt_roc_delong(const double *scores, const int *truth, int64_t n, double lev
     if (!mt_level_z(level, &z, error) || !placements_init(&p, scores, truth, n, error))
         return false;
     if (p.value != NULL)
-        *area = area_with_interval(&p, covariance(&p, &p, truth, n), z, interval);
+        *area = area_of_rows(&p, covariance(&p, &p, truth, n), z, interval);
     return true;
+}
+
+/* Sums over patients of what their rows stray from the area: positives, negatives, and both of one patient. */
+typedef struct patient_sums {
+    double  patients[3]; /* with negatives, with positives, all */
+    double  squares[2];  /* of negatives, of positives */
+    double  products;
+    double  stray[2]; /* of the patient at hand */
+    int64_t rows[2];
+} patient_sums;
+
+static void close_patient(patient_sums *s)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        s->patients[kind] += s->rows[kind] > 0;
+        s->squares[kind] += s->stray[kind] * s->stray[kind];
+    }
+    s->patients[2]++;
+    s->products += s->stray[0] * s->stray[1];
+    s->stray[0] = s->stray[1] = 0;
+    s->rows[0] = s->rows[1] = 0;
+}
+
+/* Obuchowski's variance.  NaN (0 / 0) when one patient holds a whole class. */
+static spread spread_of_patients(const placements *p, const int *truth, const mt_row_group *rows, int64_t n)
+{
+    patient_sums s = {.products = 0};
+    double       sizes[2] = {(double)p->negatives, (double)p->positives}, parts[2];
+
+    for (int64_t i = 0; i < n; i++) {
+        int kind = truth[rows[i].row];
+
+        s.stray[kind] += p->value[rows[i].row] - p->area;
+        s.rows[kind]++;
+        if (i + 1 == n || rows[i + 1].group != rows[i].group)
+            close_patient(&s);
+    }
+    for (int kind = 0; kind < 2; kind++)
+        parts[kind] =
+            s.patients[kind] < 2 ? (double)NAN : s.patients[kind] / (s.patients[kind] - 1) * s.squares[kind] / sizes[kind] / sizes[kind];
+    double both = s.patients[2] < 2 ? 0 : s.patients[2] / (s.patients[2] - 1) * s.products / sizes[0] / sizes[1];
+
+    return (spread){p->area, parts[0] + parts[1] + 2 * both, s.patients[1], s.patients[0], true};
+}
+
+bool mt_roc_delong_patients(const double *scores, const int *truth, const int64_t *patient, int64_t n, double level,
+                            mt_roc_interval interval, mt_estimate *area, GError **error)
+{
+    g_auto(placements) p = {0};
+    mt_row_group *rows;
+    double        z;
+
+    *area = (mt_estimate){.defined = false};
+    if (!mt_level_z(level, &z, error) || !placements_init(&p, scores, truth, n, error))
+        return false;
+    rows = mt_rows_by_group("DeLong interval", patient, n, error);
+    if (rows != NULL && p.value != NULL) {
+        spread s = spread_of_patients(&p, truth, rows, n);
+
+        *area = area_with_interval(&s, z, interval);
+    }
+    mt_free(rows);
+    return rows != NULL;
 }
 
 static void compare_areas(const placements *a, const placements *b, const int *truth, int64_t n, double z, mt_roc_comparison *c)
@@ -136,8 +215,8 @@ static void compare_areas(const placements *a, const placements *b, const int *t
     double var_a = covariance(a, a, truth, n), var_b = covariance(b, b, truth, n);
     double difference = a->area - b->area, variance = var_a + var_b - 2 * covariance(a, b, truth, n);
 
-    c->a = area_with_interval(a, var_a, z, MT_ROC_WALD);
-    c->b = area_with_interval(b, var_b, z, MT_ROC_WALD);
+    c->a = area_of_rows(a, var_a, z, MT_ROC_WALD);
+    c->b = area_of_rows(b, var_b, z, MT_ROC_WALD);
     c->difference = mt_estimate_point(difference);
     /* what rounding leaves of equal scores is no variance */
     c->tested = variance > 1e-14 * (var_a + var_b);

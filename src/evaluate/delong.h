@@ -15,6 +15,12 @@ typedef enum mt_roc_interval {
 bool mt_roc_delong(const double *scores, const int *truth, int64_t n, double level, mt_roc_interval interval, mt_estimate *area,
                    GError **error);
 
+/* The same where a patient has several rows, which are not independent: the variance is over patients (Obuchowski, Biometrics 1997); with a row a
+ * patient it is DeLong's.  `patient` >= 0 of each row (MT_ERROR_INPUT).  No interval for the Wald and logit forms when just one patient has
+ * positives or negatives.  An area of 0 or 1: Newcombe's with patients for rows. */
+bool mt_roc_delong_patients(const double *scores, const int *truth, const int64_t *patient, int64_t n, double level,
+                            mt_roc_interval interval, mt_estimate *area, GError **error);
+
 typedef struct mt_roc_comparison {
     mt_estimate a, b;       /* the two areas, Wald */
     mt_estimate difference; /* a - b, Wald, not cut */

@@ -1,5 +1,7 @@
 #include "src/evaluate/proportion.h"
+#include "src/base/alloc.h"
 #include "src/evaluate/distribution.h"
+#include "src/evaluate/score_order.h"
 
 #include <math.h>
 
@@ -42,6 +44,55 @@ bool mt_proportion(int64_t hits, int64_t n, double level, mt_proportion_interval
     }
     if (n > 0)
         *estimate = interval_of(hits, n, level, z, interval);
+    return true;
+}
+
+/* How many independent rows say as much as these. */
+static double effective_n(const int *hit, const mt_row_group *rows, int64_t n, double share)
+{
+    double patients = 0, squares = 0, stray = 0, variance, simple = share * (1 - share) / (double)n;
+
+    for (int64_t i = 0; i < n; i++) {
+        stray += hit[rows[i].row] - share;
+        if (i + 1 < n && rows[i + 1].group == rows[i].group)
+            continue;
+        patients++;
+        squares += stray * stray;
+        stray = 0;
+    }
+    if (simple <= 0 || patients < 2)
+        return patients;
+    variance = patients / (patients - 1) * squares / ((double)n * (double)n);
+    return variance > simple ? (double)n * simple / variance : (double)n;
+}
+
+bool mt_proportion_patients(const int *hit, const int64_t *patient, int64_t n, double level, mt_estimate *estimate, GError **error)
+{
+    mt_row_group *rows;
+    double        z, hits = 0;
+
+    *estimate = (mt_estimate){.defined = false};
+    if (!mt_level_z(level, &z, error))
+        return false;
+    for (int64_t i = 0; i < n; i++) {
+        if (hit[i] != 0 && hit[i] != 1) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "a share by patients: row %" G_GINT64_FORMAT " is %d: it must be 0 or 1", i,
+                        hit[i]);
+            return false;
+        }
+        hits += hit[i];
+    }
+    rows = mt_rows_by_group("a share by patients", patient, n, error);
+    if (rows == NULL)
+        return false;
+    if (n > 0) {
+        double share = hits / (double)n, independent = effective_n(hit, rows, n, share);
+
+        *estimate = wilson(hits == n ? independent : share * independent, independent, z);
+        estimate->value = share;
+        estimate->interval = "Wilson, by patients";
+    }
+    mt_free(rows);
     return true;
 }
 

@@ -71,6 +71,33 @@ int64_t *mt_rows_ascending(const double *values, int64_t n, GError **error)
     return sorted_rows(values, n, compare_rows, error);
 }
 
+static int compare_groups(const void *a, const void *b)
+{
+    const mt_row_group *x = a, *y = b;
+
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+mt_row_group *mt_rows_by_group(const char *what, const int64_t *group, int64_t n, GError **error)
+{
+    mt_row_group *rows = mt_alloc(n, sizeof *rows, error);
+
+    for (int64_t i = 0; rows != NULL && i < n; i++) {
+        rows[i] = (mt_row_group){group[i], i};
+        if (group[i] >= 0)
+            continue;
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "%s: the patient of row %" G_GINT64_FORMAT " is %" G_GINT64_FORMAT ": number them from 0", what, i, group[i]);
+        mt_free(rows);
+        return NULL;
+    }
+    if (rows != NULL)
+        qsort(rows, (size_t)n, sizeof *rows, compare_groups);
+    return rows;
+}
+
 bool mt_score_order_init(mt_score_order *order, const char *what, const double *scores, const int *truth, int64_t n, GError **error)
 {
     *order = (mt_score_order){.n = n};

@@ -19,6 +19,14 @@ void mt_score_order_clear(mt_score_order *order);
 /* Rows by value, lowest first, equal values in the order of rows; free with mt_free. */
 int64_t *mt_rows_ascending(const double *values, int64_t n, GError **error);
 
+/* A row of a patient. */
+typedef struct mt_row_group {
+    int64_t group, row;
+} mt_row_group;
+
+/* Rows patient by patient, in the order of rows within one; free with mt_free.  MT_ERROR_INPUT: a negative number. */
+mt_row_group *mt_rows_by_group(const char *what, const int64_t *group, int64_t n, GError **error);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(mt_score_order, mt_score_order_clear)
 
 #endif

@@ -406,6 +406,44 @@ def bootstrap_case(n, clusters, strata, seed, resamples, metric):
             "bca": numbers(np.quantile(defined, bca)), "deviation": defined.std(ddof=1), "undefined": int(resamples - len(defined))}
 
 
+def obuchowski(scores, truth, patient):
+    """Variance of the area over patients, written out as in Biometrics 1997."""
+    v10, v01 = placements(scores, truth)
+    area, m, n = v10.mean(), len(v10), len(v01)
+    of_pos, of_neg = patient[truth == 1], patient[truth == 0]
+    everyone = np.unique(patient)
+    a = np.array([v10[of_pos == p].sum() - (of_pos == p).sum() * area for p in everyone])
+    b = np.array([v01[of_neg == p].sum() - (of_neg == p).sum() * area for p in everyone])
+    i10, i01, i = len(np.unique(of_pos)), len(np.unique(of_neg)), len(everyone)
+    s10, s01 = i10 / ((i10 - 1) * m) * (a * a).sum(), i01 / ((i01 - 1) * n) * (b * b).sum()
+    s11 = i / (i - 1) * (a * b).sum()
+    half = Z * np.sqrt(s10 / m + s01 / n + 2 * s11 / (m * n))
+    return [area, max(0, area - half), min(1, area + half)]
+
+
+def share_by_patients(hit, patient):
+    p, n = hit.mean(), len(hit)
+    everyone = np.unique(patient)
+    stray = np.array([(hit[patient == c] - p).sum() for c in everyone])
+    variance = len(everyone) / (len(everyone) - 1) * (stray ** 2).sum() / n ** 2
+    independent = len(everyone) if p in (0, 1) else min(n, p * (1 - p) / variance)
+    return [p] + numbers(proportion.proportion_confint(p * independent, independent, 1 - LEVEL, "wilson"))
+
+
+def by_patients():
+    rng = np.random.default_rng(43)
+    out = []
+    for n, patients in [(12, 6), (40, 10), (100, 30), (200, 60), (30, 28)]:
+        patient = rng.integers(0, patients, n)
+        truth = (rng.normal(size=patients)[patient] + rng.normal(size=n) > 0).astype(int)
+        scores = np.round(rng.normal(size=patients)[patient] + rng.normal(size=n) + truth, 1)
+        hit = (rng.normal(size=patients)[patient] + rng.normal(size=n) > -1).astype(int)
+        out.append({"scores": numbers(scores), "truth": truth.tolist(), "patient": patient.tolist(), "hit": hit.tolist(),
+                    "area": obuchowski(scores, truth, patient), "share": share_by_patients(hit, patient),
+                    "all": share_by_patients(np.ones(n, int), patient)})
+    return out
+
+
 def mean_above(v):
     """Not defined where no value lies above 2."""
     v = v[v > 2]
@@ -550,6 +588,7 @@ def write(folder):
     FILES["decisions"] = {"two_by_two": two_by_two(), "classes": classes()}
     FILES["readers"] = {"mcnemar": mcnemar(), "kappas": kappas(), "readings": readings(), "survival": survival(), "groups": groups()}
     FILES["bootstrap"] = bootstraps()
+    FILES["patients"] = by_patients()
     FILES["lesions"] = {"masks": masks(), "detections": detections()}
     os.makedirs(folder, exist_ok=True)
     for name, value in FILES.items():

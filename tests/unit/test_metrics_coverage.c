@@ -4,6 +4,7 @@
 #include "src/evaluate/bootstrap.h"
 #include "src/evaluate/delong.h"
 #include "src/evaluate/distribution.h"
+#include "src/evaluate/proportion.h"
 #include "src/evaluate/random_draw.h"
 #include "src/evaluate/roc.h"
 
@@ -69,6 +70,63 @@ static void test_bootstrap(void)
     json_array_foreach(root, i, wanted) check_bootstrap(wanted);
     g_assert_cmpuint(i, >, 3);
     json_decref(root);
+}
+
+static void check_patients(const json_t *wanted)
+{
+    const int64_t n = (int64_t)json_array_size(json_object_get(wanted, "scores"));
+    const json_t *area = json_object_get(wanted, "area"), *share = json_object_get(wanted, "share"), *all = json_object_get(wanted, "all");
+    g_autofree double  *scores = json_doubles(json_object_get(wanted, "scores"));
+    g_autofree int     *truth = json_ints(json_object_get(wanted, "truth")), *hit = json_ints(json_object_get(wanted, "hit"));
+    g_autofree int     *of = json_ints(json_object_get(wanted, "patient"));
+    g_autofree int64_t *patient = g_new(int64_t, n), *row = g_new(int64_t, n);
+    mt_estimate         got, plain;
+
+    for (int64_t i = 0; i < n; i++) {
+        patient[i] = of[i];
+        row[i] = n - i;
+    }
+    g_assert_true(mt_roc_delong_patients(scores, truth, patient, n, 0.95, MT_ROC_WALD, &got, NULL));
+    assert_estimate(&got, json_array_get(area, 0), "AUROC");
+    assert_interval(&got, area, 1, "DeLong, by patients");
+    g_assert_true(mt_roc_delong_patients(scores, truth, row, n, 0.95, MT_ROC_LOGIT, &got, NULL)); /* a row a patient: DeLong's */
+    g_assert_true(mt_roc_delong(scores, truth, n, 0.95, MT_ROC_LOGIT, &plain, NULL));
+    assert_near(got.low, plain.low, "low");
+    assert_near(got.high, plain.high, "high");
+    g_assert_true(mt_proportion_patients(hit, patient, n, 0.95, &got, NULL));
+    assert_estimate(&got, json_array_get(share, 0), "share");
+    assert_interval(&got, share, 1, "Wilson, by patients");
+    for (int64_t i = 0; i < n; i++)
+        hit[i] = 1;
+    g_assert_true(mt_proportion_patients(hit, patient, n, 0.95, &got, NULL));
+    assert_interval(&got, all, 1, "Wilson, by patients");
+    g_assert_cmpfloat(got.high, ==, 1);
+}
+
+static void test_patients(void)
+{
+    const double  scores[] = {0.1, 0.2, 0.7, 0.8};
+    const int     truth[] = {0, 0, 1, 1}, three[] = {0, 3};
+    const int64_t one[] = {5, 5, 5, 5}, bad[] = {0, -7, 1, 2};
+    json_t       *root = metrics_file("patients"), *wanted;
+    size_t        i;
+    mt_estimate   got;
+    g_autoptr(GError) error = NULL;
+
+    json_array_foreach(root, i, wanted) check_patients(wanted);
+    g_assert_cmpuint(i, >, 3);
+    json_decref(root);
+    g_assert_true(
+        mt_roc_delong_patients(scores, truth, one, 4, 0.95, MT_ROC_WALD, &got, NULL)); /* 1: one patient of each class, no row more */
+    g_assert_cmpstr(got.interval, ==, "Newcombe, by patients");
+    g_assert_cmpfloat(got.low, <, 0.3);
+    g_assert_true(mt_proportion_patients(truth, one, 0, 0.95, &got, NULL) && !got.defined);
+    assert_refused(mt_roc_delong_patients(scores, truth, bad, 4, 0.95, MT_ROC_WALD, &got, &error), &error, MT_ERROR_INPUT,
+                   "DeLong interval: the patient of row 1 is -7: number them from 0");
+    assert_refused(mt_proportion_patients(truth, bad, 4, 0.95, &got, &error), &error, MT_ERROR_INPUT,
+                   "a share by patients: the patient of row 1 is -7: number them from 0");
+    assert_refused(mt_proportion_patients(three, one, 2, 0.95, &got, &error), &error, MT_ERROR_INPUT,
+                   "a share by patients: row 1 is 3: it must be 0 or 1");
 }
 
 static bool fails(const int64_t *rows, int64_t n, const void *data, mt_estimate *estimate, GError **error)
@@ -265,14 +323,48 @@ static void test_patients_cover(void)
     g_assert_cmpfloat((double)held_by_slides / repetitions, <, 0.9);
 }
 
+/* 60 patients of four slides whose scores share half of their variance; 30 patients are positive.  Slides taken for patients do not hold it. */
+static void test_slides_cover(void)
+{
+    const double area = mt_normal_cdf(0.6), called = mt_normal_cdf(1.2 * M_SQRT1_2); /* scores have a variance of 2 */
+    const int    repetitions = repetitions_or(2000);
+    double       scores[240];
+    int          truth[240], hit[120], held_area = 0, held_share = 0, held_by_slides = 0;
+    int64_t      patient[240];
+
+    for (int r = 0; r < repetitions; r++) {
+        uint64_t    seed = mt_random_bits(113, (uint64_t)r);
+        mt_estimate got;
+
+        for (int i = 0; i < 240; i++) {
+            patient[i] = i / 4;
+            truth[i] = i < 120;
+            scores[i] = normal_at(seed, (uint64_t)i) + normal_at(seed, 1000 + (uint64_t)patient[i]) + (truth[i] ? 1.2 : 0);
+            if (truth[i])
+                hit[i] = scores[i] >= 0;
+        }
+        g_assert_true(mt_roc_delong_patients(scores, truth, patient, 240, 0.95, MT_ROC_WALD, &got, NULL));
+        held_area += holds(&got, area);
+        g_assert_true(mt_roc_delong(scores, truth, 240, 0.95, MT_ROC_WALD, &got, NULL));
+        held_by_slides += holds(&got, area);
+        g_assert_true(mt_proportion_patients(hit, patient, 120, 0.95, &got, NULL));
+        held_share += holds(&got, called);
+    }
+    assert_covers("DeLong by patients", held_area, repetitions);
+    assert_covers("Wilson by patients", held_share, repetitions);
+    g_assert_cmpfloat((double)held_by_slides / repetitions, <, 0.9);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/metrics/coverage/bootstrap", test_bootstrap);
     g_test_add_func("/metrics/coverage/bootstrap-refused", test_bootstrap_refused);
+    g_test_add_func("/metrics/coverage/by-patients", test_patients);
     g_test_add_func("/metrics/coverage/delong", test_delong_covers);
     g_test_add_func("/metrics/coverage/difference", test_difference_covers);
     g_test_add_func("/metrics/coverage/bootstrap-of-area", test_bootstrap_covers);
     g_test_add_func("/metrics/coverage/patients", test_patients_cover);
+    g_test_add_func("/metrics/coverage/slides", test_slides_cover);
     return g_test_run();
 }
