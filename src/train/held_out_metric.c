@@ -1,4 +1,7 @@
 /* One number for a fold, by the task. */
+#include "src/evaluate/agreement.h"
+#include "src/evaluate/concordance.h"
+#include "src/evaluate/confusion.h"
 #include "src/evaluate/delong.h"
 #include "src/evaluate/roc.h"
 #include "src/train/held_out.h"
@@ -95,24 +98,20 @@ static int likeliest(const mt_held_out *h, guint row)
     return best;
 }
 
-/* 1 - observed over expected squared disagreement. */
 static double quadratic_kappa(const selection *s)
 {
-    int                C = s->h->n_labels;
-    double             n = s->rows->len, observed = 0, expected = 0;
-    g_autofree double *said = g_new0(double, (gsize)C), *true_counts = g_new0(double, (gsize)C);
+    int                 C = s->h->n_labels, n = (int)s->rows->len;
+    g_autofree int     *called = g_new(int, (gsize)MAX(n, 1)), *truth = g_new(int, (gsize)MAX(n, 1));
+    g_autofree int64_t *matrix = g_new0(int64_t, (gsize)C * (gsize)C);
+    mt_estimate         kappa;
 
-    for (guint i = 0; i < s->rows->len; i++) {
+    for (int i = 0; i < n; i++) {
         guint row = g_array_index(s->rows, guint, i);
-        int   a = likeliest(s->h, row), b = mt_targets_class(s->h->targets, labels_row(s->h, row));
-        said[a]++;
-        true_counts[b]++;
-        observed += (double)(a - b) * (a - b);
+        called[i] = likeliest(s->h, row);
+        truth[i] = mt_targets_class(s->h->targets, labels_row(s->h, row));
     }
-    for (int a = 0; a < C; a++)
-        for (int b = 0; b < C; b++)
-            expected += (double)(a - b) * (a - b) * said[a] * true_counts[b] / n;
-    return expected > 0 ? 1 - observed / expected : NAN;
+    bool ok = mt_confusion_matrix(called, truth, n, C, matrix, NULL) && mt_kappa(matrix, C, MT_KAPPA_QUADRATIC, 0.95, &kappa, NULL);
+    return ok && kappa.defined ? kappa.value : NAN;
 }
 
 /* Higher is earlier: the risk of Cox, or the intervals not lived through. */
@@ -125,26 +124,21 @@ static double risk_of(const mt_held_out *h, guint row)
     return mt_targets_task(h->targets) == MT_TASK_COX ? g_array_index(h->logits, float, row) : -sum;
 }
 
-/* Harrell's: of the pairs whose order is known, the share in which the higher risk came earlier; ties of risk count half. */
 static double concordance(const selection *s)
 {
-    const mt_targets *t = s->h->targets;
-    double            good = 0, pairs = 0;
+    const mt_targets  *t = s->h->targets;
+    guint              n = s->rows->len;
+    g_autofree double *risks = g_new(double, MAX(n, 1)), *times = g_new(double, MAX(n, 1));
+    g_autofree int    *events = g_new(int, MAX(n, 1));
+    mt_concordance     found;
 
-    for (guint i = 0; i < s->rows->len; i++) {
-        guint row = g_array_index(s->rows, guint, i), a = labels_row(s->h, row);
-        for (guint j = 0; mt_targets_event(t, a) && j < s->rows->len; j++) {
-            guint other = g_array_index(s->rows, guint, j), b = labels_row(s->h, other);
-            bool  later = mt_targets_time(t, b) > mt_targets_time(t, a) ||
-                         (mt_targets_time(t, b) == mt_targets_time(t, a) && !mt_targets_event(t, b));
-            if (!later)
-                continue;
-            double difference = risk_of(s->h, row) - risk_of(s->h, other);
-            pairs++;
-            good += difference > 0 ? 1 : difference == 0 ? 0.5 : 0;
-        }
+    for (guint i = 0; i < n; i++) {
+        guint row = g_array_index(s->rows, guint, i), at = labels_row(s->h, row);
+        risks[i] = risk_of(s->h, row);
+        times[i] = mt_targets_time(t, at);
+        events[i] = mt_targets_event(t, at);
     }
-    return pairs > 0 ? good / pairs : NAN;
+    return mt_concordance_index(risks, times, events, n, &found, NULL) && found.index.defined ? found.index.value : NAN;
 }
 
 const char *mt_held_out_metric_name(mt_task task)

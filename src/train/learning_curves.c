@@ -54,7 +54,7 @@ static void add_curve(GArray *series, GPtrArray *memory, const mt_learning_curve
 {
     int           n = (int)c->curve->len;
     const double *x = values(memory, c->curve, 0), *val = values(memory, c->curve, 2);
-    char         *name = g_strdup_printf("%s train", c->name), *val_name = g_strdup_printf("%s validation", c->name);
+    char         *name = g_strdup_printf("fold %s, train", c->name), *val_name = g_strdup_printf("fold %s, validation", c->name);
     bool          watched = false;
 
     g_ptr_array_add(memory, name);
