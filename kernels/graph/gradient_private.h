@@ -1,0 +1,33 @@
+/* What the rules of gradient_rules.c are given. */
+#ifndef MT_GRADIENT_PRIVATE_H
+#define MT_GRADIENT_PRIVATE_H
+
+#include "kernels/graph/gradient.h"
+
+typedef struct mt_reverse {
+    const mt_graph *forward;
+    mt_gradient    *gradient;
+    GHashTable     *mirrors; /* value of forward -> the same in the gradient's graph */
+    GHashTable     *slopes;  /* value of forward -> its gradient so far */
+    GHashTable     *wanted;  /* values of forward that depend on a wrt */
+    GError        **error;
+} mt_reverse;
+
+/* Rules return false after an error; `slope` is the gradient of the node's only output. */
+typedef bool (*mt_gradient_rule)(mt_reverse *r, const mt_node *node, mt_value *slope);
+/* NULL: none is known. */
+mt_gradient_rule mt_gradient_find_rule(const char *op);
+
+/* The value of the first graph inside the second. */
+mt_value *mt_reverse_mirror(mt_reverse *r, mt_value *value);
+/* Whether input i of the node has a gradient to be found. */
+bool mt_reverse_wants(const mt_reverse *r, const mt_node *node, int i);
+/* Add to the gradient of input i; `part` NULL: false, an error was set. */
+bool mt_reverse_add(mt_reverse *r, const mt_node *node, int i, mt_value *part);
+/* A node of the second graph with one output; an input that is NULL: NULL, an error was set. */
+mt_value *mt_reverse_op(mt_reverse *r, const char *op, mt_value *a, mt_value *b);
+mt_value *mt_reverse_scalar(mt_reverse *r, double value);
+mt_value *mt_reverse_list(mt_reverse *r, const int64_t *values, int n);
+mt_value *mt_reverse_reshape(mt_reverse *r, mt_value *x, const mt_value *like);
+
+#endif
