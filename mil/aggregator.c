@@ -5,9 +5,10 @@
 #include <string.h>
 
 static const mt_aggregator *const table[] = {
-    &mt_aggregator_transmil, /* before abmil, whose MIL-Lab spelling begins alike */
-    &mt_aggregator_clam_mb,  &mt_aggregator_clam_sb, &mt_aggregator_abmil,  &mt_aggregator_mean,
-    &mt_aggregator_max,      &mt_aggregator_knn,     &mt_aggregator_linear,
+    /* before abmil, which knows attention.0 and MIL-Lab's patch_embed too; one a line */
+    &mt_aggregator_stamp_vit, &mt_aggregator_monai_mil, &mt_aggregator_monai_mean, &mt_aggregator_monai_max,
+    &mt_aggregator_transmil,  &mt_aggregator_clam_mb,   &mt_aggregator_clam_sb,    &mt_aggregator_abmil,
+    &mt_aggregator_mean,      &mt_aggregator_max,       &mt_aggregator_knn,        &mt_aggregator_linear,
 };
 
 const mt_aggregator *mt_aggregator_find(const char *name)

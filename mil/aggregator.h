@@ -37,7 +37,8 @@ typedef struct mt_aggregator {
     void (*free)(void *self);
 } mt_aggregator;
 
-extern const mt_aggregator mt_aggregator_transmil;
+extern const mt_aggregator mt_aggregator_transmil, mt_aggregator_stamp_vit, mt_aggregator_monai_mil, mt_aggregator_monai_mean,
+    mt_aggregator_monai_max;
 extern const mt_aggregator mt_aggregator_abmil, mt_aggregator_clam_sb, mt_aggregator_clam_mb, mt_aggregator_mean, mt_aggregator_max;
 extern const mt_aggregator mt_aggregator_knn, mt_aggregator_linear;
 

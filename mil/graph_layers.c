@@ -126,6 +126,23 @@ mt_value *mt_layers_join_heads(mt_graph *graph, mt_value *x, int64_t heads, int6
     return mt_layers_reshape(graph, rows, 2, (int64_t[]){-1, heads * width}, error);
 }
 
+mt_value *mt_layers_join(mt_graph *graph, mt_value *a, mt_value *b, GError **error)
+{
+    mt_node *node = add(graph, "Concat", (mt_value *const[]){a, b}, 2, error);
+
+    if (node != NULL)
+        mt_node_set_int(node, "axis", 1);
+    return out(node);
+}
+
+mt_value *mt_layers_columns(mt_graph *graph, mt_value *x, int64_t first, int64_t n, GError **error)
+{
+    mt_value *inputs[4] = {x, add_integers(graph, (int64_t[]){first}, 1, error), add_integers(graph, (int64_t[]){first + n}, 1, error),
+                           add_integers(graph, (int64_t[]){1}, 1, error)};
+
+    return out(add(graph, "Slice", inputs, 4, error));
+}
+
 mt_tensor *mt_layers_rows(const mt_tensor *tensor, int64_t first, int64_t n, double scale, GError **error)
 {
     int64_t    width = tensor->rank == 2 ? tensor->shape[1] : 1;

@@ -33,6 +33,9 @@ mt_value *mt_layers_reduce(mt_graph *graph, const char *op, mt_value *x, int64_t
 mt_value *mt_layers_split_heads(mt_graph *graph, mt_value *rows, int64_t heads, int64_t width, bool flipped, GError **error);
 /* (H, n, d) to (n, H d). */
 mt_value *mt_layers_join_heads(mt_graph *graph, mt_value *x, int64_t heads, int64_t width, GError **error);
+/* a beside b, and n columns of a matrix. */
+mt_value *mt_layers_join(mt_graph *graph, mt_value *a, mt_value *b, GError **error);
+mt_value *mt_layers_columns(mt_graph *graph, mt_value *x, int64_t first, int64_t n, GError **error);
 mt_value *mt_layers_number(mt_graph *graph, float value, GError **error);
 
 /* A copy of rows first .. first+n-1 of a matrix or vector, times `scale`. */

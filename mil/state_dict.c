@@ -34,7 +34,7 @@ void mt_state_dict_free(mt_state_dict *dict)
 static char *canonical(const char *name)
 {
     for (bool again = true; again;) {
-        again = g_str_has_prefix(name, "model.") || g_str_has_prefix(name, "module.");
+        again = g_str_has_prefix(name, "model.") || g_str_has_prefix(name, "module.") || g_str_has_prefix(name, "vision_transformer.");
         if (again)
             name = strchr(name, '.') + 1;
     }

@@ -1,5 +1,5 @@
 /* The weights of a checkpoint under their canonical names, and which of them were used.
- * Wrappers leave traces in the names: "model." (Lightning, Hugging Face) and "module." (DataParallel) in front, ".module"
+ * Wrappers leave traces in the names: "model." (Lightning, Hugging Face), "vision_transformer." (STAMP) and "module." (DataParallel) in front, ".module"
  * inside (CLAM's attention without gate).  They are taken off, so an aggregator knows one spelling of each key.  What only
  * training needs (instance_loss_fn, instance_classifiers) is left out.  One thread at a time. */
 #ifndef MT_STATE_DICT_H

@@ -7,17 +7,15 @@
  * fall below 0; it is kept as it is in the attention logits, and the attention is its positive part scaled to a sum of 1.  What goes to
  * the copies that fill the square is dropped: added to their originals it would light up the first tiles of a case, whatever they
  * show, because of its number of tiles.  (The original code returns no attention.) */
-#include "kernels/graph/model_from_graph.h"
 #include "mil/aggregator.h"
+#include "mil/bag_rows.h"
 #include "mil/nystrom.h"
 #include "mil/ppeg.h"
-#include "mil/row_team.h"
 #include "src/base/alloc.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BLOCK_ROWS INT64_C(1024)
 #define LAYERS_MAX 64
 
 typedef struct spelling {
@@ -109,65 +107,17 @@ static bool take_all(transmil *self, mt_state_dict *dict, GError **error)
            mt_state_dict_check_used(dict, "transmil", error);
 }
 
-static mt_model *build_embed(const transmil *self, GError **error)
-{
-    mt_graph *graph = mt_graph_new(MT_LAYERS_OPSET);
-    mt_value *x = mt_graph_add_input(graph, "features", MT_F32, 2, (int64_t[]){-1, self->embed.in});
-    mt_value *h = mt_layers_unary(graph, "Relu", mt_layers_linear(graph, self->embed.weight, self->embed.bias, x, error), error);
-
-    if (h == NULL) {
-        mt_graph_free(graph);
-        return NULL;
-    }
-    mt_graph_mark_output(graph, h);
-    return mt_model_new_from_graph(graph, "transmil embed", error);
-}
-
 static void *build(mt_state_dict *dict, mt_aggregator_shape *shape, GError **error)
 {
     transmil *self = g_new0(transmil, 1);
 
     self->layers = g_ptr_array_new_with_free_func((GDestroyNotify)mt_nystrom_free);
-    if (!take_all(self, dict, error) || (self->model = build_embed(self, error)) == NULL) {
+    if (!take_all(self, dict, error) || (self->model = mt_bag_rows_model(&self->embed, "Relu", error)) == NULL) {
         free_transmil(self);
         return NULL;
     }
     *shape = (mt_aggregator_shape){.dim = self->embed.in, .n_logits = self->classifier.out};
     return self;
-}
-
-/* One bag: a group of blocks is read by the caller's thread, then embedded by the team. */
-typedef struct embedding {
-    const transmil *self;
-    float          *x; /* of the group */
-    float          *h; /* rows of the group in the tokens */
-} embedding;
-
-static bool embed_rows(void *user, mt_session *session, int64_t block, int64_t first, int64_t rows, GError **error)
-{
-    const embedding *e = user;
-
-    (void)block;
-    (void)rows;
-    return mt_session_run(session, (const void *const[]){e->x + first * e->self->embed.in}, (void *const[]){e->h + first * e->self->dim},
-                          error);
-}
-
-static bool embed_bag(const transmil *self, const mt_bag *bag, int threads, float *h, GError **error)
-{
-    int64_t   group = MIN(bag->n, threads * BLOCK_ROWS);
-    mt_port   input = {.dtype = MT_F32, .rank = 2, .shape = {-1, bag->dim}};
-    embedding e = {.self = self, .x = mt_alloc(group * bag->dim, sizeof(float), error)};
-    bool      ok = e.x != NULL;
-    g_autoptr(mt_row_team) team = mt_row_team_new(self->model, &input, 1, threads);
-
-    for (int64_t first = 0; ok && first < bag->n; first += group) {
-        int64_t rows = MIN(group, bag->n - first);
-        e.h = h + first * self->dim;
-        ok = mt_bag_read(bag, first, rows, e.x, error) && mt_row_team_run(team, rows, BLOCK_ROWS, embed_rows, &e, error);
-    }
-    mt_free(e.x);
-    return ok;
 }
 
 static int64_t side_of(int64_t n)
@@ -185,7 +135,7 @@ static bool make_tokens(const transmil *self, const mt_bag *bag, int64_t side, m
     size_t row = (size_t)self->dim * sizeof(float);
 
     memcpy(tokens->h, self->class_token->data, row);
-    if (!embed_bag(self, bag, tokens->threads, tokens->h + self->dim, error))
+    if (!mt_bag_rows_run(self->model, bag, self->dim, tokens->threads, tokens->h + self->dim, error))
         return false;
     memcpy(tokens->h + (1 + bag->n) * self->dim, tokens->h + self->dim, (size_t)(side * side - bag->n) * row);
     return true;
@@ -207,26 +157,6 @@ static bool run_layers(const transmil *self, int64_t side, mt_nystrom_tokens *to
         }
     }
     return mt_nystrom_run_first(g_ptr_array_index(self->layers, last), tokens, row, attention, error);
-}
-
-static void finish_logits(const transmil *self, const float *row, mt_raw_output *raw)
-{
-    double mean = 0, square = 0;
-
-    for (int64_t j = 0; j < self->dim; j++)
-        mean += row[j] / (double)self->dim;
-    for (int64_t j = 0; j < self->dim; j++)
-        square += (row[j] - mean) * (row[j] - mean) / (double)self->dim;
-    for (int64_t j = 0; j < self->dim; j++)
-        raw->embedding[j] = (float)((row[j] - mean) / sqrt(square + MT_LAYERS_NORM_EPSILON) * ((const float *)self->norm.weight->data)[j] +
-                                    ((const float *)self->norm.bias->data)[j]);
-    for (int64_t c = 0; c < self->classifier.out; c++) {
-        const float *w = (const float *)self->classifier.weight->data + c * self->dim;
-        double       sum = ((const float *)self->classifier.bias->data)[c];
-        for (int64_t j = 0; j < self->dim; j++)
-            sum += (double)w[j] * raw->embedding[j];
-        raw->logits[c] = (float)sum;
-    }
 }
 
 /* The positive part of each column, scaled to a sum of 1; nothing positive: every tile alike. */
@@ -256,11 +186,11 @@ static bool allocate_raw(const transmil *self, int64_t n, mt_raw_output *raw, GE
 
 static double wanted_bytes(const transmil *self, int64_t n, int64_t tokens, int threads)
 {
-    double layer = 0, group = 2.0 * threads * (double)BLOCK_ROWS * (double)(self->embed.in + 4 * self->dim);
+    double layer = 0, group = 2 * mt_bag_rows_bytes(self->embed.in + 4 * self->dim, threads);
 
     for (guint i = 0; i < self->layers->len; i++)
         layer = fmax(layer, mt_nystrom_bytes(g_ptr_array_index(self->layers, i), tokens, threads));
-    return layer + sizeof(float) * (group + (double)self->heads * (2.0 * (double)n + (double)tokens));
+    return layer + group + sizeof(float) * (double)self->heads * (2.0 * (double)n + (double)tokens);
 }
 
 static bool predict(const void *data, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
@@ -278,7 +208,7 @@ static bool predict(const void *data, const mt_bag *bag, const mt_head_options *
               (seen = mt_alloc((n_tokens - 1) * self->heads, sizeof(float), error)) != NULL &&
               make_tokens(self, bag, side, &tokens, error) && run_layers(self, side, &tokens, row, seen, error);
     if (ok) {
-        finish_logits(self, row, raw);
+        mt_class_token_finish(row, &self->norm, &self->classifier, raw->embedding, raw->logits);
         memcpy(raw->attention_logits, seen, (size_t)(bag->n * self->heads) * sizeof *seen);
         finish_attention(seen, bag->n, self->heads, raw->attention);
     }

@@ -30,8 +30,27 @@ static float *make_features(int64_t n)
     return x;
 }
 
+/* MONAI's modes mean and max are one checkpoint and two cards. */
+static mt_head *load_plain(const char *kind)
+{
+    g_autofree char *source = golden("monai_plain.safetensors"), *folder = g_dir_make_tmp("mt-plain-XXXXXX", NULL), *bytes = NULL;
+    g_autofree char *path = g_build_filename(folder, "H.safetensors", NULL), *card = g_build_filename(folder, "H.card", NULL);
+    g_autofree char *text = g_strdup_printf("[head]\nkind=%s\n", kind);
+    g_autoptr(GError) error = NULL;
+    gsize length = 0;
+
+    g_assert_true(g_file_get_contents(source, &bytes, &length, NULL) && g_file_set_contents(path, bytes, (gssize)length, NULL) &&
+                  g_file_set_contents(card, text, -1, NULL));
+    mt_head *head = mt_head_load(path, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_unlink(path) == 0 && g_unlink(card) == 0 && g_rmdir(folder) == 0);
+    return head;
+}
+
 static mt_head *load(const char *name)
 {
+    if (strcmp(name, "monai_mean") == 0 || strcmp(name, "monai_max") == 0)
+        return load_plain(name);
     g_autofree char *file = g_strconcat(name, ".safetensors", NULL), *path = golden(file);
     g_autoptr(GError) error = NULL;
     mt_head *head = mt_head_load(path, &error);
@@ -57,8 +76,10 @@ typedef struct golden_case {
 } golden_case;
 
 static const golden_case cases[] = {
-    {"transmil", "transmil", "transmil_expected", 3, 8, 32},
-    {"transmil_millab", "transmil", "transmil_expected", 3, 4, 32},
+    {"transmil", "transmil", "transmil_expected", 3, 8, 32},      {"transmil_millab", "transmil", "transmil_expected", 3, 4, 32},
+    {"stamp_vit", "stamp_vit", "transformer_expected", 3, 8, 32}, {"monai_att_trans", "monai_mil", "transformer_expected", 3, 1, 32},
+    {"monai_att", "monai_mil", "transformer_expected", 3, 1, 32}, {"monai_mean", "monai_mean", "transformer_expected", 3, 0, 0},
+    {"monai_max", "monai_max", "transformer_expected", 3, 0, 0},
 };
 
 /* `got` has all rows, the file every step-th. */
@@ -130,7 +151,8 @@ static void test_golden(gconstpointer data)
         g_assert_true(one->attention_heads == (row->n_attention > 1));
         assert_near(expected, row->name, n, "logits", one->logits, 1, row->n_classes, 1, 1e-4, INFINITY);
         assert_near(expected, row->name, n, "embedding", one->embedding, 1, row->dim, 1, 1e-4, INFINITY);
-        assert_near(expected, row->name, n, "attention_logits", one->attention_logits, n, row->n_attention, step, 1e-4, INFINITY);
+        if (strcmp(row->name, "stamp_vit") != 0) /* PyTorch keeps those scores to itself */
+            assert_near(expected, row->name, n, "attention_logits", one->attention_logits, n, row->n_attention, step, 1e-4, INFINITY);
         assert_near(expected, row->name, n, "attention", one->attention, n, row->n_attention, step, 1e-4, 1e-5);
         assert_near(expected, row->name, n, "tile_scores", one->tile_scores, n, row->n_classes, step, 1e-4, 1e-5);
         assert_columns_sum_to_one(one);
@@ -187,6 +209,19 @@ static const struct {
     {"qkv", "transmil", "\"shape\":[96,32]", "\"shape\":[48,64]", "key 'layer1.attn.to_qkv.weight' has shape 48x64: 96x32 is wanted"},
     {"heads", "transmil", "\"shape\":[8,1,33,1]", "\"shape\":[3,1,88,1]",
      "key 'layer1.attn.res_conv.weight' has shape 3x1x88x1: a number of heads that divides 32 and an odd number of taps are wanted"},
+    {"alibi", "stamp_vit", "0.0.mhsa.in_proj_weight", "0.0.mhsa.query_encoders",
+     "stamp_vit with distances in its attention (use_alibi, keys 'mhsa.query_encoders') is not supported: train it without, or export it "
+     "as an ONNX graph"},
+    {"in-proj", "stamp_vit", "\"shape\":[96,32]", "\"shape\":[32,96]",
+     "key 'transformer.layers.0.0.mhsa.in_proj_weight' has shape 32x96: 96x32 is wanted"},
+    {"layer-between", "monai_att_trans", "transformer.layers.1.self_attn.in_proj_weight", "transformer.layers.3.self_attn.in_proj_weight",
+     "key 'transformer.layers.1.self_attn.in_proj_weight' is missing"},
+    {"pyramid", "monai_att_trans", "transformer.layers.0.self_attn.in_proj_weight", "transformer.1.layers.self_attn.in_proj_weight",
+     "MONAI's att_trans_pyramid takes the intermediate layers of its ResNet, not features: it is not supported"},
+    {"backbone", "monai_att_trans", "transformer.layers.1.norm2.weight\":", "net.conv1.weight\":                 ",
+     "this MILModel holds its backbone (keys 'net.'): export that as the encoder, and save this head without them"},
+    {"mean-or-max", "monai_plain", "myfc", "myfc",
+     "'myfc' alone is MONAI's mode mean as well as max: a card must say which (kind=monai_mean or kind=monai_max)"},
     {"positions", "transmil", "\"shape\":[32,1,7,7]", "\"shape\":[32,7,7,1]",
      "key 'pos_layer.proj.weight' has shape 32x7x7x1: 32x1x7x7 is wanted"},
     {"left-over", "transmil", "model.layer2.norm", "model.layer9.norm", "key 'layer2.norm.weight' is missing"},
@@ -215,7 +250,8 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strconcat("/transformer_mil/golden/", cases[i].name, NULL);
         g_autofree char *memory = g_strconcat("/transformer_mil/memory/", cases[i].name, NULL);
         g_test_add_data_func(path, &cases[i], test_golden);
-        g_test_add_data_func(memory, &cases[i], test_memory);
+        if (cases[i].n_attention > 1 || strcmp(cases[i].name, "monai_att_trans") == 0)
+            g_test_add_data_func(memory, &cases[i], test_memory);
     }
     for (guint i = 0; i < G_N_ELEMENTS(forgeries); i++) {
         g_autofree char *path = g_strconcat("/transformer_mil/refused/", forgeries[i].name, NULL);
