@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap aggregate train evaluate model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run info tissue tile heatmap aggregate train evaluate search model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -28,6 +28,7 @@ _microtome() {
   train) options='--labels --model --head --task --column --label-names --positive --uncertain --time --event --intervals --folds --fold --splits --leave-out --split-column --json --epochs --lr --weight-decay --dropout --hidden --attention --neighbours --class-weights --patience --val-share --seed --threads --memory --keep-folds --allow-missing --force --help' ;;
   aggregate) options='--head --out --labels --patients --threads --memory --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --gallery --help' ;;
+  search) options='--case --tile --nearest --other-cases --out --slides --json --help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")
