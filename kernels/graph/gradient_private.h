@@ -17,6 +17,8 @@ typedef struct mt_reverse {
 typedef bool (*mt_gradient_rule)(mt_reverse *r, const mt_node *node, mt_value *slope);
 /* NULL: none is known. */
 mt_gradient_rule mt_gradient_find_rule(const char *op);
+mt_gradient_rule mt_gradient_find_select_rule(const char *op);  /* gradient_select.c */
+mt_gradient_rule mt_gradient_find_picture_rule(const char *op); /* gradient_picture.c */
 
 /* The value of the first graph inside the second. */
 mt_value *mt_reverse_mirror(mt_reverse *r, mt_value *value);
@@ -26,6 +28,9 @@ bool mt_reverse_wants(const mt_reverse *r, const mt_node *node, int i);
 bool mt_reverse_add(mt_reverse *r, const mt_node *node, int i, mt_value *part);
 /* A node of the second graph with one output; an input that is NULL: NULL, an error was set. */
 mt_value *mt_reverse_op(mt_reverse *r, const char *op, mt_value *a, mt_value *b);
+/* The same with two inputs; one that is NULL: NULL. */
+mt_value *mt_reverse_two(mt_reverse *r, const char *op, mt_value *a, mt_value *b);
+mt_value *mt_reverse_sum(mt_reverse *r, mt_value *x, const int64_t *axes, int n, bool keep);
 mt_value *mt_reverse_scalar(mt_reverse *r, double value);
 mt_value *mt_reverse_list(mt_reverse *r, const int64_t *values, int n);
 mt_value *mt_reverse_reshape(mt_reverse *r, mt_value *x, const mt_value *like);

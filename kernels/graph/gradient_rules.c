@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-static mt_value *op(mt_reverse *r, const char *name, mt_value *a, mt_value *b)
+mt_value *mt_reverse_two(mt_reverse *r, const char *name, mt_value *a, mt_value *b)
 {
     return a != NULL && b != NULL ? mt_reverse_op(r, name, a, b) : NULL;
 }
@@ -24,9 +24,9 @@ static mt_value *output(mt_reverse *r, const mt_node *node)
     return mt_reverse_mirror(r, mt_node_output(node, 0));
 }
 
-static mt_value *sum_over(mt_reverse *r, mt_value *x, const int64_t *axes, int n, bool keep)
+mt_value *mt_reverse_sum(mt_reverse *r, mt_value *x, const int64_t *axes, int n, bool keep)
 {
-    mt_value *list = x != NULL ? mt_reverse_list(r, axes, n) : NULL, *sum = op(r, "ReduceSum", x, list);
+    mt_value *list = x != NULL ? mt_reverse_list(r, axes, n) : NULL, *sum = mt_reverse_two(r, "ReduceSum", x, list);
 
     if (sum != NULL)
         mt_node_set_int(sum->producer, "keepdims", keep);
@@ -44,7 +44,7 @@ static mt_value *narrow(mt_reverse *r, mt_value *slope, const mt_value *whole, c
         if (a < lead || (to->shape[a - lead] == 1 && whole->shape[a] != 1))
             axes[n++] = a;
     if (n > 0)
-        slope = sum_over(r, slope, axes, n, true);
+        slope = mt_reverse_sum(r, slope, axes, n, true);
     return lead > 0 ? mt_reverse_reshape(r, slope, to) : slope;
 }
 
@@ -71,7 +71,7 @@ static bool sub_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 static bool mul_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
     for (int i = 0; i < 2; i++)
-        if (mt_reverse_wants(r, node, i) && !add_narrowed(r, node, i, op(r, "Mul", slope, input(r, node, 1 - i))))
+        if (mt_reverse_wants(r, node, i) && !add_narrowed(r, node, i, mt_reverse_two(r, "Mul", slope, input(r, node, 1 - i))))
             return false;
     return true;
 }
@@ -79,11 +79,11 @@ static bool mul_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 /* y = a / b: dL/da = slope / b, dL/db = -slope y / b */
 static bool div_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    mt_value *part = op(r, "Div", slope, input(r, node, 1));
+    mt_value *part = mt_reverse_two(r, "Div", slope, input(r, node, 1));
 
     if (part == NULL || (mt_reverse_wants(r, node, 0) && !add_narrowed(r, node, 0, part)))
         return false;
-    return !mt_reverse_wants(r, node, 1) || add_narrowed(r, node, 1, unary(r, "Neg", op(r, "Mul", part, output(r, node))));
+    return !mt_reverse_wants(r, node, 1) || add_narrowed(r, node, 1, unary(r, "Neg", mt_reverse_two(r, "Mul", part, output(r, node))));
 }
 
 static bool identity_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
@@ -99,7 +99,7 @@ static bool neg_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 /* The sign of relu(x) is 1 where x > 0, else 0; at 0 the gradient is 0, as PyTorch has it. */
 static bool relu_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    return mt_reverse_add(r, node, 0, op(r, "Mul", slope, unary(r, "Sign", output(r, node))));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Mul", slope, unary(r, "Sign", output(r, node))));
 }
 
 /* slope (1 - y y) */
@@ -107,61 +107,82 @@ static bool tanh_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
     mt_value *y = output(r, node);
 
-    return mt_reverse_add(r, node, 0, op(r, "Sub", slope, op(r, "Mul", op(r, "Mul", slope, y), y)));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Sub", slope, mt_reverse_two(r, "Mul", mt_reverse_two(r, "Mul", slope, y), y)));
 }
 
 /* slope y (1 - y) */
 static bool sigmoid_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    mt_value *y = output(r, node), *part = op(r, "Mul", slope, y);
+    mt_value *y = output(r, node), *part = mt_reverse_two(r, "Mul", slope, y);
 
-    return mt_reverse_add(r, node, 0, op(r, "Sub", part, op(r, "Mul", part, y)));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Sub", part, mt_reverse_two(r, "Mul", part, y)));
 }
 
 static bool exp_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    return mt_reverse_add(r, node, 0, op(r, "Mul", slope, output(r, node)));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Mul", slope, output(r, node)));
 }
 
 static bool log_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    return mt_reverse_add(r, node, 0, op(r, "Div", slope, input(r, node, 0)));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Div", slope, input(r, node, 0)));
 }
 
 static bool sqrt_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    return mt_reverse_add(r, node, 0, op(r, "Div", op(r, "Mul", slope, mt_reverse_scalar(r, 0.5)), output(r, node)));
+    return mt_reverse_add(r, node, 0,
+                          mt_reverse_two(r, "Div", mt_reverse_two(r, "Mul", slope, mt_reverse_scalar(r, 0.5)), output(r, node)));
 }
 
 /* d erf(x) / dx = 2 / sqrt(pi) exp(-x x) */
 static bool erf_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    mt_value *x = input(r, node, 0), *bell = unary(r, "Exp", unary(r, "Neg", op(r, "Mul", x, x)));
+    mt_value *x = input(r, node, 0), *bell = unary(r, "Exp", unary(r, "Neg", mt_reverse_two(r, "Mul", x, x)));
 
-    return mt_reverse_add(r, node, 0, op(r, "Mul", slope, op(r, "Mul", bell, mt_reverse_scalar(r, M_2_SQRTPI))));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Mul", slope, mt_reverse_two(r, "Mul", bell, mt_reverse_scalar(r, M_2_SQRTPI))));
 }
 
 static bool softplus_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    return mt_reverse_add(r, node, 0, op(r, "Mul", slope, unary(r, "Sigmoid", input(r, node, 0))));
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Mul", slope, unary(r, "Sigmoid", input(r, node, 0))));
+}
+
+/* Before opset 13 all axes from the given one on were one: the same thing for the last. */
+static bool softmax_axis(mt_reverse *r, const mt_node *node, int64_t *axis)
+{
+    int rank = mt_node_output(node, 0)->rank;
+
+    *axis = mt_node_int(node, "axis", node->opset < 13 ? 1 : -1);
+    *axis += *axis < 0 ? rank : 0;
+    if (node->opset >= 13 || *axis == rank - 1)
+        return true;
+    g_set_error(r->error, MT_ERROR, MT_ERROR_MODEL, "node %s (%s, opset %d): the gradient is known for the last axis only before opset 13",
+                node->name, node->op, node->opset);
+    return false;
 }
 
 /* y (slope - sum of slope y over the axis) */
 static bool softmax_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    int64_t   axis = mt_node_int(node, "axis", node->opset < 13 ? 1 : -1);
-    mt_value *y = output(r, node), *sum = sum_over(r, op(r, "Mul", slope, y), &axis, 1, true);
+    int64_t axis;
 
-    return mt_reverse_add(r, node, 0, op(r, "Mul", y, op(r, "Sub", slope, sum)));
+    if (!softmax_axis(r, node, &axis))
+        return false;
+    mt_value *y = output(r, node), *sum = mt_reverse_sum(r, mt_reverse_two(r, "Mul", slope, y), &axis, 1, true);
+
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Mul", y, mt_reverse_two(r, "Sub", slope, sum)));
 }
 
 /* slope - exp(y) times the sum of slope over the axis */
 static bool log_softmax_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    int64_t   axis = mt_node_int(node, "axis", node->opset < 13 ? 1 : -1);
-    mt_value *sum = sum_over(r, slope, &axis, 1, true);
+    int64_t axis;
 
-    return mt_reverse_add(r, node, 0, op(r, "Sub", slope, op(r, "Mul", unary(r, "Exp", output(r, node)), sum)));
+    if (!softmax_axis(r, node, &axis))
+        return false;
+    mt_value *sum = mt_reverse_sum(r, slope, &axis, 1, true);
+
+    return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Sub", slope, mt_reverse_two(r, "Mul", unary(r, "Exp", output(r, node)), sum)));
 }
 
 /* A sum or mean hands its slope to all that went into it. */
@@ -174,7 +195,11 @@ static bool reduce_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
     const int64_t  *axes = mt_node_ints(node, "axes", &n_axes);
     mt_value       *list = mt_node_input(node, 1);
 
-    if (list != NULL && list->constant != NULL) {
+    if (list != NULL && list->constant == NULL) {
+        g_set_error(r->error, MT_ERROR, MT_ERROR_MODEL, "node %s (%s): the gradient with computed axes is not known", node->name, node->op);
+        return false;
+    }
+    if (list != NULL) {
         axes = list->constant->data;
         n_axes = (int)mt_tensor_count(list->constant);
     }
@@ -190,9 +215,9 @@ static bool reduce_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
         outputs *= (double)to->shape[a];
     mt_value *part = mt_reverse_reshape(r, slope, &kept);
     if (n > 0 && part != NULL)
-        part = op(r, "Expand", part, mt_reverse_list(r, from->shape, from->rank));
+        part = mt_reverse_two(r, "Expand", part, mt_reverse_list(r, from->shape, from->rank));
     if (strcmp(node->op, "ReduceMean") == 0)
-        part = op(r, "Mul", part, mt_reverse_scalar(r, outputs / inputs));
+        part = mt_reverse_two(r, "Mul", part, mt_reverse_scalar(r, outputs / inputs));
     return mt_reverse_add(r, node, 0, part);
 }
 
@@ -221,39 +246,40 @@ static bool transpose_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
     return mt_reverse_add(r, node, 0, transpose(r, slope, back, rank));
 }
 
-/* op(a) op(b), transposed where asked */
-static mt_value *product(mt_reverse *r, mt_value *a, bool turn_a, mt_value *b, bool turn_b)
+/* alpha op(a) op(b), transposed where asked */
+static mt_value *product(mt_reverse *r, const mt_node *node, mt_value *a, bool turn_a, mt_value *b, bool turn_b)
 {
-    mt_value *y = op(r, "Gemm", a, b);
+    mt_value *y = mt_reverse_two(r, "Gemm", a, b);
+    double    alpha = mt_node_float(node, "alpha", 1);
 
-    if (y != NULL) {
-        mt_node_set_int(y->producer, "transA", turn_a);
-        mt_node_set_int(y->producer, "transB", turn_b);
-    }
+    if (y == NULL)
+        return NULL;
+    mt_node_set_int(y->producer, "transA", turn_a);
+    mt_node_set_int(y->producer, "transB", turn_b);
+    if (alpha != 1)
+        mt_node_set_float(y->producer, "alpha", alpha);
     return y;
 }
 
-/* y = op(A) op(B) + C */
+/* y = alpha op(A) op(B) + beta C */
 static bool gemm_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    bool ta = mt_node_int(node, "transA", 0) != 0, tb = mt_node_int(node, "transB", 0) != 0;
+    bool   ta = mt_node_int(node, "transA", 0) != 0, tb = mt_node_int(node, "transB", 0) != 0;
+    double beta = mt_node_float(node, "beta", 1);
 
-    if (mt_node_float(node, "alpha", 1) != 1 || mt_node_float(node, "beta", 1) != 1) {
-        g_set_error(r->error, MT_ERROR, MT_ERROR_MODEL, "node %s (Gemm): the gradient with alpha or beta other than 1 is not known",
-                    node->name);
-        return false;
-    }
     if (mt_reverse_wants(r, node, 0)) {
         mt_value *b = input(r, node, 1);
-        if (!mt_reverse_add(r, node, 0, ta ? product(r, b, tb, slope, true) : product(r, slope, false, b, !tb)))
+        if (!mt_reverse_add(r, node, 0, ta ? product(r, node, b, tb, slope, true) : product(r, node, slope, false, b, !tb)))
             return false;
     }
     if (mt_reverse_wants(r, node, 1)) {
         mt_value *a = input(r, node, 0);
-        if (!mt_reverse_add(r, node, 1, tb ? product(r, slope, true, a, ta) : product(r, a, !ta, slope, false)))
+        if (!mt_reverse_add(r, node, 1, tb ? product(r, node, slope, true, a, ta) : product(r, node, a, !ta, slope, false)))
             return false;
     }
-    return !mt_reverse_wants(r, node, 2) || add_narrowed(r, node, 2, slope);
+    if (!mt_reverse_wants(r, node, 2))
+        return true;
+    return add_narrowed(r, node, 2, beta == 1 ? slope : mt_reverse_two(r, "Mul", slope, mt_reverse_scalar(r, beta)));
 }
 
 static mt_value *turned(mt_reverse *r, mt_value *x)
@@ -282,7 +308,7 @@ static bool matmul_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
         memcpy(whole.shape, y->shape, sizeof whole.shape);
         memcpy(whole.shape + y->rank - 2, own->shape + own->rank - 2, 2 * sizeof(int64_t));
         mt_value *turn = turned(r, mt_reverse_mirror(r, other));
-        mt_value *part = i == 0 ? op(r, "MatMul", slope, turn) : op(r, "MatMul", turn, slope);
+        mt_value *part = i == 0 ? mt_reverse_two(r, "MatMul", slope, turn) : mt_reverse_two(r, "MatMul", turn, slope);
         if (part == NULL || !mt_reverse_add(r, node, i, narrow(r, part, &whole, node, i)))
             return false;
     }
@@ -345,5 +371,5 @@ mt_gradient_rule mt_gradient_find_rule(const char *name)
     for (guint i = 0; i < G_N_ELEMENTS(rules); i++)
         if (strcmp(rules[i].op, name) == 0)
             return rules[i].rule;
-    return NULL;
+    return mt_gradient_find_select_rule(name);
 }
