@@ -154,6 +154,8 @@ mt_evaluation *mt_evaluation_of(const mt_evaluation *e, GPtrArray *subjects, GEr
 /* evaluation_view.c: label `index` of the task against the others, among all subjects. */
 mt_view *mt_view_new(const mt_evaluation *e, int index, GError **error);
 void     mt_view_free(void *view);
+/* evaluation_patients.c: where patients have several cases, the intervals of AUROC and shares become those over patients. */
+bool mt_view_widen(mt_view *view, const mt_evaluation *e, GError **error);
 
 /* evaluation_metrics.c */
 void             mt_metrics_add(GArray *metrics, const char *name, mt_estimate estimate, int64_t hits, int64_t n, const char *undefined);

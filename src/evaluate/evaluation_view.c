@@ -176,7 +176,7 @@ mt_view *mt_view_new(const mt_evaluation *e, int index, GError **error)
     v->threshold = e->threshold;
     v->metrics = g_array_new(FALSE, TRUE, sizeof(mt_metric));
     take_subjects(v, e, index);
-    if (rank(v, error) && count(v, error) && calibrate(v, error) && weigh(v, error))
+    if (rank(v, error) && count(v, error) && mt_view_widen(v, e, error) && calibrate(v, error) && weigh(v, error))
         return v;
     g_prefix_error(error, "evaluate %s, %s: ", e->folder, v->label);
     mt_view_free(v);

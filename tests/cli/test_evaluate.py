@@ -32,6 +32,11 @@ def close(is_, wanted, what=""):
     assert is_ is not None and abs(is_ - wanted) <= 1e-10 * max(1, abs(wanted)), f"{what}: is {is_}, wanted {wanted}"
 
 
+def one_case_a_patient(labels, rows):
+    """The labels without their patients: each case is its own."""
+    write_labels(labels, [{k: v for k, v in r.items() if k[0] != "_" and k != "patient"} for r in rows])
+
+
 def refuse(code, message, *args):
     answer = microtome("evaluate", *args)
     equal((answer.code, answer.out, answer.err), (code, "", f"microtome evaluate: {message}\n"))
@@ -62,6 +67,7 @@ def test_binary(folder):
     """binary: every number is scikit-learn's, intervals are DeLong's and Wilson's"""
     m = references()
     out, labels, rows = cohort(folder)
+    one_case_a_patient(labels, rows)
     answer = evaluate(out, labels)
     truth, score = np.array([r["_truth"] for r in rows]), np.array([r["_score"] for r in rows])
     called = (score >= 0.5).astype(int)
@@ -251,6 +257,41 @@ def test_patients(folder):
     close(answer["metrics"]["auroc"]["value"], m.roc_auc_score(truth, range(len(patients))))
 
 
+def test_several_cases(folder):
+    """patients of several cases: the intervals of AUROC and shares are over patients"""
+    out, labels, rows = cohort(folder)
+    got = evaluate(out, labels)["metrics"]
+    truth, score = np.array([r["_truth"] for r in rows]), np.array([r["_score"] for r in rows])
+    patient = np.array([r["patient"] for r in rows])
+    called = (score >= 0.5).astype(int)
+    z = 1.959963984540054
+    for name, among, hit in (("sensitivity", truth == 1, called == 1), ("specificity", truth == 0, called == 0), ("ppv", called == 1, truth == 1),
+                             ("npv", called == 0, truth == 0), ("accuracy", truth >= 0, called == truth)):
+        hits, of = hit[among].astype(float), patient[among]
+        share, n = hits.mean(), len(hits)
+        stray = np.array([(hits[of == p] - share).sum() for p in np.unique(of)])
+        variance = len(stray) / (len(stray) - 1) * (stray ** 2).sum() / n ** 2
+        independent = min(n, share * (1 - share) / variance)
+        low, high = wilson(share * independent, independent)
+        equal((got[name]["interval"], got[name]["n"]), ("Wilson, by patients", n))
+        for key, wanted in (("value", share), ("low", low), ("high", high)):
+            close(got[name][key], wanted, f"{name} {key}")
+    x, y = score[truth == 1], score[truth == 0]
+    wins = (x[:, None] > y[None]) + 0.5 * (x[:, None] == y[None])
+    area, everyone = wins.mean(), np.unique(patient)
+    a = np.array([(wins.mean(1) - area)[patient[truth == 1] == p].sum() for p in everyone])
+    b = np.array([(wins.mean(0) - area)[patient[truth == 0] == p].sum() for p in everyone])
+
+    def grown(patients):
+        return len(np.unique(patients)) / (len(np.unique(patients)) - 1)
+
+    variance = (grown(patient[truth == 1]) * (a @ a) / len(x) ** 2 + grown(patient[truth == 0]) * (b @ b) / len(y) ** 2
+                + 2 * grown(patient) * (a @ b) / (len(x) * len(y)))
+    equal(got["auroc"]["interval"], "DeLong, by patients")
+    close(got["auroc"]["low"], area - z * math.sqrt(variance))
+    close(got["auroc"]["high"], area + z * math.sqrt(variance))
+
+
 def test_bootstrap(folder):
     """--bootstrap: the same for the same seed, another for another, and about as wide as DeLong"""
     out, labels, _ = cohort(folder)
@@ -266,6 +307,7 @@ def test_bootstrap(folder):
 def test_subgroups(folder):
     """--by: names and bands; every group is what an evaluation of it alone says; gaps of equalised odds"""
     out, labels, rows = cohort(folder)
+    one_case_a_patient(labels, rows)
     answer = evaluate(out, labels, "--by", "sex", "--by", "age:40,60,80")
     by_sex, by_age = answer["subgroups"]
     equal([g["group"] for g in by_sex["groups"]], ["f", "m"])
@@ -453,5 +495,5 @@ def test_page(folder):
 
 
 if __name__ == "__main__":
-    main([test_binary, test_classes, test_findings, test_survival, test_patients, test_bootstrap, test_subgroups, test_goals, test_compare,
-          test_readers, test_leaks, test_unanswered, test_refusals, test_one_class, test_page])
+    main([test_binary, test_classes, test_findings, test_survival, test_patients, test_several_cases, test_bootstrap, test_subgroups, test_goals,
+          test_compare, test_readers, test_leaks, test_unanswered, test_refusals, test_one_class, test_page])
