@@ -103,5 +103,10 @@ bool mt_evaluation_resample(mt_evaluation *e, GError **error)
             return false;
         take_interval(metric_at(e, d.metric), &result);
     }
+    if (e->views->len == 1) { /* a binary task: the numbers of the one label are those of the whole */
+        mt_view *v = e->views->pdata[0];
+        g_array_set_size(v->metrics, 0);
+        g_array_append_vals(v->metrics, e->metrics->data, e->metrics->len);
+    }
     return true;
 }

@@ -440,6 +440,8 @@ bool mt_evaluation_gather(mt_evaluation *e, const mt_evaluation_params *params, 
         e->labels != NULL ? mt_predictions_read(e->folder, own ? MT_PREDICTIONS_PATIENTS : MT_PREDICTIONS_CASES, false, error) : NULL;
     if (e->predictions == NULL || !choose_task(e, params, error) || !make_targets(e, params, error))
         return false;
+    if (first_scored(e->predictions)->demonstration)
+        mt_evaluation_warn(e, "DEMONSTRATION: the encoder or the head is a sample, and its numbers say nothing about patients");
     choose_threshold(e, params);
     if (!meet(e, params, own, error))
         return false;

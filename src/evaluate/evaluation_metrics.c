@@ -26,7 +26,7 @@ const mt_metric *mt_metrics_find(const GArray *metrics, const char *name)
     return NULL;
 }
 
-/* The mean over those labels that define it. */
+/* The mean over all labels: one over those that happen to define it would be another number. */
 static void add_mean(mt_evaluation *e, const char *name, const char *of)
 {
     double sum = 0;
@@ -39,7 +39,8 @@ static void add_mean(mt_evaluation *e, const char *name, const char *of)
             n++;
         }
     }
-    mt_metrics_add(e->metrics, name, mt_estimate_ratio(sum, n), 0, 0, "no label defines it");
+    mt_metrics_add(e->metrics, name, n == (int)e->views->len ? mt_estimate_ratio(sum, n) : (mt_estimate){.defined = false}, 0, 0,
+                   "one of the labels does not define it: see the labels one by one");
 }
 
 /* Calls and truth as arrays; free with g_free. */

@@ -162,7 +162,7 @@ static void put_metrics(GString *html, const mt_evaluation *e)
 
 static void put_classes(GString *html, const mt_evaluation *e)
 {
-    static const char *const columns[] = {"auroc", "auprc", "sensitivity", "specificity", "ppv", "npv", "f1"};
+    static const char *const columns[] = {"auroc", "auprc", "sensitivity", "specificity"};
     char                     text[MT_ESTIMATE_TEXT_BYTES];
 
     if (e->views->len < 2)

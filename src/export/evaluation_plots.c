@@ -90,7 +90,7 @@ char *mt_evaluation_plot_pr(const mt_evaluation *e)
 
     for (guint i = 0; i < e->views->len; i++) {
         const mt_view *v = e->views->pdata[i];
-        add_curve(&s, v, v->pr.x, v->pr.y, v->pr.n, MT_PLOT_LINE, "auprc");
+        add_curve(&s, v, v->pr.x, v->pr.y, v->pr.n, MT_PLOT_STEP_BACK, "auprc");
     }
     if (s.n == 0)
         return NULL;

@@ -15,7 +15,7 @@ static void put_head(GString *t, const mt_evaluation *e)
         g_string_append_printf(t, ", %d %s and %d not, threshold %s", v->n_positive, v->label, v->n - v->n_positive,
                                g_ascii_formatd(value, sizeof value, "%.6g", e->threshold));
     }
-    g_string_append(t, "\n\n");
+    g_string_append(t, ((const mt_subject *)e->subjects->pdata[0])->prediction->demonstration ? " (DEMONSTRATION)\n\n" : "\n\n");
 }
 
 static void end_line(GString *t)
@@ -101,17 +101,21 @@ static void put_gap(GString *t, const char *what, const mt_estimate *gap, const 
         g_string_append_printf(t, "  largest gap in %s %s: %s against %s\n", what, mt_estimate_text(gap, text), pair[0], pair[1]);
 }
 
-static void put_grouping(GString *t, const mt_grouping *g)
+static void put_grouping(GString *t, const mt_grouping *g, bool binary)
 {
     char text[MT_ESTIMATE_TEXT_BYTES];
 
-    g_string_append_printf(t, "\n  %-20s %6s %6s", g->column, "n", "with");
+    g_string_append_printf(t, "\n  %-20s %6s %6s", g->column, "n", binary ? "with" : "");
     for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
         g_string_append_printf(t, "  %-23s", mt_metric_title(g->metrics[k]));
     end_line(t);
     for (guint i = 0; i < g->groups->len; i++) {
         const mt_group *group = g->groups->pdata[i];
-        g_string_append_printf(t, "  %-20s %6d %6d", group->name, group->n, group->n_positive);
+        g_string_append_printf(t, "  %-20s %6d ", group->name, group->n);
+        if (binary)
+            g_string_append_printf(t, "%6d", group->n_positive);
+        else
+            g_string_append(t, "      ");
         for (int k = 0; k < MT_GROUP_METRICS && g->metrics[k] != NULL; k++)
             g_string_append_printf(t, "  %-23s", mt_estimate_text(&group->estimates[k], text));
         end_line(t);
@@ -168,7 +172,7 @@ char *mt_evaluation_text(const mt_evaluation *e)
     put_confusion(t, e);
     put_goals(t, e);
     for (guint i = 0; i < e->groupings->len; i++)
-        put_grouping(t, e->groupings->pdata[i]);
+        put_grouping(t, e->groupings->pdata[i], e->task == MT_TASK_BINARY);
     put_comparison(t, e->external, "external against internal:", false);
     put_comparison(t, e->comparison, "compared with", true);
     put_readers(t, e->readers);

@@ -193,7 +193,7 @@ static void draw_line(frame *f, int s)
 {
     const mt_plot_series *series = &f->plot->series[s];
     g_autofree char      *stroke = stroke_of(f->plot, s);
-    double                before_y = 0;
+    double                before_x = 0, before_y = 0;
     bool                  open = false;
     g_autoptr(GString) path = g_string_new(NULL);
 
@@ -205,7 +205,10 @@ static void draw_line(frame *f, int s)
         double x = at_x(f, series->x[i]), y = at_y(f, series->y[i]);
         if (open && series->kind == MT_PLOT_STEP)
             put_point(path, 'L', x, before_y);
+        if (open && series->kind == MT_PLOT_STEP_BACK)
+            put_point(path, 'L', before_x, y);
         put_point(path, open ? 'L' : 'M', x, y);
+        before_x = x;
         before_y = y;
         open = true;
     }
@@ -280,11 +283,9 @@ static void draw_band(frame *f, int s)
 
 static void draw_series(frame *f, int s)
 {
-    static void (*const draw[])(frame *, int) = {[MT_PLOT_LINE] = draw_line,
-                                                 [MT_PLOT_STEP] = draw_line,
-                                                 [MT_PLOT_BARS] = draw_bars,
-                                                 [MT_PLOT_POINTS] = draw_points,
-                                                 [MT_PLOT_BAND] = draw_band};
+    static void (*const draw[])(frame *,
+                                int) = {[MT_PLOT_LINE] = draw_line, [MT_PLOT_STEP] = draw_line,     [MT_PLOT_STEP_BACK] = draw_line,
+                                        [MT_PLOT_BARS] = draw_bars, [MT_PLOT_POINTS] = draw_points, [MT_PLOT_BAND] = draw_band};
 
     draw[f->plot->series[s].kind](f, s);
 }
@@ -293,7 +294,7 @@ static void draw_key(frame *f, int s, double x, double y)
 {
     mt_plot_kind kind = f->plot->series[s].kind;
 
-    if (kind == MT_PLOT_LINE || kind == MT_PLOT_STEP) {
+    if (kind == MT_PLOT_LINE || kind == MT_PLOT_STEP || kind == MT_PLOT_STEP_BACK) {
         g_autofree char *stroke = stroke_of(f->plot, s);
         put_line(f->svg, x, y - 4, x + 22, y - 4, stroke);
         return;

@@ -7,10 +7,11 @@
 
 typedef enum mt_plot_kind {
     MT_PLOT_LINE,
-    MT_PLOT_STEP,   /* x moves first, then y: ROC and Kaplan-Meier */
-    MT_PLOT_BARS,   /* centred on x, from 0 to y */
-    MT_PLOT_POINTS, /* with low and high: whiskers */
-    MT_PLOT_BAND,   /* the area between low and high */
+    MT_PLOT_STEP,      /* x moves first, then y: ROC and Kaplan-Meier */
+    MT_PLOT_STEP_BACK, /* y moves first, then x: precision and recall */
+    MT_PLOT_BARS,      /* centred on x, from 0 to y */
+    MT_PLOT_POINTS,    /* with low and high: whiskers */
+    MT_PLOT_BAND,      /* the area between low and high */
 } mt_plot_kind;
 
 /* A point that is not finite is left out, and a line is broken there. */
