@@ -5,6 +5,13 @@
 #include <string.h>
 
 static const mt_aggregator *const table[] = {
+    &mt_aggregator_dsmil, /* these before abmil, whose keys some of them have too */
+    &mt_aggregator_dtfd,
+    &mt_aggregator_multi_head,
+    &mt_aggregator_marugoto,
+    &mt_aggregator_mil_fc,
+    &mt_aggregator_topk,
+    &mt_aggregator_noisy_or,
     /* before abmil, which knows attention.0 and MIL-Lab's patch_embed too; one a line */
     &mt_aggregator_stamp_vit, &mt_aggregator_monai_mil, &mt_aggregator_monai_mean, &mt_aggregator_monai_max,
     &mt_aggregator_transmil,  &mt_aggregator_clam_mb,   &mt_aggregator_clam_sb,    &mt_aggregator_abmil,

@@ -35,7 +35,18 @@ typedef struct mt_aggregator {
      * the options are complete: memory_bytes > 0, threads >= 1. */
     bool (*predict)(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error);
     void (*free)(void *self);
+    /* What the card says of this kind alone, after `build`; may suggest an activation.  NULL: nothing. */
+    bool (*configure)(void *self, mt_head_card *card, GError **error);
+    const char *card_keys; /* of them, those that `configure` knows: "k,seed"; NULL: none */
 } mt_aggregator;
+
+extern const mt_aggregator mt_aggregator_dsmil;
+extern const mt_aggregator mt_aggregator_dtfd;
+extern const mt_aggregator mt_aggregator_multi_head;
+extern const mt_aggregator mt_aggregator_marugoto;
+extern const mt_aggregator mt_aggregator_mil_fc;
+extern const mt_aggregator mt_aggregator_topk;
+extern const mt_aggregator mt_aggregator_noisy_or;
 
 extern const mt_aggregator mt_aggregator_transmil, mt_aggregator_stamp_vit, mt_aggregator_monai_mil, mt_aggregator_monai_mean,
     mt_aggregator_monai_max;

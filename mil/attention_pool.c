@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BLOCK_ROWS INT64_C(1024)
-#define OPSET 13
+#define OPSET 20 /* of Gelu */
 
 typedef struct mt_attention_pool {
     mt_model           *model; /* x -> s, then tile logits (with a classifier), then h (with a projection) */
@@ -98,8 +98,8 @@ static mt_graph *build_graph(mt_attention_pool *pool, GError **error)
     g_autoptr(mt_graph) graph = mt_graph_new(OPSET);
     const mt_attention_layers *layers = &pool->layers;
     mt_value                  *x = mt_graph_add_input(graph, "features", MT_F32, 2, (int64_t[]){-1, pool->dim});
-    mt_value                  *h = layers->project.weight != NULL ? add_layer(graph, &layers->project, "Relu", x, error) : x;
-    mt_value                  *s = h != NULL ? add_branches(graph, layers, h, error) : NULL;
+    mt_value *h = layers->project.weight != NULL ? add_layer(graph, &layers->project, layers->gelu ? "Gelu" : "Relu", x, error) : x;
+    mt_value *s = h != NULL ? add_branches(graph, layers, h, error) : NULL;
 
     if (s == NULL)
         return NULL;

@@ -12,10 +12,11 @@
 typedef struct mt_attention_layers {
     mt_linear project; /* weight NULL: h = x */
     mt_linear tanh_branch;
-    mt_linear gate;       /* weight NULL: not gated */
-    mt_linear logits;     /* K rows */
-    mt_linear classifier; /* weight NULL: a slide embedding */
-    bool      branch_per_class;
+    mt_linear gate;             /* weight NULL: not gated */
+    mt_linear logits;           /* K rows */
+    mt_linear classifier;       /* weight NULL: a slide embedding */
+    bool      branch_per_class; /* without a classifier: the pooled vectors one after the other */
+    bool      gelu;             /* h = gelu(project x) */
 } mt_attention_layers;
 
 void mt_attention_layers_clear(mt_attention_layers *layers);

@@ -87,6 +87,14 @@ static void append_skipped(GError *error, const char *skipped)
     error->message = message;
 }
 
+static bool configure(mt_head *head, GError **error)
+{
+    const mt_aggregator *kind = head->aggregator;
+
+    return mt_head_card_check_pooling(head->card, kind->name, kind->card_keys, error) &&
+           (kind->configure == NULL || kind->configure(head->state, head->card, error));
+}
+
 static bool load_weights(mt_head *head, GError **error)
 {
     g_autoptr(mt_weights) file = mt_weights_open(head->path, error);
@@ -103,6 +111,10 @@ static bool load_weights(mt_head *head, GError **error)
         return false;
     }
     head->aggregator = found;
+    if (!configure(head, error)) {
+        g_prefix_error(error, "head %s: ", head->path);
+        return false;
+    }
     head->sha256 = mt_hash_file(head->path, error);
     return head->sha256 != NULL;
 }

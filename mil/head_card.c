@@ -12,26 +12,74 @@
 /* Until mt_head_card_fit: the card does not say. */
 #define UNSAID ((mt_activation)255)
 
-static const char *const key_names[] = {"kind",          "encoder",          "encoder_sha256",
-                                        "target_mpp",    "labels",           "positive",
-                                        "activation",    "logits",           "attention",
-                                        "temperature",   "threshold",        "demonstration",
-                                        "threshold_low", "threshold_high",   "platt",
-                                        "isotonic",      "audit_share",      "min_tissue_mm2",
-                                        "min_tiles",     "conformal_alpha",  "conformal",
-                                        "reference",     "reference_sha256", "members",
-                                        "combine",       "weights",          NULL};
+static const char *const key_names[] = {"kind",
+                                        "encoder",
+                                        "encoder_sha256",
+                                        "target_mpp",
+                                        "labels",
+                                        "positive",
+                                        "activation",
+                                        "logits",
+                                        "attention",
+                                        "temperature",
+                                        "threshold",
+                                        "demonstration",
+                                        "threshold_low",
+                                        "threshold_high",
+                                        "platt",
+                                        "isotonic",
+                                        "audit_share",
+                                        "min_tissue_mm2",
+                                        "min_tiles",
+                                        "conformal_alpha",
+                                        "conformal",
+                                        "reference",
+                                        "reference_sha256",
+                                        "members",
+                                        "combine",
+                                        "weights",
+                                        "average",
+                                        "distill",
+                                        "groups",
+                                        "repeats",
+                                        "k",
+                                        "seed",
+                                        NULL};
 
 static const mt_key known_keys[] = {
-    {GROUP, "kind"},          {GROUP, "encoder"},          {GROUP, "encoder_sha256"},
-    {GROUP, "target_mpp"},    {GROUP, "labels"},           {GROUP, "positive"},
-    {GROUP, "activation"},    {GROUP, "logits"},           {GROUP, "attention"},
-    {GROUP, "temperature"},   {GROUP, "threshold"},        {GROUP, "demonstration"},
-    {GROUP, "threshold_low"}, {GROUP, "threshold_high"},   {GROUP, "platt"},
-    {GROUP, "isotonic"},      {GROUP, "audit_share"},      {GROUP, "min_tissue_mm2"},
-    {GROUP, "min_tiles"},     {GROUP, "conformal_alpha"},  {GROUP, "conformal"},
-    {GROUP, "reference"},     {GROUP, "reference_sha256"}, {GROUP, "members"},
-    {GROUP, "combine"},       {GROUP, "weights"},          {NULL, NULL},
+    {GROUP, "kind"},
+    {GROUP, "encoder"},
+    {GROUP, "encoder_sha256"},
+    {GROUP, "target_mpp"},
+    {GROUP, "labels"},
+    {GROUP, "positive"},
+    {GROUP, "activation"},
+    {GROUP, "logits"},
+    {GROUP, "attention"},
+    {GROUP, "temperature"},
+    {GROUP, "threshold"},
+    {GROUP, "demonstration"},
+    {GROUP, "threshold_low"},
+    {GROUP, "threshold_high"},
+    {GROUP, "platt"},
+    {GROUP, "isotonic"},
+    {GROUP, "audit_share"},
+    {GROUP, "min_tissue_mm2"},
+    {GROUP, "min_tiles"},
+    {GROUP, "conformal_alpha"},
+    {GROUP, "conformal"},
+    {GROUP, "reference"},
+    {GROUP, "reference_sha256"},
+    {GROUP, "members"},
+    {GROUP, "combine"},
+    {GROUP, "weights"},
+    {GROUP, "average"},
+    {GROUP, "distill"},
+    {GROUP, "groups"},
+    {GROUP, "repeats"},
+    {GROUP, "k"},
+    {GROUP, "seed"},
+    {NULL, NULL},
 };
 
 const char *const *mt_head_card_keys(void)
@@ -134,7 +182,7 @@ static mt_head_card *parse(GKeyFile *file, const char *name, GError **error)
         !mt_key_file_double(file, name, GROUP, "temperature", 1e-6, 1e6, &card->temperature, error) ||
         !mt_key_file_double(file, name, GROUP, "threshold", 0, 1, &card->threshold, error) ||
         !mt_key_file_bool(file, name, GROUP, "demonstration", &card->demonstration, error) ||
-        !mt_head_card_read_decision(file, name, card, error))
+        !mt_head_card_read_decision(file, name, card, error) || !mt_head_card_read_pooling(file, name, card, error))
         return NULL;
     return g_steal_pointer(&card);
 }
@@ -224,6 +272,12 @@ static bool check_labels(const mt_head_card *card, int64_t n_classes, GError **e
     else if (n != (guint)n_classes)
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card names %u labels, the head has %" G_GINT64_FORMAT " classes", n, n_classes);
     return n == (guint)n_classes;
+}
+
+void mt_head_card_suggest_activation(mt_head_card *card, mt_activation activation)
+{
+    if (card->activation == UNSAID)
+        card->activation = activation;
 }
 
 bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GError **error)

@@ -21,6 +21,13 @@ mt_head_card *mt_head_card_from_metadata(GHashTable *metadata, const char *head_
 /* Names of the keys of [head], NULL-terminated. */
 const char *const *mt_head_card_keys(void);
 
+/* The keys of single kinds: average, distill, groups, repeats, k, seed (head_card_pooling.c). */
+bool mt_head_card_read_pooling(GKeyFile *file, const char *name, mt_head_card *card, GError **error);
+/* MT_ERROR_MODEL for one of them that is not in `known` ("k,seed"; NULL: none). */
+bool mt_head_card_check_pooling(const mt_head_card *card, const char *kind, const char *known, GError **error);
+/* What a kind means where the card does not say. */
+void mt_head_card_suggest_activation(mt_head_card *card, mt_activation activation);
+
 /* Hold the card against the head it describes and complete it: labels class_0 .. where it has none, sigmoid for a single
  * logit where it does not say. */
 bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GError **error);

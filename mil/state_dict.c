@@ -206,6 +206,15 @@ guint mt_state_dict_n(const mt_state_dict *dict)
     return dict->items->len;
 }
 
+void mt_state_dict_leave_out(mt_state_dict *dict, const char *prefix)
+{
+    for (guint i = 0; i < dict->items->len; i++) {
+        item *self = g_ptr_array_index(dict->items, i);
+        if (g_str_has_prefix(self->key, prefix))
+            self->used = true;
+    }
+}
+
 bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GError **error)
 {
     for (guint i = 0; i < dict->items->len; i++) {

@@ -35,6 +35,8 @@ bool mt_state_dict_take_linear(mt_state_dict *dict, const char *key, int64_t in,
                                GError **error);
 /* Any other tensor by its whole key; the dimensions of `shape` that are not -1 are wanted.  MT_ERROR_MODEL names key and both shapes. */
 mt_tensor *mt_state_dict_take_tensor(mt_state_dict *dict, const char *key, int rank, const int64_t *shape, GError **error);
+/* Keys that begin so take no part in what is computed: they are known, and left out. */
+void mt_state_dict_leave_out(mt_state_dict *dict, const char *prefix);
 /* Every float tensor was taken: weights that change the result are never left aside in silence.  Integers (counters) may stay. */
 bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GError **error);
 /* The first few keys, for messages; free with g_free. */

@@ -22,6 +22,9 @@ typedef struct mt_curve_point {
     double x, y;
 } mt_curve_point;
 
+/* What a group of DTFD-MIL hands on: its attention pooled, the k tiles most like the last class, or those and the k least. */
+typedef enum mt_distill { MT_DISTILL_AFS, MT_DISTILL_MAXS, MT_DISTILL_MAXMINS } mt_distill;
+
 /* HEAD.card, or the same keys in the safetensors metadata, or ONNX metadata.  All zeros is a card that says nothing. */
 typedef struct mt_head_card {
     char         *kind;           /* abmil, clam_sb, clam_mb, mean, max, onnx, ensemble; NULL: inferred from the keys */
@@ -53,6 +56,13 @@ typedef struct mt_head_card {
     char  **members, *combine;
     double *weights;
     int     n_weights;
+    /* Of single kinds; one that does not know a key refuses it. */
+    bool       average;         /* dsmil: half of sigmoid(bag) + sigmoid(largest tile) */
+    mt_distill distill;         /* dtfd */
+    int        groups, repeats; /* dtfd; 0: 4 and 1 */
+    int        k;               /* topk: tiles that count; dtfd: tiles of a group; 0: 10 and 1 */
+    bool       seeded;          /* dtfd: groups by `seed`, else by stride */
+    int        seed;
     bool    has_card; /* false: labels are made up, no decision, status uncalibrated */
     bool    demonstration;
 } mt_head_card;
