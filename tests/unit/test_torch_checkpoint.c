@@ -165,7 +165,7 @@ typedef struct part {
 static void put(GByteArray *out, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++) {
-        guint8 byte = (guint8)(value >> (8 * i));
+        guint8 byte = i < 8 ? (guint8)(value >> (8 * i)) : 0;
         g_byte_array_append(out, &byte, 1);
     }
 }
