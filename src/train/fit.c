@@ -46,13 +46,15 @@ void mt_fitted_note(mt_fitted *fitted, const mt_train_epoch *epoch)
     g_array_append_val(fitted->curve, *epoch);
 }
 
+/* The mean of the bag and a classifier is a linear probe; the largest tile is CLAM's MIL_fc. */
 static const struct {
-    const char *name;
+    const char *name, *kind; /* of the card */
     mt_fitted *(*fit)(const mt_fit_job *job, GError **error);
     bool survival;
 } models[] = {
-    {"abmil", mt_fit_network, true}, {"clam_sb", mt_fit_network, true}, {"clam_mb", mt_fit_network, true}, {"mean", mt_fit_network, true},
-    {"max", mt_fit_network, true},   {"linear", mt_fit_linear, true},   {"knn", mt_fit_knn, false},
+    {"abmil", "abmil", mt_fit_network, true}, {"clam_sb", "clam_sb", mt_fit_network, true}, {"clam_mb", "clam_mb", mt_fit_network, true},
+    {"mean", "linear", mt_fit_linear, true},  {"max", "mil_fc", mt_fit_network, true},      {"linear", "linear", mt_fit_linear, true},
+    {"knn", "knn", mt_fit_knn, false},
 };
 
 static int find_model(const char *name)
@@ -75,6 +77,11 @@ bool mt_fit_check(const char *model, mt_task task, GError **error)
     else
         return true;
     return false;
+}
+
+const char *mt_fit_kind(const char *model)
+{
+    return models[find_model(model)].kind;
 }
 
 mt_fitted *mt_fit(const mt_fit_job *job, GError **error)

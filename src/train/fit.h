@@ -42,6 +42,9 @@ void mt_fitted_note(mt_fitted *fitted, const mt_train_epoch *epoch);
 /* Whether a model of that name can be learnt for the task; MT_ERROR_USAGE tells which can. */
 bool mt_fit_check(const char *model, mt_task task, GError **error);
 
+/* What a card calls the head of a model that mt_fit_check has let through. */
+const char *mt_fit_kind(const char *model);
+
 mt_fitted *mt_fit_linear(const mt_fit_job *job, GError **error);  /* fit_linear.c */
 mt_fitted *mt_fit_knn(const mt_fit_job *job, GError **error);     /* fit_knn.c */
 mt_fitted *mt_fit_network(const mt_fit_job *job, GError **error); /* fit_network.c */

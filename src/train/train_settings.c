@@ -88,7 +88,7 @@ static bool read_words(const mt_train_options *o, mt_targets_params *targets, GE
 
 static void fill_defaults(mt_train_options *o)
 {
-    bool linear = strcmp(o->model, "linear") == 0;
+    bool linear = strcmp(o->model, "linear") == 0 || strcmp(o->model, "mean") == 0;
 
     o->epochs = o->epochs > 0 ? o->epochs : linear ? DEFAULT_STEPS : DEFAULT_EPOCHS;
     o->lr = o->lr > 0 ? o->lr : 2e-4;

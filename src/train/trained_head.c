@@ -11,7 +11,7 @@ static mt_head_card *make_card(const mt_fitted *fitted, const mt_fit_job *job)
     mt_head_card *card = mt_head_card_new();
 
     card->has_card = true;
-    card->kind = g_strdup(job->options->model);
+    card->kind = g_strdup(mt_fit_kind(job->options->model));
     card->encoder = g_strdup(job->cohort->encoder);
     card->encoder_sha256 = g_strdup(job->cohort->encoder_sha256);
     card->target_mpp = job->cohort->target_mpp;

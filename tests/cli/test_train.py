@@ -153,6 +153,40 @@ def test_knn(folder):
         assert abs((1e-3 + vote[truth[near]].sum()) / (2e-3 + vote.sum()) - float(row["score"])) < 1e-4
 
 
+def attention(w, x, keys, classifier):
+    """Gated attention with one branch in float64: logits."""
+    def linear(key, v):
+        return v @ w[key + ".weight"].T + w[key + ".bias"]
+    h = np.maximum(linear(keys[0], x), 0)
+    s = linear(keys[3], np.tanh(linear(keys[1], h)) / (1 + np.exp(-linear(keys[2], h))))
+    a = softmax(s.T)
+    return linear(classifier, (a @ h)[0])
+
+
+def test_networks(folder):
+    """attention heads: published keys, the scores of their formulas, equal bytes for any number of threads"""
+    features, labels, bags = cohort(folder)
+    wanted = {"abmil": (["patch_embed.0"] + ["global_attn.attention_" + k for k in ("a.0", "b.0", "c")], "classifier"),
+              "clam_sb": (["attention_net.0"] + ["attention_net.3.attention_" + k for k in ("a.0", "b.0", "c")], "classifiers"),
+              "clam_mb": (None, None)}
+    for model, (keys, classifier) in wanted.items():
+        heads = [os.path.join(folder, f"{model}{threads}.safetensors") for threads in (1, 3)]
+        for head, threads in zip(heads, (1, 3)):
+            report = train(features, labels, head, "-m", model, "--positive", "tumour", "-k", 2, "--hidden", 16, "--attention", 8,
+                           "--lr", 2e-3, "--epochs", 12, "--threads", threads)
+        equal(read(heads[0], "rb"), read(heads[1], "rb"))
+        assert report["held_out"]["pooled"] > 0.7, (model, report)
+        w, metadata = weights(heads[0])
+        equal(metadata["kind"], model)
+        answers = scores_of(os.path.join(folder, model), heads[0], features, range(5))
+        if keys is not None:
+            equal({k for k in w if "instance" not in k}, {k + end for k in [*keys, classifier] for end in (".weight", ".bias")})
+            for i, row in answers.items():
+                assert abs(softmax(attention(w, bags[i].astype(float), keys, classifier))[1] - float(row["score"])) < 1e-5
+        else:
+            equal(w["classifiers.1.weight"].shape, (1, 16))
+
+
 def test_bytes(folder):
     """equal bytes for any number of threads, any order of the labels file, and features kept or read again"""
     features, labels, _ = cohort(folder)
@@ -315,4 +349,4 @@ def test_run(folder):
     equal(microtome("aggregate", "-m", head, "-o", os.path.join(folder, "again"), out).code, 0)
 
 
-main([test_linear, test_knn, test_bytes, test_tasks, test_folds, test_left_out, test_refused, test_run])
+main([test_linear, test_knn, test_networks, test_bytes, test_tasks, test_folds, test_left_out, test_refused, test_run])
