@@ -58,6 +58,8 @@ static void put_decision(GKeyFile *file, const mt_head_card *card)
     put_number(file, "audit_share", card->audit_share, card->audit_share != MT_AUDIT_SHARE);
     put_number(file, "min_tissue_mm2", card->min_tissue_mm2, card->min_tissue_mm2 > 0);
     put_number(file, "min_tiles", card->min_tiles, card->min_tiles > 0);
+    put_number(file, "min_sharpness", card->min_sharpness, card->min_sharpness > 0);
+    put_number(file, "min_field_share", card->min_field_share, card->min_field_share > 0);
     put_number(file, "conformal_alpha", card->conformal_alpha, card->n_conformal > 0);
     put_numbers(file, "conformal", card->conformal, card->n_conformal);
     put(file, "reference", card->reference);

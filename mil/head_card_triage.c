@@ -83,6 +83,8 @@ static bool read_thresholds(GKeyFile *file, const char *name, mt_head_card *card
         !mt_key_file_double(file, name, GROUP, "threshold_high", 0, 1, &card->threshold_high, error) ||
         !mt_key_file_double(file, name, GROUP, "audit_share", 0, 1, &card->audit_share, error) ||
         !mt_key_file_double(file, name, GROUP, "min_tissue_mm2", 0, 1e9, &card->min_tissue_mm2, error) ||
+        !mt_key_file_double(file, name, GROUP, "min_sharpness", 0, 1e9, &card->min_sharpness, error) ||
+        !mt_key_file_double(file, name, GROUP, "min_field_share", 0, 1, &card->min_field_share, error) ||
         !mt_key_file_int(file, name, GROUP, "min_tiles", 0, 1000000000, &card->min_tiles, error))
         return false;
     if (!isnan(low) && !isnan(card->threshold) && low != card->threshold) {

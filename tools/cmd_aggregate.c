@@ -9,7 +9,7 @@
 #define MIN_MEMORY (INT64_C(64) << 20)
 
 typedef struct aggregate_options {
-    char   *head, *out, *labels, *rule, *memory;
+    char   *head, *out, *labels, *rule, *memory, *language;
     int     threads;
     int64_t memory_bytes;
 } aggregate_options;
@@ -72,6 +72,8 @@ static int aggregate(aggregate_options *o, char **arguments)
     if (!mt_command_patient_rule(&mt_command_aggregate, o->rule, &rule) ||
         (o->memory != NULL && !mt_command_size(&mt_command_aggregate, "--memory", o->memory, MIN_MEMORY, &o->memory_bytes)))
         return 64;
+    if (o->language != NULL && strcmp(o->language, "en") != 0 && strcmp(o->language, "ko") != 0)
+        return mt_command_usage(&mt_command_aggregate, "--language %s: en or ko is wanted", o->language);
     if (o->threads < 0)
         return mt_command_usage(&mt_command_aggregate, "--threads %d: 1 or more is wanted, or 0 for all CPUs", o->threads);
     g_autoptr(GPtrArray) cases = find_cases(arguments, &error);
@@ -91,6 +93,7 @@ static int aggregate(aggregate_options *o, char **arguments)
     mt_scorer        scorer = {.head = head,
                                .card = *mt_head_get_card(head),
                                .path = o->head,
+                               .language = o->language,
                                .options = {.memory_bytes = o->memory_bytes, .threads = mt_command_threads(o->threads)}};
     mt_progress_bar *bar = mt_progress_bar_new();
     mt_batch_options options = {.out = o->out, .event = mt_progress_bar_event, .user = bar, .stop = &stop_asked};
@@ -117,6 +120,7 @@ static int run(int argc, char **argv)
              {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "folder for cases/<id>.h5 and summary.csv", "OUT"},
              {"labels", 0, 0, G_OPTION_ARG_FILENAME, &o.labels, "CSV whose column patient says whose cases belong together", "CSV"},
              {"patients", 0, 0, G_OPTION_ARG_STRING, &o.rule, "how a patient's cases become one score (default bag)", "bag|max|mean|noisy_or"},
+             {"language", 0, 0, G_OPTION_ARG_STRING, &o.language, "of the reasons behind a decision (default en)", "en|ko"},
              {"threads", 0, 0, G_OPTION_ARG_INT, &o.threads, "threads (default: the CPUs); the scores are the same for any number", "N"},
              {"memory", 0, 0, G_OPTION_ARG_STRING, &o.memory, "refuse a case that a head needs more for, as 4G (the default)", "SIZE"},
              {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
@@ -132,7 +136,7 @@ static int run(int argc, char **argv)
             code = aggregate(&o, argv + 1);
         }
     }
-    char *const strings[] = {o.head, o.out, o.labels, o.rule, o.memory};
+    char *const strings[] = {o.head, o.out, o.labels, o.rule, o.memory, o.language};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -18,7 +18,7 @@
 
 typedef struct run_options {
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
-        *memory, *patients;
+        *memory, *patients, *language;
     uint64_t copy_bytes;
     double   mpp, overlap, min_share;
     int      tile, patch_level, threads, workers;
@@ -43,6 +43,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"encoder", 'e', 0, G_OPTION_ARG_FILENAME, &o->encoder, "model with its card beside it, or builtin:demo", "ENCODER.onnx"},
         {"head", 'm', 0, G_OPTION_ARG_FILENAME, &o->head, "HEAD.safetensors, HEAD.onnx, mean or max; without one: features only", "HEAD"},
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "output folder: results, failures, summary.csv", "OUT"},
+        {"language", 0, 0, G_OPTION_ARG_STRING, &o->language, "of the reasons behind a decision (default en)", "en|ko"},
         {"mpp", 0, 0, G_OPTION_ARG_DOUBLE, &o->mpp, "wanted µm per pixel; 0 reads level 0 as it is (default: the card's)", "F"},
         {"slide-mpp", 0, 0, G_OPTION_ARG_STRING, &o->slide_mpp, "the slides' own µm per pixel, where their files lack it", "X[,Y]"},
         {"tile", 0, 0, G_OPTION_ARG_INT, &o->tile, "edge of a tile (default: the card's)", "PX"},
@@ -100,6 +101,19 @@ static void replace_string(char **field, char **value)
 }
 
 /* The command line beats the recipe. */
+static bool apply_language(const run_options *o, mt_recipe *recipe)
+{
+    if (o->language == NULL)
+        return true;
+    if (strcmp(o->language, "en") != 0 && strcmp(o->language, "ko") != 0) {
+        mt_command_usage(&mt_command_run, "--language %s: en or ko is wanted", o->language);
+        return false;
+    }
+    g_free(recipe->language);
+    recipe->language = g_strdup(o->language);
+    return true;
+}
+
 static bool apply_options(run_options *o, mt_recipe *recipe)
 {
     mt_patient_rule rule;
@@ -248,7 +262,7 @@ static int report_patients(const run_options *o, const mt_recipe *recipe, GPtrAr
     if (!named || recipe->head == NULL || !mt_patient_rule_parse(o->patients != NULL ? o->patients : "bag", &rule))
         return code;
     g_autoptr(mt_head) head = mt_head_load(recipe->head, &error);
-    mt_scorer scorer = {.head = head, .path = recipe->head};
+    mt_scorer scorer = {.head = head, .path = recipe->head, .language = recipe->language};
     if (head == NULL || !mt_recipe_head_card(recipe, head, &scorer.card, &error))
         return mt_command_fail(&mt_command_run, error);
     return mt_patient_report(&mt_command_run, cases, &scorer, rule, o->out, code);
@@ -310,7 +324,7 @@ static int run_with(run_options *o, int argc, char **argv)
     g_autoptr(mt_recipe) recipe = o->recipe != NULL ? mt_recipe_load(o->recipe, &error) : mt_recipe_new();
     if (recipe == NULL)
         return mt_command_fail(&mt_command_run, error);
-    if (!apply_options(o, recipe))
+    if (!apply_options(o, recipe) || !apply_language(o, recipe))
         return 64;
     if (recipe->encoder == NULL)
         return mt_command_usage(
@@ -323,8 +337,8 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe,    o.encoder, o.head,        o.out,    o.slide_mpp, o.backend, o.mask,    o.stain,
-                             o.precision, o.copy_to, o.copy_folder, o.compat, o.memory,    o.exclude, o.patients};
+    char *const strings[] = {o.recipe,    o.encoder, o.head,        o.out,    o.slide_mpp, o.backend, o.mask,     o.stain,
+                             o.precision, o.copy_to, o.copy_folder, o.compat, o.memory,    o.exclude, o.patients, o.language};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -8,7 +8,7 @@ _microtome() {
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --copy-to --backend --json --help'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --backend --json --help'
     ;;
   info) options='--json --slide-mpp --help' ;;
   tissue) options='--out --mask --exclude --slide-mpp --json --help' ;;
@@ -26,7 +26,7 @@ _microtome() {
     esac
     ;;
   train) options='--labels --model --head --task --column --label-names --positive --uncertain --time --event --intervals --folds --fold --splits --leave-out --split-column --json --epochs --lr --weight-decay --dropout --hidden --attention --neighbours --class-weights --patience --val-share --seed --threads --memory --keep-folds --allow-missing --force --help' ;;
-  aggregate) options='--head --out --labels --patients --threads --memory --help' ;;
+  aggregate) options='--head --out --labels --patients --language --threads --memory --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --gallery --help' ;;
   search) options='--case --tile --nearest --other-cases --out --slides --json --help' ;;
   model)

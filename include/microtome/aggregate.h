@@ -13,6 +13,7 @@ typedef struct mt_scorer {
     mt_head_card    card; /* the head's own, or with a recipe's labels, positive label and threshold; strings are borrowed */
     const char     *path; /* the head's file, or "mean", "max" */
     mt_head_options options;
+    const char     *language; /* of the reasons: "en", "ko"; NULL: en */
 } mt_scorer;
 
 /* What the folder's recipe.ini holds: the head by name and hash.  Free with g_free. */

@@ -41,11 +41,12 @@ typedef struct mt_head_card {
     double          platt[2];
     mt_curve_point *isotonic;
     int             n_isotonic;
-    double          threshold;      /* NAN when absent; the card's threshold_low is another name of it */
-    double          threshold_high; /* at and above it a case is urgent; 0: absent */
-    double          audit_share;    /* of the clear cases, marked for a second look */
-    double          min_tissue_mm2; /* less is insufficient; 0: not said */
-    int             min_tiles;      /* fewer readable ones are insufficient; 0: not said */
+    double          threshold;                      /* NAN when absent; the card's threshold_low is another name of it */
+    double          threshold_high;                 /* at and above it a case is urgent; 0: absent */
+    double          audit_share;                    /* of the clear cases, marked for a second look */
+    double          min_tissue_mm2;                 /* less is insufficient; 0: not said */
+    double          min_sharpness, min_field_share; /* of the thumbnail (docs/triage.md), likewise; 0: not said */
+    int             min_tiles;                      /* fewer readable ones are insufficient; 0: not said */
     /* Conformal sets: label c is in the set when its score is at least 1 - conformal[c] (one for all, or one a class), and then the truth is in
      * it with a probability of 1 - conformal_alpha; n 0: absent. */
     double  conformal_alpha;
@@ -93,6 +94,9 @@ typedef struct mt_head_output {
     float  *embedding;                 /* dim: the pooled vector, of CLAM-MB one after the other; NULL where undefined */
     int64_t n_members;                 /* M heads of an ensemble; 0: a head alone */
     float  *member_scores;             /* M x C */
+    /* How far the bag's mean feature lies from those of the training bags, of which distance_share are within distance_limit; limit 0: the card
+     * names no reference. */
+    double distance, distance_limit, distance_share;
 } mt_head_output;
 
 /* "mean", "max", FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names

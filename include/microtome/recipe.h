@@ -29,6 +29,11 @@ typedef struct mt_recipe {
     char        **label_names;      /* [labels] names; NULL: the head card's */
     char         *positive;         /* [labels] positive; NULL: the head card's */
     double        threshold;        /* [thresholds] <positive>=value; NAN: the head card's */
+    double        threshold_high;   /* [thresholds] high: at and above it urgent; NAN: the head card's */
+    double        audit_share;      /* [triage] audit_share of the clear cases; NAN: the head card's */
+    double        min_tissue_mm2;   /* [triage] min_tissue_mm2; NAN: the head card's */
+    int           min_tiles;        /* [triage] min_tiles; negative: the head card's */
+    char         *language;         /* [report] language=en|ko: of the reasons; NULL: en */
     double        degraded_invalid; /* [quality] above this share of unreadable tiles a case is degraded; 0.01 when absent */
     double        withheld_invalid; /* [quality] above this share its score is withheld; 0.1 when absent */
     char         *backend;          /* of the case; NULL: choose */

@@ -264,7 +264,10 @@ static bool publish(const mt_scorer *scorer, mt_patient_rule rule, const mt_pati
     const mt_feature_file *first = m->n > 0 ? m->list[0].file : NULL;
     mt_prediction_facts    tiles = {.tiles = m->tiles,
                                     .invalid_tiles = m->invalid,
-                                    .off_contract = m->degraded,
+                                    .incomplete = m->degraded,
+                                    .identity = sha256,
+                                    .language = mt_language_of(scorer->language),
+                                    .tissue_mm2 = m->tissue_mm2,
                                     .degraded_invalid = defaults->degraded_invalid,
                                     .withheld_invalid = defaults->withheld_invalid};
     mt_aggregate_facts     facts = {.id = patient->id,

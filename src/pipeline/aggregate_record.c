@@ -15,6 +15,8 @@ char *mt_aggregate_resolved(const mt_scorer *scorer)
     GString *text = g_string_new("# microtome: a head over stored features, every choice made\n");
 
     mt_resolved_put_head(text, scorer->head, &scorer->card, scorer->path);
+    if (scorer->language != NULL)
+        g_string_append_printf(text, "\n[report]\nlanguage=%s\n", scorer->language);
     return g_string_free(text, FALSE);
 }
 
@@ -65,7 +67,7 @@ bool mt_aggregate_publish(const mt_scorer *scorer, const mt_aggregate_facts *fac
                               .input_sha256 = facts->input_sha256,
                               .demonstration = facts->demonstration};
 
-    if (json == NULL || (output != NULL && !mt_prediction_store(prediction, output, &scorer->card, valid, store, error)) ||
+    if (json == NULL || !mt_prediction_store(prediction, output, &scorer->card, valid, store, error) ||
         !mt_store_write_string(store, MT_OBJECT_PROVENANCE, json, error))
         return false;
     headline = mt_headline_json(prediction, &line, error);

@@ -49,8 +49,14 @@ static bool find_tiles(mt_case_run *run, GError **error)
 /* What is read of the case beside its tiles: before our own file is begun, so that a failure here is the case's alone. */
 static bool read_overview(mt_case_run *run, GError **error)
 {
+    int64_t width, height;
+
     run->thumbnail = mt_thumbnail_new(run->tiles.c, THUMBNAIL_PX, error);
-    return run->thumbnail != NULL && mt_case_tiles_intensity(&run->tiles, mt_encoder_card(run->p->encoder), &run->intensity, error);
+    if (run->thumbnail == NULL)
+        return false;
+    mt_mask_size(run->tiles.mask, &width, &height);
+    mt_image_quality_measure(run->thumbnail, mt_mask_pixels(run->tiles.mask), width, height, &run->quality);
+    return mt_case_tiles_intensity(&run->tiles, mt_encoder_card(run->p->encoder), &run->intensity, error);
 }
 
 static bool take_rows(void *user, int64_t first, int64_t n, const float *features, const uint8_t *valid, GError **error)

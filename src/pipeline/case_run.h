@@ -5,6 +5,7 @@
 #include "src/pipeline/case_tiles.h"
 #include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/pipeline_private.h"
+#include "src/result/image_quality.h"
 #include "src/store/store.h"
 
 typedef struct mt_case_run {
@@ -13,6 +14,7 @@ typedef struct mt_case_run {
     mt_case_tiles       tiles;
     char               *identity;   /* SHA-256 of the input */
     double              tissue_mm2; /* -1: unknown */
+    mt_image_quality    quality;    /* of the thumbnail */
     mt_tensor          *thumbnail;
     const mt_intensity *intensity; /* NULL: none */
     int64_t             n, n_valid;

@@ -8,6 +8,20 @@
 #include <math.h>
 #include <string.h>
 
+static void override_triage(const mt_recipe *recipe, mt_head_card *card)
+{
+    if (!isnan(recipe->threshold))
+        card->threshold = recipe->threshold;
+    if (!isnan(recipe->threshold_high))
+        card->threshold_high = recipe->threshold_high;
+    if (!isnan(recipe->audit_share))
+        card->audit_share = recipe->audit_share;
+    if (!isnan(recipe->min_tissue_mm2))
+        card->min_tissue_mm2 = recipe->min_tissue_mm2;
+    if (recipe->min_tiles >= 0)
+        card->min_tiles = recipe->min_tiles;
+}
+
 bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_card *card, GError **error)
 {
     *card = *mt_head_get_card(head);
@@ -29,9 +43,12 @@ bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_c
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head, card->positive);
         return false;
     }
-    if (!isnan(recipe->threshold))
-        card->threshold = recipe->threshold;
-    return true;
+    override_triage(recipe, card);
+    if (card->threshold_high == 0 || card->threshold_high >= card->threshold)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: the upper threshold %g needs a threshold that is not above it",
+                recipe->head, card->threshold_high);
+    return false;
 }
 
 static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
@@ -58,6 +75,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     g_autofree char *json = mt_recipe_to_json(recipe);
 
     p->recipe = mt_recipe_from_json(json, error); /* a copy of our own */
+    p->language = mt_language_of(recipe->language);
     p->threads = MAX(1, threads);
     if (p->recipe == NULL)
         return NULL;

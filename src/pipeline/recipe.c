@@ -2,6 +2,7 @@
 
 #include "src/base/key_file.h"
 #include "src/pipeline/resolved.h"
+#include "src/result/messages.h"
 #include "tiling/stain.h"
 
 #include <microtome/mask.h>
@@ -33,6 +34,10 @@ static const mt_key KEYS[] = {
     {"labels", "positive"},
     {"thresholds", "*"},
     {"goals", "*"}, /* for evaluate */
+    {"triage", "audit_share"},
+    {"triage", "min_tissue_mm2"},
+    {"triage", "min_tiles"},
+    {"report", "language"},
     {"quality", "degraded_invalid"},
     {"quality", "withheld_invalid"},
     {NULL, NULL},
@@ -47,7 +52,8 @@ mt_recipe *mt_recipe_new(void)
     recipe->min_share = -1;
     recipe->patch_level = -1;
     recipe->mpp = -1;
-    recipe->threshold = NAN;
+    recipe->threshold = recipe->threshold_high = recipe->audit_share = recipe->min_tissue_mm2 = NAN;
+    recipe->min_tiles = -1;
     recipe->degraded_invalid = 0.01;
     recipe->withheld_invalid = 0.1;
     return recipe;
@@ -69,6 +75,7 @@ void mt_recipe_free(mt_recipe *recipe)
     g_strfreev(recipe->label_names);
     g_free(recipe->positive);
     g_free(recipe->backend);
+    g_free(recipe->language);
     g_free(recipe);
 }
 
@@ -215,14 +222,34 @@ static bool read_compat(GKeyFile *file, const char *path, mt_compat *compat, GEr
 static bool read_threshold(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
 {
     g_auto(GStrv) names = g_key_file_get_keys(file, "thresholds", NULL, NULL);
+    int named = 0;
 
-    if (names == NULL || names[0] == NULL)
-        return true;
-    if (names[1] != NULL || recipe->positive == NULL || strcmp(names[0], recipe->positive) != 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [thresholds] must hold one threshold, named as [labels] positive", path);
-        return false;
+    for (char **name = names; name != NULL && *name != NULL; name++) {
+        bool known = strcmp(*name, "low") == 0 || g_strcmp0(recipe->positive, *name) == 0, high = !known && strcmp(*name, "high") == 0;
+        named += known;
+        if ((!known && !high) || named > 1) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [thresholds] must hold one threshold, named as [labels] positive", path);
+            return false;
+        }
+        if (!mt_key_file_double(file, path, "thresholds", *name, 0, 1, high ? &recipe->threshold_high : &recipe->threshold, error))
+            return false;
     }
-    return mt_key_file_double(file, path, "thresholds", names[0], 0, 1, &recipe->threshold, error);
+    return true;
+}
+
+static bool read_triage(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
+{
+    mt_language language;
+
+    if (!mt_key_file_double(file, path, "triage", "audit_share", 0, 1, &r->audit_share, error) ||
+        !mt_key_file_double(file, path, "triage", "min_tissue_mm2", 0, 1e9, &r->min_tissue_mm2, error) ||
+        !mt_key_file_int(file, path, "triage", "min_tiles", 0, 1000000000, &r->min_tiles, error) ||
+        !mt_key_file_string(file, path, "report", "language", &r->language, error))
+        return false;
+    if (r->language == NULL || mt_language_parse(r->language, &language))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [report] language=%s: en or ko is wanted", path, r->language);
+    return false;
 }
 
 static bool read_quality(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
@@ -264,7 +291,7 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
            read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
-           read_quality(file, path, r, error);
+           read_triage(file, path, r, error) && read_quality(file, path, r, error);
 }
 
 mt_recipe *mt_recipe_load(const char *path, GError **error)
@@ -294,6 +321,12 @@ static void put_string(json_t *object, const char *key, const char *value)
         json_object_set_new(object, key, json_string(value));
 }
 
+static void put_number(json_t *object, const char *key, double value)
+{
+    if (!isnan(value))
+        json_object_set_new(object, key, json_real(value));
+}
+
 char *mt_recipe_to_json(const mt_recipe *r)
 {
     json_t *o = json_pack("{s:f s:f s:i s:f s:i s:b s:i s:f s:f s:i s:i}", "min_share", r->min_share, "mpp", r->mpp, "tile_px", r->tile_px,
@@ -314,6 +347,11 @@ char *mt_recipe_to_json(const mt_recipe *r)
     put_string(o, "head", r->head);
     put_string(o, "positive", r->positive);
     put_string(o, "backend", r->backend);
+    put_string(o, "language", r->language);
+    put_number(o, "threshold_high", r->threshold_high);
+    put_number(o, "audit_share", r->audit_share);
+    put_number(o, "min_tissue_mm2", r->min_tissue_mm2);
+    json_object_set_new(o, "min_tiles", json_integer(r->min_tiles));
     json_object_set_new(o, "approximate", json_boolean(r->approximate));
     json_object_set_new(o, "memory_bytes", json_integer(r->memory_bytes));
     if (!isnan(r->threshold))
@@ -334,6 +372,12 @@ char *mt_recipe_to_json(const mt_recipe *r)
 static char *take_string(const json_t *object, const char *key)
 {
     return g_strdup(json_string_value(json_object_get(object, key)));
+}
+
+static void take_number(const json_t *object, const char *key, double *value)
+{
+    if (json_is_number(json_object_get(object, key)))
+        *value = json_number_value(json_object_get(object, key));
 }
 
 mt_recipe *mt_recipe_from_json(const char *json, GError **error)
@@ -366,6 +410,11 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     r->head = take_string(o, "head");
     r->positive = take_string(o, "positive");
     r->backend = take_string(o, "backend");
+    r->language = take_string(o, "language");
+    take_number(o, "threshold_high", &r->threshold_high);
+    take_number(o, "audit_share", &r->audit_share);
+    take_number(o, "min_tissue_mm2", &r->min_tissue_mm2);
+    r->min_tiles = json_object_get(o, "min_tiles") != NULL ? (int)json_integer_value(json_object_get(o, "min_tiles")) : -1;
     r->approximate = json_is_true(json_object_get(o, "approximate"));
     r->memory_bytes = json_integer_value(json_object_get(o, "memory_bytes"));
     const json_t *threshold = json_object_get(o, "threshold"), *names = json_object_get(o, "label_names");

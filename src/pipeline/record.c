@@ -77,7 +77,8 @@ static bool record_stain(mt_case_run *run, GError **error)
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
     return mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error) && record_rings(run, error) &&
-           record_geometry(run, error) && record_stain(run, error) && mt_schema_write_thumbnail(run->store, run->thumbnail, error);
+           record_geometry(run, error) && record_stain(run, error) && mt_schema_write_thumbnail(run->store, run->thumbnail, error) &&
+           mt_image_quality_store(&run->quality, run->store, error);
 }
 
 static mt_fact *library_facts(void)
@@ -130,11 +131,19 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
 {
     const mt_pipeline  *p = run->p;
     const mt_head_card *card = p->head != NULL ? &p->head_card : NULL;
+    double              tile[2], mpp[2];
+    mt_grid_tile_level0(run->tiles.grid, &tile[0], &tile[1]);
+    mt_case_mpp(run->tiles.c, &mpp[0], &mpp[1]);
     mt_prediction_facts tiles = {.tiles = run->n,
                                  .invalid_tiles = run->n - run->n_valid,
                                  .off_contract = run->tiles.off_contract,
                                  .degraded_invalid = p->recipe->degraded_invalid,
                                  .withheld_invalid = p->recipe->withheld_invalid,
+                                 .tissue_mm2 = run->tissue_mm2,
+                                 .tile_mm2 = mt_tile_area_mm2(tile, mpp, mt_grid_get_params(run->tiles.grid)->overlap),
+                                 .identity = run->identity,
+                                 .quality = &run->quality,
+                                 .language = p->language,
                                  .invalid_reason = mt_invalid_tiles_reason(run->invalid)};
     mt_headline_facts   facts = {.id = run->job->id,
                                  .tissue_mm2 = run->tissue_mm2,
@@ -149,7 +158,7 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
                                  .demonstration = mt_pipeline_demonstration(p)};
     g_autoptr(mt_prediction) prediction = mt_prediction_new(run->output, card, &tiles, error);
 
-    if (prediction == NULL || (run->output != NULL && !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error)) ||
+    if (prediction == NULL || !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error) ||
         !record_provenance(run, error))
         return false;
     mt_case_mpp(run->tiles.c, &facts.mpp_x, &facts.mpp_y);

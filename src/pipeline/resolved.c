@@ -1,6 +1,9 @@
 #include "src/pipeline/resolved.h"
 
+#include "mil/head_card.h"
 #include "mil/score_activation.h"
+#include "mil/score_calibration.h"
+#include "src/base/hash.h"
 #include "src/encoder/card_text.h"
 
 #include <math.h>
@@ -46,6 +49,26 @@ static void put_encoder(GString *text, const mt_encoder *encoder, const char *pa
     g_string_append_printf(text, "batch=%d\n", batch);
 }
 
+/* Only what a card says: recipes from before these keys stay the same. */
+static void put_decision(GString *text, const mt_head_card *card)
+{
+    if (card->threshold_high > 0)
+        put_number(text, "threshold_high", card->threshold_high);
+    if (card->positive != NULL && !isnan(card->threshold))
+        put_number(text, "audit_share", card->audit_share);
+    if (card->min_tissue_mm2 > 0)
+        put_number(text, "min_tissue_mm2", card->min_tissue_mm2);
+    if (card->min_tiles > 0)
+        put_number(text, "min_tiles", card->min_tiles);
+    if (card->platt[0] > 0 || card->n_isotonic > 0 || card->n_conformal > 0 || card->reference != NULL || card->min_sharpness > 0 ||
+        card->min_field_share > 0) { /* lists that may be long: by their hash */
+        g_autofree char *all = mt_head_card_text(card), *sha256 = mt_hash_bytes(all, strlen(all));
+        g_autofree char *calibration = mt_calibration_text(card);
+        mt_card_text_put(text, "calibration", calibration);
+        mt_card_text_put(text, "card_sha256", sha256);
+    }
+}
+
 void mt_resolved_put_head(GString *text, const mt_head *head, const mt_head_card *card, const char *path)
 {
     g_autofree char *labels = card->labels != NULL ? g_strjoinv(";", card->labels) : NULL;
@@ -60,6 +83,7 @@ void mt_resolved_put_head(GString *text, const mt_head *head, const mt_head_card
     mt_card_text_put(text, "positive", card->positive);
     if (!isnan(card->threshold))
         put_number(text, "threshold", card->threshold);
+    put_decision(text, card);
 }
 
 char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const mt_contract *contract, const mt_encoder *encoder, int batch,
@@ -91,6 +115,8 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     put_number(text, "degraded_invalid", recipe->degraded_invalid);
     put_number(text, "withheld_invalid", recipe->withheld_invalid);
     put_encoder(text, encoder, recipe->encoder, contract->precision, batch);
+    if (recipe->language != NULL)
+        g_string_append_printf(text, "\n[report]\nlanguage=%s\n", recipe->language);
     if (head != NULL)
         mt_resolved_put_head(text, head, head_card, recipe->head);
     return g_string_free(text, FALSE);

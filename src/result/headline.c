@@ -76,7 +76,7 @@ static void set_names(json_t *root, const mt_headline_facts *facts, cut limit)
 
 static char *build(const mt_prediction *prediction, const mt_headline_facts *facts, cut limit)
 {
-    const cut whole = {MT_LIMIT_CASE_ID_BYTES, 0};
+    const cut whole = {MT_LIMIT_CASE_ID_BYTES, 0}, sentences = {4 * limit.text_bytes, 0};
     json_t   *root = json_object();
     char     *text, *copy;
 
@@ -93,7 +93,9 @@ static char *build(const mt_prediction *prediction, const mt_headline_facts *fac
     json_object_set_new(root, "tiles", json_integer(prediction->tiles));
     json_object_set_new(root, "invalid_tiles", json_integer(prediction->invalid_tiles));
     if (prediction->reason != NULL)
-        set_text(root, "reason", prediction->reason, limit);
+        set_text(root, "reason", prediction->reason, sentences);
+    if (prediction->audit)
+        json_object_set_new(root, "audit", json_true());
     set_number(root, "tissue_mm2", facts->tissue_mm2 < 0 ? (double)NAN : facts->tissue_mm2);
     set_number(root, "mpp_x", facts->mpp_x > 0 ? facts->mpp_x : (double)NAN);
     set_number(root, "mpp_y", facts->mpp_y > 0 ? facts->mpp_y : (double)NAN);
@@ -183,6 +185,7 @@ static mt_headline *read_fields(json_t *root)
     headline->model_sha256 = get_text(root, "model_sha256");
     headline->head_sha256 = get_text(root, "head_sha256");
     headline->input_sha256 = get_text(root, "input_sha256");
+    headline->audit = json_is_true(json_object_get(root, "audit"));
     headline->demonstration = json_is_true(json_object_get(root, "demonstration"));
     get_scores(headline, json_object_get(root, "scores"));
     return headline;

@@ -22,7 +22,7 @@ char *mt_headline_json(const mt_prediction *prediction, const mt_headline_facts 
 /* A headline as it was read.  NAN and NULL: null or absent. */
 typedef struct mt_headline {
     char   *id, *status, *decision, *positive;
-    char   *reason; /* why unread tiles made it degraded or withheld */
+    char   *reason; /* what was found, where, how sure, what limits it */
     double  score, threshold, tissue_mm2, mpp_x, mpp_y;
     int     n_scores;
     char  **labels; /* n_scores, NULL-terminated */
@@ -30,7 +30,7 @@ typedef struct mt_headline {
     int64_t tiles, invalid_tiles;
     char   *mpp_source, *encoder, *head, *precision;
     char   *recipe_sha256, *model_sha256, *head_sha256, *input_sha256;
-    bool    demonstration;
+    bool    demonstration, audit;
 } mt_headline;
 
 /* MT_ERROR_INPUT for what is no JSON object; `name` is for messages. */

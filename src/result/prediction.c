@@ -1,6 +1,7 @@
 #include "src/result/prediction.h"
 
 #include "mil/score_calibration.h"
+#include "src/result/triage.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -42,7 +43,7 @@ static bool check_output(const mt_head_output *output, const mt_head_card *card,
     return true;
 }
 
-static mt_status judge(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts)
+static mt_status judge(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts, bool limited)
 {
     if (facts->tiles == 0)
         return MT_STATUS_INSUFFICIENT;
@@ -50,36 +51,13 @@ static mt_status judge(const mt_head_output *output, const mt_head_card *card, c
     double share = (double)facts->invalid_tiles / (double)facts->tiles;
     if (share > facts->withheld_invalid || facts->invalid_tiles == facts->tiles)
         return MT_STATUS_WITHHELD;
-    if (facts->off_contract || share > facts->degraded_invalid)
+    if (limited)
+        return MT_STATUS_INSUFFICIENT;
+    if (facts->off_contract || facts->incomplete || share > facts->degraded_invalid)
         return MT_STATUS_DEGRADED;
     if (card == NULL || output == NULL || output->scores == NULL)
         return MT_STATUS_EMBEDDED;
     return !card->has_card || card->positive == NULL || isnan(card->threshold) ? MT_STATUS_UNCALIBRATED : MT_STATUS_OK;
-}
-
-/* "12 of 90 tiles could not be read (13.3 %, withheld above 10 %): Bogus marker length"; NULL: the status has another cause. */
-static char *explain(mt_status status, const mt_prediction_facts *facts)
-{
-    double      share = facts->tiles > 0 ? (double)facts->invalid_tiles / (double)facts->tiles : 0;
-    bool        withheld = status == MT_STATUS_WITHHELD, degraded = status == MT_STATUS_DEGRADED && share > facts->degraded_invalid;
-    double      limit = withheld ? facts->withheld_invalid : facts->degraded_invalid;
-    const char *cause = facts->invalid_reason;
-
-    if (!withheld && !degraded)
-        return NULL;
-    return g_strdup_printf("%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles could not be read (%.3g %%, %s above %.3g %%)%s%s",
-                           facts->invalid_tiles, facts->tiles, 100 * share, mt_status_name(status), 100 * limit, cause != NULL ? ": " : "",
-                           cause != NULL ? cause : "");
-}
-
-static mt_decision decide(const mt_prediction *prediction)
-{
-    bool known = !isnan(prediction->score) && !isnan(prediction->threshold);
-
-    /* both as float32, the precision of a score: 0.7 stored as float32 reaches a threshold of 0.7 */
-    if (known && (float)prediction->score >= (float)prediction->threshold)
-        return MT_DECISION_REVIEW;
-    return known && prediction->status == MT_STATUS_OK ? MT_DECISION_CLEAR : MT_DECISION_NONE;
 }
 
 static void take_scores(mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card)
@@ -90,6 +68,7 @@ static void take_scores(mt_prediction *prediction, const mt_head_output *output,
     prediction->labels = g_strdupv(card->labels);
     prediction->positive = g_strdup(card->positive);
     prediction->threshold = card->has_card ? card->threshold : (double)NAN;
+    prediction->threshold_high = card->has_card ? card->threshold_high : 0;
     if (prediction->status == MT_STATUS_WITHHELD)
         return;
     prediction->scores = g_memdup2(output->scores, (gsize)output->n_classes * sizeof(float));
@@ -104,14 +83,18 @@ mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_car
 
     if (scored && !check_output(output, card, error))
         return NULL;
-    prediction->status = judge(output, card, facts);
-    prediction->score = prediction->threshold = NAN;
+    g_autoptr(GPtrArray) limits = mt_triage_limits(scored ? card : NULL, output, facts);
+    prediction->status = judge(output, card, facts, limits->len > 0);
+    prediction->score = prediction->threshold = prediction->disagreement = prediction->high_mm2 = NAN;
+    prediction->high_tiles = -1;
+    prediction->language = facts->language;
+    prediction->distance = output != NULL ? output->distance : 0;
+    prediction->distance_limit = output != NULL ? output->distance_limit : 0;
     prediction->tiles = facts->tiles;
     prediction->invalid_tiles = facts->invalid_tiles;
-    prediction->reason = explain(prediction->status, facts);
     if (scored)
         take_scores(prediction, output, card);
-    prediction->decision = decide(prediction);
+    mt_triage_apply(prediction, output, card, facts, limits);
     return g_steal_pointer(&prediction);
 }
 
@@ -121,6 +104,8 @@ void mt_prediction_free(mt_prediction *prediction)
         return;
     g_free(prediction->positive);
     g_free(prediction->reason);
+    g_strfreev(prediction->reasons);
+    g_strfreev(prediction->conformal_set);
     g_strfreev(prediction->labels);
     g_free(prediction->scores);
     g_free(prediction);
@@ -152,9 +137,60 @@ static char **attention_labels(const mt_prediction *prediction, const mt_head_ou
     return labels;
 }
 
+static bool store_members(const mt_prediction *prediction, const mt_head_output *output, mt_store *store, GError **error)
+{
+    if (output->n_members == 0)
+        return true;
+    g_autoptr(mt_tensor) scores =
+        mt_tensor_new_view(MT_F32, 2, (int64_t[]){output->n_members, output->n_classes}, output->member_scores, NULL);
+    return mt_store_write(store, MT_OBJECT_MEMBERS, scores, error) &&
+           mt_store_attr_strings(store, MT_OBJECT_MEMBERS, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
+           (isnan(prediction->disagreement) ||
+            mt_store_attr_double(store, MT_OBJECT_MEMBERS, "disagreement", &prediction->disagreement, 1, error));
+}
+
+/* An empty set is the empty text. */
+static bool store_set(const mt_prediction *prediction, const mt_head_card *card, mt_store *store, GError **error)
+{
+    if (prediction->conformal_set == NULL)
+        return true;
+    g_autofree char *labels = g_strjoinv(";", prediction->conformal_set);
+    return mt_store_attr_string(store, MT_OBJECT_SCORES, "conformal_set", labels, error) &&
+           mt_store_attr_double(store, MT_OBJECT_SCORES, "conformal_alpha", &card->conformal_alpha, 1, error);
+}
+
+/* One number more where it is known. */
+static bool attr_known(mt_store *store, const char *name, double value, bool known, GError **error)
+{
+    return !known || mt_store_attr_double(store, MT_OBJECT_REASONS, name, &value, 1, error);
+}
+
+static bool store_reasons(const mt_prediction *p, mt_store *store, GError **error)
+{
+    int64_t n = p->reasons != NULL ? (int64_t)g_strv_length(p->reasons) : 0, audit = p->audit;
+
+    if (n == 0)
+        return true;
+    return mt_store_write_strings(store, MT_OBJECT_REASONS, (const char *const *)p->reasons, n, error) &&
+           mt_store_attr_string(store, MT_OBJECT_REASONS, "language", mt_language_name(p->language), error) &&
+           mt_store_attr_string(store, MT_OBJECT_REASONS, "status", mt_status_name(p->status), error) &&
+           mt_store_attr_string(store, MT_OBJECT_REASONS, "decision", mt_decision_name(p->decision), error) &&
+           mt_store_attr_int(store, MT_OBJECT_REASONS, "audit", &audit, 1, error) &&
+           attr_known(store, MT_ATTR_THRESHOLD, p->threshold, !isnan(p->threshold), error) &&
+           attr_known(store, "threshold_high", p->threshold_high, p->threshold_high > 0, error) &&
+           attr_known(store, "high_tiles", (double)p->high_tiles, p->high_tiles >= 0, error) &&
+           attr_known(store, "high_mm2", p->high_mm2, !isnan(p->high_mm2), error) &&
+           attr_known(store, "distance", p->distance, p->distance_limit > 0, error) &&
+           attr_known(store, "distance_limit", p->distance_limit, p->distance_limit > 0, error);
+}
+
 bool mt_prediction_store(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, const uint8_t *valid,
                          mt_store *store, GError **error)
 {
+    if (!store_reasons(prediction, store, error))
+        return false;
+    if (output == NULL)
+        return true;
     const char *const *labels = (const char *const *)prediction->labels;
     int64_t            n = prediction->tiles, k = output->n_attention;
     g_auto(GStrv) columns = attention_labels(prediction, output);
@@ -173,5 +209,6 @@ bool mt_prediction_store(const mt_prediction *prediction, const mt_head_output *
     if (output->tile_scores != NULL &&
         !mt_schema_write_tile_table(store, MT_OBJECT_TILE_SCORES, output->tile_scores, output->n_classes, valid, n, 0, labels, error))
         return false;
-    return store_scores(prediction, output, card, store, error);
+    return store_scores(prediction, output, card, store, error) && store_set(prediction, card, store, error) &&
+           store_members(prediction, output, store, error);
 }

@@ -17,12 +17,14 @@
 #define MT_OBJECT_ATTENTION_LOGITS "/attention_logits" /* float32 (N,K): -inf for an invalid tile, whose softmax is 0 */
 #define MT_OBJECT_SCORES "/prediction/scores"          /* float32 (C) */
 #define MT_OBJECT_LOGITS "/prediction/logits"          /* float32 (C) */
-#define MT_OBJECT_TILE_SCORES "/tile_scores"           /* float32 (N,C) */
-#define MT_OBJECT_EMBEDDING "/embedding"               /* float32 (E): the pooled vector */
-#define MT_OBJECT_TISSUE "/tissue"                     /* group; with excluded artefacts: their areas and tiles as attributes */
-#define MT_OBJECT_TISSUE_POINTS "/tissue/points"       /* int32 (M,2) level-0 px */
-#define MT_OBJECT_TISSUE_OFFSETS "/tissue/offsets"     /* int64 (R+1): ring i is points offsets[i] to offsets[i+1] */
-#define MT_OBJECT_TISSUE_KINDS "/tissue/kinds"         /* uint8 (R): 0 outer ring, 1 hole of the outer ring before it */
+#define MT_OBJECT_MEMBERS "/prediction/members"        /* float32 (M,C): scores of the heads of an ensemble; attribute disagreement */
+#define MT_OBJECT_REASONS "/triage/reasons"  /* string (R): what was found, where, how sure, what limits it; attributes: docs/triage.md */
+#define MT_OBJECT_TILE_SCORES "/tile_scores" /* float32 (N,C) */
+#define MT_OBJECT_EMBEDDING "/embedding"     /* float32 (E): the pooled vector */
+#define MT_OBJECT_TISSUE "/tissue"           /* group; with excluded artefacts: their areas and tiles as attributes */
+#define MT_OBJECT_TISSUE_POINTS "/tissue/points"   /* int32 (M,2) level-0 px */
+#define MT_OBJECT_TISSUE_OFFSETS "/tissue/offsets" /* int64 (R+1): ring i is points offsets[i] to offsets[i+1] */
+#define MT_OBJECT_TISSUE_KINDS "/tissue/kinds"     /* uint8 (R): 0 outer ring, 1 hole of the outer ring before it */
 #define MT_OBJECT_GEOMETRY "/geometry"
 #define MT_OBJECT_AFFINE "/geometry/affine" /* float64 (4,4): voxel (x, y, plane) to RAS mm */
 #define MT_OBJECT_SIZE "/geometry/size"     /* int64 (3): width, height, planes */

@@ -68,6 +68,11 @@ def features(path):
         return f["features"][:].astype(float)[f["valid"][:] != 0]
 
 
+def values(dataset):
+    """Texts are references into the file: their bytes are no values."""
+    return dataset[()].tolist() if dataset.dtype == object else dataset[()].tobytes()
+
+
 def test_ours(folder):
     """the head of the run over its own results: the same prediction, and all that was known of the case"""
     _, out = scored(folder)
@@ -79,7 +84,7 @@ def test_ours(folder):
             a.visit(names.append)
             for name in names:
                 if name != "provenance" and isinstance(a[name], h5py.Dataset):
-                    equal((name, a[name][()].tobytes(), dict(a[name].attrs).keys()), (name, b[name][()].tobytes(), dict(b[name].attrs).keys()))
+                    equal((name, values(a[name]), dict(a[name].attrs).keys()), (name, values(b[name]), dict(b[name].attrs).keys()))
         old, new = headline(case(out, f"s{n}")), headline(case(again, f"s{n}"))
         for key in ("id", "status", "decision", "score", "scores", "tissue_mm2", "mpp_x", "encoder", "model_sha256", "head_sha256"):
             equal((key, new[key]), (key, old[key]))
@@ -163,7 +168,7 @@ def test_missing_case(folder):
     answer = microtome("run", "-r", os.path.join(SOURCE, "samples", "demo.ini"), "-o", out, small)
     equal(answer.code, 65)
     line = headline(patient(out, "P%2F1"))
-    equal((line["status"], line["decision"], line["reason"]), ("degraded", "none", "without s5 (no result)"))
+    equal((line["status"], line["decision"], line["reason"].split(";")[0]), ("degraded", "none", "without s5 (no result)"))
 
 
 def test_refusals(folder):

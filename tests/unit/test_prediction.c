@@ -162,13 +162,14 @@ static void test_headline(void)
     g_autofree char  *line = headline_of(0.3f, &facts), *again = headline_of(0.3f, &facts);
     g_autoptr(mt_headline) headline = mt_headline_parse(line, "a.h5", NULL);
 
-    g_assert_cmpstr(
-        line, ==,
-        "{\"schema\":1,\"id\":\"case \\\"1\\\"\",\"status\":\"ok\",\"decision\":\"clear\",\"score\":0.3,\"threshold\":0.31,"
-        "\"positive\":\"tumour\",\"scores\":{\"normal\":0.7,\"tumour\":0.3},\"tiles\":40,\"invalid_tiles\":0,\"tissue_mm2\":12.5,"
-        "\"mpp_x\":0.499,\"mpp_y\":0.4990000000001,\"mpp_source\":\"openslide\",\"encoder\":\"resnet50\",\"head\":\"clam_sb\","
-        "\"precision\":\"bf16\",\"recipe_sha256\":\"" SHA "\",\"model_sha256\":\"" SHA "\",\"head_sha256\":null,"
-        "\"input_sha256\":\"" SHA "\"}");
+    g_assert_cmpstr(line, ==,
+                    "{\"schema\":1,\"id\":\"case \\\"1\\\"\",\"status\":\"ok\",\"decision\":\"clear\",\"score\":0.3,\"threshold\":0.31,"
+                    "\"positive\":\"tumour\",\"scores\":{\"normal\":0.7,\"tumour\":0.3},\"tiles\":40,\"invalid_tiles\":0,"
+                    "\"reason\":\"tumour: score 0.3 is below the threshold of 0.31: clear. The score is not calibrated: it is no "
+                    "probability.\",\"tissue_mm2\":12.5,"
+                    "\"mpp_x\":0.499,\"mpp_y\":0.4990000000001,\"mpp_source\":\"openslide\",\"encoder\":\"resnet50\",\"head\":\"clam_sb\","
+                    "\"precision\":\"bf16\",\"recipe_sha256\":\"" SHA "\",\"model_sha256\":\"" SHA "\",\"head_sha256\":null,"
+                    "\"input_sha256\":\"" SHA "\"}");
     g_assert_cmpstr(line, ==, again);
     g_assert_cmpstr(headline->id, ==, "case \"1\"");
     g_assert_cmpstr(headline->labels[1], ==, "tumour");

@@ -1,0 +1,115 @@
+#include "src/result/messages.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const char *const languages[MT_LANGUAGES] = {"en", "ko"};
+
+static const char *const table[MT_MESSAGES][MT_LANGUAGES] = {
+    [MT_MESSAGE_URGENT] = {"{label}: score {score} reaches the upper threshold of {threshold}: urgent.",
+                           "{label}: 점수 {score}이(가) 상위 기준값 {threshold} 이상입니다: 긴급 판독 대상."},
+    [MT_MESSAGE_REVIEW] = {"{label}: score {score} reaches the threshold of {threshold}: review.",
+                           "{label}: 점수 {score}이(가) 기준값 {threshold} 이상입니다: 판독 대상."},
+    [MT_MESSAGE_CLEAR] = {"{label}: score {score} is below the threshold of {threshold}: clear.",
+                          "{label}: 점수 {score}이(가) 기준값 {threshold} 미만입니다: 이상 소견 없음."},
+    [MT_MESSAGE_BELOW] = {"{label}: score {score} is below the threshold of {threshold}, but this case cannot be called clear.",
+                          "{label}: 점수 {score}이(가) 기준값 {threshold} 미만이지만, 이상 소견 없음으로 판정할 수 없습니다."},
+    [MT_MESSAGE_NO_TISSUE] = {"No tissue was found: there is nothing to judge.", "조직이 검출되지 않아 판정할 대상이 없습니다."},
+    [MT_MESSAGE_HIGH_TILES] = {"{count} of {tiles} tiles reach the threshold by themselves.",
+                               "전체 타일 {tiles}개 중 {count}개가 단독으로 기준값 이상입니다."},
+    [MT_MESSAGE_HIGH_TILES_AREA] = {"{count} of {tiles} tiles reach the threshold by themselves, {area} mm2.",
+                                    "전체 타일 {tiles}개 중 {count}개({area} mm2)가 단독으로 기준값 이상입니다."},
+    [MT_MESSAGE_NO_HIGH_TILE] = {"None of {tiles} tiles reaches the threshold by itself.",
+                                 "타일 {tiles}개 중 단독으로 기준값 이상인 것은 없습니다."},
+    [MT_MESSAGE_SET] = {"With {confidence} % confidence it is one of: {labels}.", "{confidence} % 신뢰 수준에서 가능한 분류: {labels}."},
+    [MT_MESSAGE_SET_EMPTY] = {"At {confidence} % confidence it is like none of the known classes.",
+                              "{confidence} % 신뢰 수준에서 알려진 어느 분류와도 유사하지 않습니다."},
+    [MT_MESSAGE_MEMBERS] = {"{members} heads give scores from {low} to {high} (standard deviation {spread}).",
+                            "모델 {members}개의 점수 범위는 {low}~{high}입니다(표준편차 {spread})."},
+    [MT_MESSAGE_NOT_CALIBRATED] = {"The score is not calibrated: it is no probability.", "점수가 보정되지 않아 확률로 해석할 수 없습니다."},
+    [MT_MESSAGE_UNREAD] = {"{invalid} of {tiles} tiles could not be read ({share} %, degraded above {limit} %){cause}",
+                           "타일 {tiles}개 중 {invalid}개를 읽지 못했습니다({share} %, {limit} % 초과 시 품질 저하){cause}"},
+    [MT_MESSAGE_UNREAD_WITHHELD] = {"{invalid} of {tiles} tiles could not be read ({share} %, withheld above {limit} %){cause}",
+                                    "타일 {tiles}개 중 {invalid}개를 읽지 못했습니다({share} %, {limit} % 초과 시 판정 보류){cause}"},
+    [MT_MESSAGE_OFF_CONTRACT] = {"It was not read the way the encoder was made for.", "인코더의 규격과 다른 조건으로 읽었습니다."},
+    [MT_MESSAGE_LITTLE_TISSUE] = {"Only {area} mm2 of tissue, at least {wanted} mm2 are wanted.",
+                                  "조직 면적이 {area} mm2로, 최소 {wanted} mm2에 미치지 못합니다."},
+    [MT_MESSAGE_FEW_TILES] = {"Only {count} readable tiles, at least {wanted} are wanted.",
+                              "판독 가능한 타일이 {count}개로, 최소 {wanted}개에 미치지 못합니다."},
+    [MT_MESSAGE_DISTANT] = {"It is unlike the training cases: distance {distance}, {share} % of those lie within {limit}.",
+                            "학습 증례와 유사하지 않습니다: 거리 {distance}(학습 증례의 {share} %는 {limit} 이내)."},
+    [MT_MESSAGE_DARK] = {"The picture is too dark: {share} % of the foreground is black.",
+                         "영상이 너무 어둡습니다: 전경의 {share} %가 검정입니다."},
+    [MT_MESSAGE_BRIGHT] = {"The picture is too bright: {share} % of the foreground is white.",
+                           "영상이 너무 밝습니다: 전경의 {share} %가 흰색입니다."},
+    [MT_MESSAGE_CLIPPED] = {"Exposure is cut off at both ends: {share} % of the foreground is black or white.",
+                            "노출이 양 끝에서 잘렸습니다: 전경의 {share} %가 검정 또는 흰색입니다."},
+    [MT_MESSAGE_FLAT] = {"There is next to no contrast: the foreground spans {range} of 255 grey values.",
+                         "대비가 거의 없습니다: 전경의 밝기 범위가 255단계 중 {range}단계입니다."},
+    [MT_MESSAGE_BLURRED] = {"It is blurred: sharpness {sharpness}, at least {wanted} is wanted.",
+                            "초점이 흐립니다: 선명도 {sharpness}, 최소 {wanted}이(가) 필요합니다."},
+    [MT_MESSAGE_SMALL_FIELD] = {"The field of view fills {share} % of the picture, at least {wanted} % is wanted.",
+                                "시야가 영상의 {share} %로, 최소 {wanted} %에 미치지 못합니다."},
+    [MT_MESSAGE_AUDIT] = {"Drawn for audit: {share} % of the clear cases get a second look.",
+                          "감사 대상으로 추출됨: 이상 소견 없음 증례의 {share} %를 다시 확인합니다."},
+};
+
+bool mt_language_parse(const char *name, mt_language *language)
+{
+    for (int i = 0; i < MT_LANGUAGES; i++)
+        if (strcmp(name, languages[i]) == 0) {
+            *language = (mt_language)i;
+            return true;
+        }
+    return false;
+}
+
+mt_language mt_language_of(const char *name)
+{
+    mt_language language = MT_LANGUAGE_EN;
+
+    if (name != NULL)
+        mt_language_parse(name, &language);
+    return language;
+}
+
+const char *mt_language_name(mt_language language)
+{
+    return languages[language];
+}
+
+const char *mt_message_template(mt_message message, mt_language language)
+{
+    return table[message][language];
+}
+
+static const char *find_value(const char *const *pairs, guint n, const char *name, size_t bytes)
+{
+    for (guint i = 0; i + 1 < n; i += 2)
+        if (strlen(pairs[i]) == bytes && memcmp(pairs[i], name, bytes) == 0)
+            return pairs[i + 1];
+    return "?";
+}
+
+char *mt_message_text(mt_message message, mt_language language, ...)
+{
+    const char *pairs[16];
+    guint       n = 0;
+    GString    *text = g_string_new(NULL);
+    va_list     list;
+
+    va_start(list, language);
+    for (const char *next = va_arg(list, const char *); next != NULL && n < G_N_ELEMENTS(pairs); next = va_arg(list, const char *))
+        pairs[n++] = next;
+    va_end(list);
+    for (const char *at = table[message][language]; *at != '\0';) {
+        const char *end = *at == '{' ? strchr(at, '}') : NULL;
+        if (end == NULL) {
+            g_string_append_c(text, *at++);
+            continue;
+        }
+        g_string_append(text, find_value(pairs, n, at + 1, (size_t)(end - at - 1)));
+        at = end + 1;
+    }
+    return g_string_free(text, FALSE);
+}

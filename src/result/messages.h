@@ -1,0 +1,53 @@
+/* Every sentence that a decision is explained with, in every language: one table, nothing is worded elsewhere.
+ * Numbers and names stand in as {name}; each language has the same names (a test holds them against each other). */
+#ifndef MT_MESSAGES_H
+#define MT_MESSAGES_H
+
+#include <microtome/error.h>
+
+typedef enum mt_language { MT_LANGUAGE_EN, MT_LANGUAGE_KO, MT_LANGUAGES } mt_language;
+
+typedef enum mt_message {
+    /* what was found */
+    MT_MESSAGE_URGENT,
+    MT_MESSAGE_REVIEW,
+    MT_MESSAGE_CLEAR,
+    MT_MESSAGE_BELOW, /* below the threshold, and yet not clear */
+    MT_MESSAGE_NO_TISSUE,
+    /* where */
+    MT_MESSAGE_HIGH_TILES,
+    MT_MESSAGE_HIGH_TILES_AREA,
+    MT_MESSAGE_NO_HIGH_TILE,
+    /* how sure */
+    MT_MESSAGE_SET,
+    MT_MESSAGE_SET_EMPTY,
+    MT_MESSAGE_MEMBERS,
+    MT_MESSAGE_NOT_CALIBRATED,
+    /* what limits it */
+    MT_MESSAGE_UNREAD, /* the cause stands in as it was reported */
+    MT_MESSAGE_UNREAD_WITHHELD,
+    MT_MESSAGE_OFF_CONTRACT,
+    MT_MESSAGE_LITTLE_TISSUE,
+    MT_MESSAGE_FEW_TILES,
+    MT_MESSAGE_DISTANT,
+    MT_MESSAGE_DARK,
+    MT_MESSAGE_BRIGHT,
+    MT_MESSAGE_CLIPPED,
+    MT_MESSAGE_FLAT,
+    MT_MESSAGE_BLURRED,
+    MT_MESSAGE_SMALL_FIELD,
+    MT_MESSAGE_AUDIT,
+    MT_MESSAGES,
+} mt_message;
+
+/* "en", "ko"; false when unknown. */
+bool mt_language_parse(const char *name, mt_language *language);
+/* English for NULL and what is unknown. */
+mt_language mt_language_of(const char *name);
+const char *mt_language_name(mt_language language);
+/* The sentence with its {names}. */
+const char *mt_message_template(mt_message message, mt_language language);
+/* The sentence with name, value, name, value, ..., NULL put in; free with g_free. */
+char *mt_message_text(mt_message message, mt_language language, ...) G_GNUC_NULL_TERMINATED;
+
+#endif
