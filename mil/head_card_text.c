@@ -66,6 +66,19 @@ static void put_decision(GKeyFile *file, const mt_head_card *card)
     put(file, "reference_sha256", card->reference_sha256);
 }
 
+/* The keys of single kinds. */
+static void put_pooling(GKeyFile *file, const mt_head_card *card)
+{
+    static const char *const distill[] = {[MT_DISTILL_AFS] = NULL, [MT_DISTILL_MAXS] = "maxs", [MT_DISTILL_MAXMINS] = "maxmins"};
+
+    put(file, "average", card->average ? "true" : NULL);
+    put(file, "distill", distill[card->distill]);
+    put_number(file, "groups", card->groups, card->groups > 0);
+    put_number(file, "repeats", card->repeats, card->repeats > 0);
+    put_number(file, "k", card->k, card->k > 0);
+    put_number(file, "seed", card->seed, card->seeded);
+}
+
 char *mt_head_card_text(const mt_head_card *card)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
@@ -82,6 +95,7 @@ char *mt_head_card_text(const mt_head_card *card)
     put(file, "activation", mt_activation_name(card->activation));
     put(file, "logits", card->logits);
     put(file, "attention", card->attention);
+    put_pooling(file, card);
     put_decision(file, card);
     if (card->demonstration)
         put(file, "demonstration", "true");
