@@ -32,6 +32,23 @@ static void sheet_clear(sheet *s)
         g_free(s->names[i]);
 }
 
+/* The curves in the unit square; clears them. */
+static char *draw(sheet *s, const char *title, const char *x_label, const char *y_label)
+{
+    const mt_plot plot = {.title = title,
+                          .x_label = x_label,
+                          .y_label = y_label,
+                          .x_max = 1,
+                          .y_max = 1,
+                          .height_px = 380 + 18 * s->n,
+                          .series = s->series,
+                          .n_series = s->n};
+    char         *svg = mt_plot_svg(&plot);
+
+    sheet_clear(s);
+    return svg;
+}
+
 static void add_curve(sheet *s, const mt_view *v, const double *x, const double *y, int64_t n, mt_plot_kind kind, const char *metric)
 {
     if (n == 0 || s->n_names == CURVES)
@@ -70,17 +87,7 @@ char *mt_evaluation_plot_roc(const mt_evaluation *e)
                                            .n = 1,
                                            .color = 2};
     }
-    const mt_plot plot = {.title = "ROC",
-                          .x_label = "1 - specificity",
-                          .y_label = "sensitivity",
-                          .x_max = 1,
-                          .y_max = 1,
-                          .height_px = 380 + 18 * s.n,
-                          .series = s.series,
-                          .n_series = s.n};
-    char         *svg = mt_plot_svg(&plot);
-    sheet_clear(&s);
-    return svg;
+    return draw(&s, "ROC", "1 - specificity", "sensitivity");
 }
 
 char *mt_evaluation_plot_pr(const mt_evaluation *e)
@@ -100,17 +107,7 @@ char *mt_evaluation_plot_pr(const mt_evaluation *e)
         s.series[s.n++] =
             (mt_plot_series){.name = "guessing", .kind = MT_PLOT_LINE, .x = UNIT, .y = share, .n = 2, .color = 8, .dashed = true};
     }
-    const mt_plot plot = {.title = "Precision and recall",
-                          .x_label = "recall (sensitivity)",
-                          .y_label = "precision (PPV)",
-                          .x_max = 1,
-                          .y_max = 1,
-                          .height_px = 380 + 18 * s.n,
-                          .series = s.series,
-                          .n_series = s.n};
-    char         *svg = mt_plot_svg(&plot);
-    sheet_clear(&s);
-    return svg;
+    return draw(&s, "Precision and recall", "recall (sensitivity)", "precision (PPV)");
 }
 
 char *mt_evaluation_plot_reliability(const mt_evaluation *e)
@@ -130,17 +127,7 @@ char *mt_evaluation_plot_reliability(const mt_evaluation *e)
     }
     s.series[s.n++] =
         (mt_plot_series){.name = "perfect calibration", .kind = MT_PLOT_LINE, .x = UNIT, .y = UNIT, .n = 2, .color = 8, .dashed = true};
-    const mt_plot plot = {.title = "Reliability",
-                          .x_label = "mean score of the bin",
-                          .y_label = "share of positive cases",
-                          .x_max = 1,
-                          .y_max = 1,
-                          .height_px = 380 + 18 * s.n,
-                          .series = s.series,
-                          .n_series = s.n};
-    char         *svg = mt_plot_svg(&plot);
-    sheet_clear(&s);
-    return svg;
+    return draw(&s, "Reliability", "mean score of the bin", "share of positive cases");
 }
 
 /* What happens below guessing is cut off: a net loss of any size is a loss. */
