@@ -25,6 +25,8 @@ typedef struct search_options {
 
 static void print_hits(const mt_search *s)
 {
+    if (s->demonstration)
+        puts("DEMONSTRATION: encoder or head are samples; what is near says nothing of real tissue.");
     for (int i = 0; i < s->n_hits; i++) {
         const mt_search_hit *hit = &s->hits[i];
         char                 score[G_ASCII_DTOSTR_BUF_SIZE];

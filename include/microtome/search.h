@@ -30,9 +30,10 @@ typedef struct mt_search {
     mt_search_hit  query; /* score 1 */
     mt_search_hit *hits;  /* nearest first; equal ones by id, then tile */
     int            n_hits;
-    char          *by;       /* what was compared, in words */
-    int64_t        compared; /* vectors */
-    char         **left_out; /* "ID: why", ascending; never NULL */
+    char          *by;            /* what was compared, in words */
+    int64_t        compared;      /* vectors */
+    char         **left_out;      /* "ID: why", ascending; never NULL */
+    bool           demonstration; /* a result among them is of the sample encoder or head */
 } mt_search;
 
 /* Search the results of OUT/cases.  The query itself is no hit.  MT_ERROR_MISSING: no such folder, or no results in it; MT_ERROR_INPUT:

@@ -145,24 +145,26 @@ static void paste(mt_canvas *sheet, const mt_canvas *picture, int x, int y)
                picture->rgb + (size_t)row * (size_t)picture->width * 3, (size_t)picture->width * 3);
 }
 
-static bool write_text(mt_canvas *sheet, const mt_search_hit *hit, int place, int x, int y, GError **error)
+static bool write_text(mt_canvas *sheet, const mt_search *search, int place, int x, int y, GError **error)
 {
-    char             score[G_ASCII_DTOSTR_BUF_SIZE];
-    g_autofree char *head =
-        place == 0 ? g_strdup("query") : g_strdup_printf("%d.  %s", place, g_ascii_formatd(score, sizeof score, "%.4f", hit->score));
-    g_autofree char    *tile = hit->tile < 0 ? g_strdup("")
-                                             : g_strdup_printf("tile %" G_GINT64_FORMAT "  x %" G_GINT64_FORMAT ", y %" G_GINT64_FORMAT,
-                                                               hit->tile, hit->x, hit->y);
-    const mt_text_style bold = {.size_px = 13, .bold = true, .color = place == 0 ? marked : ink, .width = SIDE};
-    const mt_text_style plain = {.size_px = 12, .color = ink, .width = SIDE}, pale = {.size_px = 11, .color = soft, .width = SIDE};
+    const mt_search_hit *hit = place == 0 ? &search->query : &search->hits[place - 1];
+    char                 score[G_ASCII_DTOSTR_BUF_SIZE];
+    g_autofree char     *head = place == 0 ? g_strdup(search->demonstration ? "query, DEMONSTRATION" : "query")
+                                           : g_strdup_printf("%d.  %s", place, g_ascii_formatd(score, sizeof score, "%.4f", hit->score));
+    g_autofree char     *tile = hit->tile < 0 ? g_strdup("")
+                                              : g_strdup_printf("tile %" G_GINT64_FORMAT "  x %" G_GINT64_FORMAT ", y %" G_GINT64_FORMAT,
+                                                                hit->tile, hit->x, hit->y);
+    const mt_text_style  bold = {.size_px = 13, .bold = true, .color = place == 0 ? marked : ink, .width = SIDE};
+    const mt_text_style  plain = {.size_px = 12, .color = ink, .width = SIDE}, pale = {.size_px = 11, .color = soft, .width = SIDE};
 
     return mt_canvas_text(sheet, x, y, head, &bold, error) && mt_canvas_text(sheet, x, y + 18, hit->id, &plain, error) &&
            mt_canvas_text(sheet, x, y + 35, tile, &pale, error);
 }
 
-static bool draw_cell(mt_canvas *sheet, const mt_search_hit *hit, const char *slides, int place, GError **error)
+static bool draw_cell(mt_canvas *sheet, const mt_search *search, const char *slides, int place, GError **error)
 {
-    int x = GAP + place % COLUMNS * (SIDE + GAP), y = GAP + place / COLUMNS * (SIDE + TEXT + GAP);
+    const mt_search_hit *hit = place == 0 ? &search->query : &search->hits[place - 1];
+    int                  x = GAP + place % COLUMNS * (SIDE + GAP), y = GAP + place / COLUMNS * (SIDE + TEXT + GAP);
     g_autoptr(mt_canvas) picture = hit->tile >= 0 && slides != NULL ? slide_picture(hit, slides, error) : thumbnail_picture(hit, error);
 
     if (picture == NULL) {
@@ -173,7 +175,7 @@ static bool draw_cell(mt_canvas *sheet, const mt_search_hit *hit, const char *sl
     paste(sheet, picture, left, top);
     if (place == 0)
         mt_canvas_frame(sheet, left - 3, top - 3, picture->width + 6, picture->height + 6, 2, marked);
-    return write_text(sheet, hit, place, x, y + SIDE + 6, error);
+    return write_text(sheet, search, place, x, y + SIDE + 6, error);
 }
 
 bool mt_contact_sheet_write(const mt_search *search, const char *slides, const char *path, GError **error)
@@ -183,7 +185,7 @@ bool mt_contact_sheet_write(const mt_search *search, const char *slides, const c
     bool ok = sheet != NULL;
 
     for (int place = 0; ok && place < n; place++)
-        ok = draw_cell(sheet, place == 0 ? &search->query : &search->hits[place - 1], slides, place, error);
+        ok = draw_cell(sheet, search, slides, place, error);
     ok = ok && mt_canvas_write_png(sheet, path, error);
     if (!ok)
         g_prefix_error(error, "contact sheet %s: ", path);

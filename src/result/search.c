@@ -96,6 +96,7 @@ static void add_entry(finder *f, const char *folder, const char *name)
                  .head = g_strdup(headline->head),
                  .head_sha256 = g_strdup(headline->head_sha256)};
     g_ptr_array_add(f->entries, e);
+    f->search->demonstration |= headline->demonstration;
 }
 
 static bool list_entries(finder *f, const char *out, GError **error)
@@ -461,10 +462,11 @@ char *mt_search_json(const mt_search *search)
         json_array_append_new(hits, hit_json(&search->hits[i], false));
     for (int i = 0; search->left_out[i] != NULL; i++)
         json_array_append_new(left_out, json_string(search->left_out[i]));
-    json_t *object = json_pack("{s:o, s:s, s:I, s:o, s:o}", "query", hit_json(&search->query, true), "by", search->by, "compared",
-                               (json_int_t)search->compared, "hits", hits, "left_out", left_out);
-    char   *text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
-    char   *copy = g_strdup(text != NULL ? text : "{}");
+    json_t *object =
+        json_pack("{s:o, s:s, s:I, s:b, s:o, s:o}", "query", hit_json(&search->query, true), "by", search->by, "compared",
+                  (json_int_t)search->compared, "demonstration", (int)search->demonstration, "hits", hits, "left_out", left_out);
+    char *text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    char *copy = g_strdup(text != NULL ? text : "{}");
     free(text);
     json_decref(object);
     return copy;

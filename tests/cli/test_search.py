@@ -18,7 +18,7 @@ except ImportError as missing:
 DIM = 24
 
 
-def write_case(out, case, features, valid=None, embedding=None, encoder="made", sha="cd" * 32, head="ab" * 32, thumbnail=True, planes=False):
+def write_case(out, case, features, valid=None, embedding=None, encoder="made", sha="cd" * 32, head="ab" * 32, thumbnail=True, planes=False, demonstration=False):
     os.makedirs(os.path.join(out, "cases"), exist_ok=True)
     path = os.path.join(out, "cases", f"{case}.h5")
     n = len(features)
@@ -35,7 +35,8 @@ def write_case(out, case, features, valid=None, embedding=None, encoder="made", 
             f.create_dataset("embedding", data=np.asarray(embedding, dtype="f4"))
         if thumbnail:
             f.create_dataset("thumbnail", data=np.full((60, 80, 3), 200, dtype="u1"))
-    write_headline(path, {"schema": 1, "id": case, "status": "ok", "decision": "none", "tiles": n, "invalid_tiles": 0, "encoder": encoder, "head": "h", "head_sha256": head})
+    write_headline(path, {"schema": 1, "id": case, "status": "ok", "decision": "none", "tiles": n, "invalid_tiles": 0, "encoder": encoder, "head": "h", "head_sha256": head,
+                          "demonstration": demonstration})
 
 
 def cohort(folder, embeddings=False, seed=3):
@@ -188,5 +189,17 @@ def refusals(folder):
     contains(microtome("search", "--help").out, "Every one is compared")
 
 
+def demonstrations_say_so(folder):
+    """one result of the sample encoder: table and JSON say DEMONSTRATION; without one they do not"""
+    out = os.path.join(folder, "out")
+    write_case(out, "a", np.eye(4))
+    write_case(out, "b", np.eye(4))
+    equal(search(out, "--case", "a")["demonstration"], False)
+    assert "DEMONSTRATION" not in microtome("search", out, "--case", "a").out
+    write_case(out, "c", np.eye(4), demonstration=True)
+    equal(search(out, "--case", "a")["demonstration"], True)
+    assert microtome("search", out, "--case", "a").out.startswith("DEMONSTRATION: ")
+
+
 main([nearest_tiles_equal_numpy, copies_are_tied_by_id_then_tile, nearest_cases_by_mean_or_embedding, what_cannot_be_compared_is_named,
-      the_sheet_shows_query_and_hits, refusals])
+      the_sheet_shows_query_and_hits, refusals, demonstrations_say_so])
