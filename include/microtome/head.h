@@ -27,7 +27,7 @@ typedef enum mt_distill { MT_DISTILL_AFS, MT_DISTILL_MAXS, MT_DISTILL_MAXMINS } 
 
 /* HEAD.card, or the same keys in the safetensors metadata, or ONNX metadata.  All zeros is a card that says nothing. */
 typedef struct mt_head_card {
-    char         *kind;           /* abmil, clam_sb, clam_mb, mean, max, onnx, ensemble; NULL: inferred from the keys */
+    char         *kind;           /* a name of the aggregator table (docs/formats.md), onnx; NULL: by the keys */
     char         *encoder;        /* name of the encoder it was trained on; NULL: not said */
     char         *encoder_sha256; /* of that encoder's model; NULL: not said */
     double        target_mpp;     /* 0: not said */
@@ -64,8 +64,8 @@ typedef struct mt_head_card {
     int        k;               /* topk: tiles that count; dtfd: tiles of a group; 0: 10 and 1 */
     bool       seeded;          /* dtfd: groups by `seed`, else by stride */
     int        seed;
-    bool    has_card; /* false: labels are made up, no decision, status uncalibrated */
-    bool    demonstration;
+    bool       has_card; /* false: labels are made up, no decision, status uncalibrated */
+    bool       demonstration;
 } mt_head_card;
 
 /* Where the features came from, to be compared with what the head was made for. */
