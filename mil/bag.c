@@ -4,6 +4,9 @@
 #include <microtome/error.h>
 #include <string.h>
 
+#define MOST_COORDS 3
+#define PLACES 256 /* read at once */
+
 mt_bag mt_bag_from_memory(const float *features, int64_t n, int64_t dim)
 {
     /* The only writer of `user` would be a read function, and there is none. */
@@ -22,18 +25,52 @@ static bool check_finite(const float *rows, int64_t count, int64_t dim, int64_t 
     return true;
 }
 
+static bool check_range(const mt_bag *bag, int64_t first, int64_t count, GError **error)
+{
+    if (first >= 0 && count >= 0 && count <= bag->n - first)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_RANGE,
+                "read rows %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " of a bag: it has %" G_GINT64_FORMAT " rows", first,
+                first + count - 1, bag->n);
+    return false;
+}
+
 bool mt_bag_read(const mt_bag *bag, int64_t first, int64_t count, float *out, GError **error)
 {
-    if (first < 0 || count < 0 || count > bag->n - first) {
-        g_set_error(error, MT_ERROR, MT_ERROR_RANGE,
-                    "read rows %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " of a bag: it has %" G_GINT64_FORMAT " rows", first,
-                    first + count - 1, bag->n);
+    if (!check_range(bag, first, count, error))
         return false;
-    }
     if (bag->read != NULL) {
         if (!bag->read(bag->user, first, count, out, error))
             return false;
     } else if (count > 0)
         memcpy(out, (const float *)bag->user + first * bag->dim, (size_t)count * (size_t)bag->dim * sizeof(float));
     return check_finite(out, count, bag->dim, first, error);
+}
+
+static bool check_places(const mt_bag *bag, int width, GError **error)
+{
+    if (bag->read_coords != NULL && bag->coords_width >= width)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                bag->read_coords == NULL ? "the place of each tile is wanted, these features come without: use a file with /coords"
+                                         : "x, y and plane of each tile are wanted, these features have x and y: use those of a volume");
+    return false;
+}
+
+bool mt_bag_read_coords(const mt_bag *bag, int64_t first, int64_t count, int width, int64_t *out, GError **error)
+{
+    int64_t block[PLACES * MOST_COORDS];
+
+    if (!check_range(bag, first, count, error) || !check_places(bag, width, error))
+        return false;
+    if (bag->coords_width == width)
+        return bag->read_coords(bag->user, first, count, out, error);
+    for (int64_t done = 0; done < count; done += PLACES) { /* without the planes */
+        int64_t rows = MIN(PLACES, count - done);
+        if (!bag->read_coords(bag->user, first + done, rows, block, error))
+            return false;
+        for (int64_t i = 0; i < rows; i++)
+            memcpy(out + (done + i) * width, block + i * bag->coords_width, (size_t)width * sizeof *out);
+    }
+    return true;
 }

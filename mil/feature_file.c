@@ -6,6 +6,7 @@
 
 #include <microtome/error.h>
 
+#include <math.h>
 #include <string.h>
 
 void mt_feature_file_free(mt_feature_file *file)
@@ -14,6 +15,7 @@ void mt_feature_file_free(mt_feature_file *file)
         return;
     mt_result_free(file->result);
     mt_free(file->valid);
+    mt_free(file->coords);
     g_free(file->encoder);
     g_free(file->encoder_sha256);
     g_free(file->precision);
@@ -84,9 +86,27 @@ static bool read_valid(mt_feature_file *file, GError **error)
         }
         memcpy(file->valid, valid->data, (size_t)file->n);
     }
-    for (int64_t i = 0; i < file->n; i++)
-        file->n_valid += file->valid[i] != 0;
+    file->rows = mt_valid_rows_new(file->valid, file->n);
+    file->n_valid = mt_valid_rows_count(&file->rows);
     return true;
+}
+
+/* What the file says beside its coordinates; foreign files say the edge under their own name. */
+static void read_places(mt_feature_file *file)
+{
+    int64_t shape[MT_MAX_RANK];
+    double  edge;
+
+    if (!mt_result_has(file->result, MT_OBJECT_COORDS))
+        return;
+    if (mt_result_shape(file->result, MT_OBJECT_COORDS, shape, NULL) == 2 && (shape[1] == 2 || shape[1] == 3))
+        file->coords_width = (int)shape[1];
+    if ((mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TILE_LEVEL0, &edge, 1) ||
+         mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_PATCH_SIZE_LEVEL0, &edge, 1)) &&
+        edge > 0 && isfinite(edge))
+        file->tile_level0 = edge;
+    if (!mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TARGET_MPP, &file->target_mpp, 1))
+        file->target_mpp = 0;
 }
 
 mt_feature_file *mt_feature_file_open(const char *path, GError **error)
@@ -98,41 +118,67 @@ mt_feature_file *mt_feature_file_open(const char *path, GError **error)
     file->encoder = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER);
     file->encoder_sha256 = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER_SHA256);
     file->precision = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_PRECISION);
-    if (!mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TARGET_MPP, &file->target_mpp, 1))
-        file->target_mpp = 0;
+    read_places(file);
     return g_steal_pointer(&file);
-}
-
-/* Move to bag row `row`: forward from where the last read ended, from the start otherwise. */
-static void seek(mt_feature_file *file, int64_t row)
-{
-    if (row < file->row)
-        file->row = file->tile = 0;
-    while (file->row < row || (file->tile < file->n && file->valid[file->tile] == 0))
-        file->row += file->valid[file->tile++] != 0;
 }
 
 static bool read_rows(void *user, int64_t first, int64_t count, float *out, GError **error)
 {
     mt_feature_file *file = user;
 
-    for (int64_t done = 0; done < count;) {
-        int64_t run = 0;
-        seek(file, first + done);
-        while (done + run < count && file->tile + run < file->n && file->valid[file->tile + run] != 0)
-            run++;
-        if (!mt_result_read_rows(file->result, MT_OBJECT_FEATURES, file->tile, run, out + done * file->dim, error))
+    for (int64_t done = 0, tile, run; done < count; done += run) {
+        run = mt_valid_rows_run(&file->rows, first + done, count - done, &tile, error);
+        if (run == 0 || !mt_result_read_rows(file->result, MT_OBJECT_FEATURES, tile, run, out + done * file->dim, error))
             return false;
-        file->row += run;
-        file->tile += run;
-        done += run;
+    }
+    return true;
+}
+
+/* All of them, at the first question: 16 bytes a tile.  CLAM writes int32. */
+static bool load_coords(mt_feature_file *file, GError **error)
+{
+    int64_t count = file->n * file->coords_width;
+
+    if (file->coords != NULL)
+        return true;
+    g_autoptr(mt_tensor) coords = mt_result_read(file->result, MT_OBJECT_COORDS, error);
+    if (coords == NULL)
+        return false;
+    if ((coords->dtype != MT_I64 && coords->dtype != MT_I32) || mt_tensor_count(coords) != count) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: /coords is no table of whole x and y", mt_result_path(file->result));
+        return false;
+    }
+    file->coords = mt_alloc(MAX(1, count), sizeof *file->coords, error);
+    for (int64_t i = 0; file->coords != NULL && i < count; i++)
+        file->coords[i] = coords->dtype == MT_I64 ? ((const int64_t *)coords->data)[i] : ((const int32_t *)coords->data)[i];
+    return file->coords != NULL;
+}
+
+static bool read_coords(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+{
+    mt_feature_file *file = user;
+    int64_t          width = file->coords_width;
+
+    if (!load_coords(file, error))
+        return false;
+    for (int64_t done = 0, tile, run; done < count; done += run) {
+        run = mt_valid_rows_run(&file->rows, first + done, count - done, &tile, error);
+        if (run == 0)
+            return false;
+        memcpy(xy + done * width, file->coords + tile * width, (size_t)(run * width) * sizeof *xy);
     }
     return true;
 }
 
 mt_bag mt_feature_file_bag(mt_feature_file *file)
 {
-    return (mt_bag){.n = file->n_valid, .dim = file->dim, .read = read_rows, .user = file};
+    return (mt_bag){.n = file->n_valid,
+                    .dim = file->dim,
+                    .read = read_rows,
+                    .user = file,
+                    .read_coords = file->coords_width > 0 ? read_coords : NULL,
+                    .coords_width = file->coords_width,
+                    .tile_level0 = file->tile_level0};
 }
 
 mt_feature_origin mt_feature_file_origin(const mt_feature_file *file)

@@ -1,5 +1,6 @@
 #include "mil/onnx_head.h"
 
+#include "mil/onnx_inputs.h"
 #include "mil/onnx_ports.h"
 #include "src/base/alloc.h"
 
@@ -13,12 +14,13 @@
 #define SUM_TOLERANCE 1e-3
 
 typedef struct onnx_head {
-    mt_model     *model;
-    int64_t       dim, n_logits;
-    mt_head_ports ports;
-    mt_port_role *roles;
-    int           n_outputs;
-    double        bytes_per_tile, bytes_per_tile2; /* of a session: linear and quadratic share */
+    mt_model      *model;
+    mt_head_inputs inputs;
+    int64_t        n_logits;
+    mt_head_ports  ports;
+    mt_port_role  *roles;
+    int            n_outputs;
+    double         bytes_per_tile, bytes_per_tile2; /* of a session: linear and quadratic share */
 } onnx_head;
 
 static void free_head(void *self)
@@ -34,34 +36,11 @@ static void free_head(void *self)
 
 static mt_session *bind_tiles(const onnx_head *head, int64_t n, GError **error)
 {
-    mt_port           input = *mt_model_input(head->model, 0);
-    mt_session_params params = {.backend = MT_BACKEND_AUTO, .threads = 1, .inputs = &input, .n_inputs = 1};
+    mt_port           inputs[MT_HEAD_INPUTS];
+    mt_session_params params = {.backend = MT_BACKEND_AUTO, .threads = 1, .inputs = inputs, .n_inputs = head->inputs.n};
 
-    if (input.rank == 3) {
-        input.shape[0] = 1;
-        input.shape[1] = n;
-    } else {
-        input.rank = 2;
-        input.shape[0] = n;
-    }
+    mt_head_inputs_bind(&head->inputs, n, inputs);
     return mt_session_new(head->model, &params, error);
-}
-
-static bool check_input(const onnx_head *head, GError **error)
-{
-    if (mt_model_n_inputs(head->model) != 1) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the graph has %d inputs: a head takes one, the bag", mt_model_n_inputs(head->model));
-        return false;
-    }
-    const mt_port   *input = mt_model_input(head->model, 0);
-    g_autofree char *shape = input->rank >= 0 ? mt_shape_to_string(input->rank, input->shape) : g_strdup("unknown");
-    bool ok = input->dtype == MT_F32 && (input->rank == 2 || (input->rank == 3 && (input->shape[0] == 1 || input->shape[0] < 0)));
-    ok = ok && input->shape[input->rank - 1] > 0 && input->shape[input->rank - 2] < 0;
-    if (!ok)
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
-                    "input '%s' is %s of shape %s: float32 (N, D) or (1, N, D) with N open (-1) and D fixed is wanted", input->name,
-                    mt_dtype_name(input->dtype), shape);
-    return ok;
 }
 
 /* Learn the outputs' forms, and how memory grows: b1 = l p + q p^2, b2 = 2 l p + 4 q p^2. */
@@ -92,15 +71,13 @@ void *mt_onnx_head_new(mt_model *model, const mt_head_card *card, mt_aggregator_
     onnx_head *head = g_new0(onnx_head, 1);
 
     head->model = mt_model_ref(model);
-    if (!check_input(head, error) || !probe(head, error) ||
+    if (!mt_head_inputs_choose(model, &head->inputs, error) || !probe(head, error) ||
         !mt_head_ports_choose(head->roles, head->n_outputs, card, &head->ports, error)) {
         free_head(head);
         return NULL;
     }
-    const mt_port *input = mt_model_input(model, 0);
-    head->dim = input->shape[input->rank - 1];
     head->n_logits = head->ports.logits >= 0 ? head->roles[head->ports.logits].width : 0;
-    *shape = (mt_aggregator_shape){.dim = head->dim, .n_logits = head->n_logits};
+    *shape = (mt_aggregator_shape){.dim = head->inputs.dim, .n_logits = head->n_logits};
     return head;
 }
 
@@ -109,7 +86,7 @@ static double wanted_bytes(const onnx_head *head, int64_t n)
 {
     double tiles = (double)n;
 
-    return tiles * (double)head->dim * sizeof(float) + tiles * head->bytes_per_tile + tiles * tiles * head->bytes_per_tile2;
+    return tiles * mt_head_inputs_bytes(&head->inputs) + tiles * head->bytes_per_tile + tiles * tiles * head->bytes_per_tile2;
 }
 
 static float *allocate_output(const onnx_head *head, const mt_session *session, int output, int64_t n, GError **error)
@@ -199,13 +176,15 @@ static bool predict(const void *self, const mt_bag *bag, const mt_head_options *
 {
     const onnx_head *head = self;
 
-    if (!mt_aggregator_check_memory("an ONNX head", bag->n, wanted_bytes(head, bag->n), options, error))
+    void *values[MT_HEAD_INPUTS] = {NULL};
+
+    if (!mt_head_inputs_check(&head->inputs, bag, error) ||
+        !mt_aggregator_check_memory("an ONNX head", bag->n, wanted_bytes(head, bag->n), options, error))
         return false;
     g_autoptr(mt_session) session = bind_tiles(head, bag->n, error);
     if (session == NULL || !allocate_raw(head, session, bag->n, raw, error))
         return false;
-    float *features = mt_alloc(bag->n * bag->dim, sizeof(float), error);
-    bool   ok = features != NULL && mt_bag_read(bag, 0, bag->n, features, error);
+    bool ok = mt_head_inputs_read(&head->inputs, bag, values, error);
     if (ok) {
         g_autofree void **outputs = g_new0(void *, (gsize)head->n_outputs);
         if (head->ports.logits >= 0)
@@ -214,9 +193,9 @@ static bool predict(const void *self, const mt_bag *bag, const mt_head_options *
             outputs[head->ports.embedding] = raw->embedding;
         if (head->ports.attention >= 0)
             outputs[head->ports.attention] = raw->attention_logits;
-        ok = mt_session_run(session, (const void *const[]){features}, outputs, error);
+        ok = mt_session_run(session, (const void *const *)values, outputs, error);
     }
-    mt_free(features);
+    mt_head_inputs_clear(values);
     return ok && settle_attention(head, raw, error);
 }
 

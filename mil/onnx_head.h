@@ -1,4 +1,5 @@
-/* A head that is an ONNX graph over the whole bag: one input (N, D) or (1, N, D) with N open and D fixed.
+/* A head that is an ONNX graph over the whole bag: an input (N, D) or (1, N, D) with N open and D fixed, and, where it wants them,
+ * the tiles' places and their edge (mil/onnx_inputs.h).
  * What its outputs mean is found once, at load, by binding it to a number of tiles that no other dimension has.
  *   logits     the card's name; else "logits"; else the only one-vector output with "logit" in its name; else the only one-vector
  *              output at all.  Names with "embed" or "feature" are the slide embedding.  An output named like

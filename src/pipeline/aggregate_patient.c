@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#define SAME_EDGE 0.01         /* of a tile: slides of one scanner differ in the third digit of their µm/px */
 #define LEAST_PROBABILITY 1e-7 /* of the logits that a combined score is given */
 
 static const char *const rules[] = {"bag", "max", "mean", "noisy_or", NULL};
@@ -171,6 +172,48 @@ static bool read_members(void *user, int64_t first, int64_t count, float *out, G
     return true;
 }
 
+/* Their places, each in the frame of its own case. */
+static bool read_member_coords(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+{
+    members *m = user;
+
+    for (int i = 0; i < m->n && count > 0; i++) {
+        mt_feature_file *file = m->list[i].file;
+        int64_t          here = MIN(count, file->n_valid - first);
+        if (here > 0) {
+            mt_bag bag = mt_feature_file_bag(file);
+            if (!mt_bag_read_coords(&bag, first, here, bag.coords_width, xy, error))
+                return false;
+            xy += here * bag.coords_width;
+            count -= here;
+            first += here;
+        }
+        first -= file->n_valid;
+    }
+    return true;
+}
+
+static mt_bag bag_of(members *m)
+{
+    mt_bag        bag = {.n = m->tiles - m->invalid, .dim = m->dim, .read = read_members, .user = m};
+    const member *known = NULL;
+
+    for (int i = 0; i < m->n; i++) {
+        const mt_feature_file *file = m->list[i].file;
+        if (file->n_valid == 0)
+            continue;
+        if (known == NULL) {
+            known = &m->list[i];
+            bag.coords_width = file->coords_width;
+            bag.tile_level0 = file->tile_level0;
+        }
+        bag.coords_width = file->coords_width == bag.coords_width ? bag.coords_width : 0;
+        bag.tile_level0 = fabs(file->tile_level0 - bag.tile_level0) <= SAME_EDGE ? bag.tile_level0 : 0;
+    }
+    bag.read_coords = bag.coords_width > 0 ? read_member_coords : NULL;
+    return bag;
+}
+
 static double combine(const members *m, mt_patient_rule rule, int64_t c, int *counted)
 {
     double value = rule == MT_PATIENT_NOISY_OR ? 1 : 0;
@@ -225,7 +268,7 @@ static mt_head_output *combine_scores(const mt_scorer *scorer, const members *m,
 /* NULL without an error: there is nothing to score. */
 static mt_head_output *predict(const mt_scorer *scorer, members *m, mt_patient_rule rule, GError **error)
 {
-    mt_bag bag = {.n = m->tiles - m->invalid, .dim = m->dim, .read = read_members, .user = m};
+    mt_bag bag = bag_of(m);
     bool   scored = false;
 
     for (int i = 0; i < m->n; i++)

@@ -2,18 +2,21 @@
 #ifndef MT_STORED_BAG_H
 #define MT_STORED_BAG_H
 
+#include "mil/valid_rows.h"
 #include "src/store/store.h"
 
 #include <microtome/bag.h>
+#include <microtome/grid.h>
 
 typedef struct mt_stored_bag {
     mt_store      *store;
-    const uint8_t *valid; /* of every tile */
-    int64_t        n, dim;
-    int64_t        row, tile; /* bag row `row` is tile `tile`: where the last read ended */
+    const mt_grid *grid; /* whose tiles they are */
+    mt_valid_rows  rows;
+    int64_t        dim;
+    int            coords_width;
 } mt_stored_bag;
 
-/* `stored` must outlive the bag. */
-mt_bag mt_stored_bag_new(mt_stored_bag *stored, mt_store *store, const uint8_t *valid, int64_t n, int64_t dim);
+/* `stored`, `valid` (of every tile of the grid) and the grid must outlive the bag.  volume: places have a plane. */
+mt_bag mt_stored_bag_new(mt_stored_bag *stored, mt_store *store, const mt_grid *grid, const uint8_t *valid, int64_t dim, bool volume);
 
 #endif
