@@ -12,6 +12,12 @@ try:
 except ImportError:
     h5py = None
 
+try:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError:
+    onnx = None
+
 HEAD = os.path.join(SOURCE, "samples", "heads", "demo.safetensors")
 
 
@@ -137,6 +143,56 @@ def test_bag_of_patient(folder):
             assert np.allclose(f["case_scores"][0], list(headline(case(out, names[0]))["scores"].values()), atol=1e-6)
 
 
+def write_places_head(path, dim):
+    """Logits: the mean over tiles of x W + tanh(coords / edge V); returns it as a function of features, places and edge."""
+    node, info, rng = helper.make_node, helper.make_tensor_value_info, np.random.default_rng(3)
+    w, v = rng.normal(size=(dim, 2)).astype("f4") / dim, rng.normal(size=(2, 2)).astype("f4") / 10
+    nodes = [node("Cast", ["coords"], ["xy"], to=1), node("Cast", ["patch_size"], ["edge"], to=1), node("Div", ["xy", "edge"], ["cell"]),
+             node("MatMul", ["cell", "v"], ["cv"]), node("Tanh", ["cv"], ["p"]), node("MatMul", ["x", "w"], ["xw"]),
+             node("Add", ["xw", "p"], ["t"]), node("ReduceMean", ["t"], ["logits"], axes=[0], keepdims=0)]
+    inputs = [info("x", TensorProto.FLOAT, ["N", dim]), info("coords", TensorProto.INT64, ["N", 2]),
+              info("patch_size", TensorProto.INT64, [])]
+    graph = helper.make_graph(nodes, "head", inputs, [info("logits", TensorProto.FLOAT, [2])],
+                              [numpy_helper.from_array(w, "w"), numpy_helper.from_array(v, "v")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 7
+    onnx.save(model, path)
+    return lambda x, places, edge: (x @ w + np.tanh(places / np.floor(edge + 0.5) @ v)).mean(axis=0)
+
+
+def places(path):
+    with h5py.File(path) as f:
+        keep = f["valid"][:] != 0
+        return f["features"][:].astype(float)[keep], f["coords"][:][keep], f["coords"].attrs["tile_level0"][0]
+
+
+def test_places(folder):
+    """a head that takes the places of the tiles: in the run, from its results, of a patient; refused where they are not known"""
+    table, out = scored(folder)
+    if onnx is None:
+        raise Skip("onnx is not installed")
+    head = os.path.join(folder, "places.onnx")
+    formula = write_places_head(head, features(case(out, "s1")).shape[1])
+    again, ran = os.path.join(folder, "again"), os.path.join(folder, "ran")
+    equal(microtome("aggregate", "-m", head, "-o", again, "--labels", table, out).code, 0)
+    recipe = os.path.join(folder, "places.ini")
+    with open(recipe, "w") as f:
+        f.write("[mask]\nmethod=otsu\n[encoder]\nmodel=builtin:demo\n[head]\nmodel=places.onnx\n")
+    equal(microtome("run", "-r", recipe, "-o", ran, table).code, 0)
+    for names, file in [((f"s{n}",), case(o, f"s{n}")) for n in range(1, 5) for o in (again, ran)] + [
+            (("s1", "s2"), patient(again, "P%2F0")), (("s3", "s4"), patient(ran, "P%2F1"))]:
+        x, xy, edge = (list(parts) for parts in zip(*(places(case(out, n)) for n in names)))
+        with h5py.File(file) as f:
+            difference = np.abs(f["prediction/logits"][:] - formula(np.concatenate(x), np.concatenate(xy), edge[0])).max()
+            assert difference < 1e-5, (file, difference)
+    bare = os.path.join(folder, "bare.h5")
+    with h5py.File(bare, "w") as f:
+        f["features"] = places(case(out, "s1"))[0].astype("f4")
+    answer = microtome("aggregate", "-m", head, "-o", os.path.join(folder, "none"), bare)
+    equal(answer.code, 65)
+    contains(answer.err, "input 'coords': the place of each tile is wanted, these features come without: use a file with /coords")
+
+
 def test_rules(folder):
     """max, mean and noisy-or of the cases' scores; another rule supersedes, the same one is kept"""
     table, out = scored(folder)
@@ -205,4 +261,4 @@ def test_refusals(folder):
     equal(microtome("aggregate", "-m", HEAD, "-o", "x", os.path.join(folder, "none.h5")).code, 66)
 
 
-main([test_ours, test_other_tools, test_bag_of_patient, test_rules, test_missing_case, test_refusals])
+main([test_ours, test_other_tools, test_bag_of_patient, test_places, test_rules, test_missing_case, test_refusals])
