@@ -10,6 +10,8 @@
 
 /* A prime: no width of a network is a multiple of it. */
 #define PROBE_TILES INT64_C(1009)
+#define PROBE_COLUMNS 32
+#define PROBE_EDGE 512
 /* A column that sums to 1 within this is a distribution already (float32 softmax over 1e6 tiles: 1e-4). */
 #define SUM_TOLERANCE 1e-3
 
@@ -34,23 +36,75 @@ static void free_head(void *self)
     g_free(head);
 }
 
-static mt_session *bind_tiles(const onnx_head *head, int64_t n, GError **error)
+/* Slide encoders lay their tiles on a grid as large as the places say, so a session is for these places; the values must stay where
+ * they are until its run is over. */
+static mt_session *bind_tiles(const onnx_head *head, int64_t n, void *const *values, GError **error)
 {
     mt_port           inputs[MT_HEAD_INPUTS];
+    const mt_tensor  *fixed[MT_HEAD_INPUTS] = {NULL};
     mt_session_params params = {.backend = MT_BACKEND_AUTO, .threads = 1, .inputs = inputs, .n_inputs = head->inputs.n};
 
     mt_head_inputs_bind(&head->inputs, n, inputs);
-    return mt_session_new(head->model, &params, error);
+    if (head->inputs.n > 1)
+        params.values = fixed;
+    for (int i = 0; i < head->inputs.n; i++)
+        if (i != head->inputs.index[MT_HEAD_FEATURES])
+            fixed[i] = mt_tensor_new_view(inputs[i].dtype, inputs[i].rank, inputs[i].shape, values[i], NULL);
+    mt_session *session = mt_session_new(head->model, &params, error);
+    for (int i = 0; i < head->inputs.n; i++)
+        mt_tensor_unref((mt_tensor *)(uintptr_t)fixed[i]);
+    return session;
+}
+
+static bool read_nothing(void *user, int64_t first, int64_t count, float *out, GError **error)
+{
+    const mt_bag *bag = user;
+
+    (void)first;
+    (void)error;
+    memset(out, 0, (size_t)(count * bag->dim) * sizeof *out);
+    return true;
+}
+
+static bool read_made_places(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+{
+    const mt_bag *bag = user;
+
+    (void)error;
+    for (int64_t i = first; i < first + count; i++) {
+        *xy++ = i % PROBE_COLUMNS * PROBE_EDGE;
+        *xy++ = i / PROBE_COLUMNS * PROBE_EDGE;
+        if (bag->coords_width == 3)
+            *xy++ = 0;
+    }
+    return true;
+}
+
+/* For tiles of no slide. */
+static mt_session *bind_made(const onnx_head *head, int64_t n, GError **error)
+{
+    void  *values[MT_HEAD_INPUTS] = {NULL};
+    mt_bag bag = {.n = n,
+                  .dim = head->inputs.dim,
+                  .read = read_nothing,
+                  .user = &bag,
+                  .read_coords = read_made_places,
+                  .coords_width = head->inputs.coords_width,
+                  .tile_level0 = PROBE_EDGE};
+
+    mt_session *session = mt_head_inputs_read(&head->inputs, &bag, values, error) ? bind_tiles(head, n, values, error) : NULL;
+    mt_head_inputs_clear(values);
+    return session;
 }
 
 /* Learn the outputs' forms, and how memory grows: b1 = l p + q p^2, b2 = 2 l p + 4 q p^2. */
 static bool probe(onnx_head *head, GError **error)
 {
-    g_autoptr(mt_session) once = bind_tiles(head, PROBE_TILES, error);
+    g_autoptr(mt_session) once = bind_made(head, PROBE_TILES, error);
 
     if (once == NULL)
         return false;
-    g_autoptr(mt_session) twice = bind_tiles(head, 2 * PROBE_TILES, error);
+    g_autoptr(mt_session) twice = bind_made(head, 2 * PROBE_TILES, error);
     if (twice == NULL)
         return false;
     double b1 = (double)mt_session_bytes(once), b2 = (double)mt_session_bytes(twice), p = (double)PROBE_TILES;
@@ -172,29 +226,31 @@ static bool settle_attention(const onnx_head *head, mt_raw_output *raw, GError *
     return true;
 }
 
+static bool run(const onnx_head *head, void *const *values, mt_raw_output *raw, int64_t n, GError **error)
+{
+    g_autoptr(mt_session) session = bind_tiles(head, n, values, error);
+
+    if (session == NULL || !allocate_raw(head, session, n, raw, error))
+        return false;
+    g_autofree void **outputs = g_new0(void *, (gsize)head->n_outputs);
+    if (head->ports.logits >= 0)
+        outputs[head->ports.logits] = raw->logits;
+    if (head->ports.embedding >= 0)
+        outputs[head->ports.embedding] = raw->embedding;
+    if (head->ports.attention >= 0)
+        outputs[head->ports.attention] = raw->attention_logits;
+    return mt_session_run(session, (const void *const *)values, outputs, error);
+}
+
 static bool predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     const onnx_head *head = self;
-
-    void *values[MT_HEAD_INPUTS] = {NULL};
+    void            *values[MT_HEAD_INPUTS] = {NULL};
 
     if (!mt_head_inputs_check(&head->inputs, bag, error) ||
         !mt_aggregator_check_memory("an ONNX head", bag->n, wanted_bytes(head, bag->n), options, error))
         return false;
-    g_autoptr(mt_session) session = bind_tiles(head, bag->n, error);
-    if (session == NULL || !allocate_raw(head, session, bag->n, raw, error))
-        return false;
-    bool ok = mt_head_inputs_read(&head->inputs, bag, values, error);
-    if (ok) {
-        g_autofree void **outputs = g_new0(void *, (gsize)head->n_outputs);
-        if (head->ports.logits >= 0)
-            outputs[head->ports.logits] = raw->logits;
-        if (head->ports.embedding >= 0)
-            outputs[head->ports.embedding] = raw->embedding;
-        if (head->ports.attention >= 0)
-            outputs[head->ports.attention] = raw->attention_logits;
-        ok = mt_session_run(session, (const void *const *)values, outputs, error);
-    }
+    bool ok = mt_head_inputs_read(&head->inputs, bag, values, error) && run(head, values, raw, bag->n, error);
     mt_head_inputs_clear(values);
     return ok && settle_attention(head, raw, error);
 }

@@ -72,7 +72,8 @@ typedef struct mt_session_params {
     const mt_port *inputs;    /* n_inputs ports, in the model's order, with every dimension bound; names are ignored */
     int            n_inputs;
     /* NULL, or the inputs themselves, for a model whose shapes follow from their elements (a shape, a bound, what NonZero or
-     * NonMaxSuppression finds).  Those it depends on are fixed: run() refuses others. */
+     * NonMaxSuppression finds).  Those it depends on are fixed: run() refuses others.  NULL among them: shapes do not follow from
+     * this one. */
     const mt_tensor *const *values;
     bool                    profile; /* keep the time of each step for mt_session_profile */
 } mt_session_params;

@@ -151,8 +151,12 @@ static bool bind_steps(mt_session *session, GError **error)
 /* Which inputs are fixed by value: none, lists of integers (shapes, axes, bounds), all. */
 enum { FIX_NONE, FIX_LISTS, FIX_ALL };
 
-static bool is_fixed(const mt_port *port, int fix)
+static bool is_fixed(const mt_session_params *params, int i, int fix)
 {
+    const mt_port *port = &params->inputs[i];
+
+    if (fix == FIX_NONE || params->values[i] == NULL)
+        return false;
     return fix == FIX_ALL || (fix == FIX_LISTS && port->rank <= 1 && (port->dtype == MT_I64 || port->dtype == MT_I32));
 }
 
@@ -166,7 +170,7 @@ static bool bind_input(mt_session *session, const mt_session_params *params, int
                     mt_dtype_name(value->dtype), mt_dtype_name(port->dtype));
         return false;
     }
-    if (!is_fixed(port, fix))
+    if (!is_fixed(params, i, fix))
         return mt_graph_bind(session->graph, i, port->rank, port->shape, error);
     return mt_graph_bind_value(session->graph, i, (mt_tensor *)params->values[i], error);
 }

@@ -74,6 +74,28 @@ def save(folder, form, feature_shape, coords_shape, dtype, patch, cells, first):
     onnx.save(model, os.path.join(folder, f"coords_{form}.onnx"))
 
 
+def save_grid(folder):
+    """Scores laid on a grid that is as large as the places say; logits = mean of the grid times W_c's first row."""
+    node, info = helper.make_node, helper.make_tensor_value_info
+    nodes = [node("Div", ["coords", "patch_size"], ["cell"]), node("ReduceMax", ["cell"], ["last"], axes=[0], keepdims=0),
+             node("Add", ["last", "one"], ["size"]), node("ConstantOfShape", ["size"], ["empty"]), node("MatMul", ["bag", "w_s"], ["s"]),
+             node("Softmax", ["s"], ["attention"], axis=0), node("Reshape", ["s", "flat"], ["values"]),
+             node("ScatterND", ["empty", "cell", "values"], ["grid"]), node("ReduceMean", ["grid"], ["mean"], keepdims=1),
+             node("Mul", ["mean", "w"], ["logits"])]
+    w = weights(2)
+    constants = {"one": np.array([1, 1]), "flat": np.array([-1]), "w_s": w["w_s"], "w": 100 * w["w_c"][:1]}
+    inputs = [info("bag", F32, ["N", D]), info("coords", I64, ["N", 2]), info("patch_size", I64, [])]
+    graph = helper.make_graph(nodes, "head", inputs, [info("logits", F32, [1, C]), info("attention", F32, ["N", 1])],
+                              [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 7
+    onnx.save(model, os.path.join(folder, "coords_grid.onnx"))
+    cell, s = places(2).astype(int) // int(np.floor(EDGE + 0.5)), features() @ w["w_s"].astype(np.float64)
+    grid = np.zeros(cell.max(axis=0) + 1)
+    grid[cell[:, 0], cell[:, 1]] = s[:, 0]
+    return grid.mean() * 100 * w["w_c"][0], softmax(s, 0)
+
+
 def expected(coords_shape, patch, cells):
     width = coords_shape[-1]
     w = {k: v.astype(np.float64) for k, v in weights(width).items()}
@@ -93,6 +115,8 @@ def main():
             continue
         logits, attention = expected(coords_shape, patch, cells)
         wanted[f"{form}/logits"], wanted[f"{form}/attention"] = logits.astype(np.float32), attention.astype(np.float32)
+    logits, attention = save_grid(folder)
+    wanted["grid/logits"], wanted["grid/attention"] = logits.astype(np.float32), attention.astype(np.float32)
     write_safetensors(os.path.join(folder, "coords_expected.safetensors"), wanted)
 
 

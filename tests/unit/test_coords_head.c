@@ -123,6 +123,7 @@ static void test_forms(void)
     assert_form("f32", 2);
     assert_form("volume", 3);
     assert_form("i64", 3);
+    assert_form("grid", 2); /* shapes inside follow from the places */
 }
 
 /* They change the answer. */
