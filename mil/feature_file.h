@@ -25,7 +25,8 @@ typedef struct mt_feature_file {
 /* MT_ERROR_MISSING, MT_ERROR_INPUT: no HDF5, no /features of two dimensions, /coords or /valid of another length. */
 mt_feature_file *mt_feature_file_open(const char *path, GError **error);
 void             mt_feature_file_free(mt_feature_file *file);
-/* The rows of the valid tiles, with their places where the file has them.  `file` must outlive it; bags of one file are not read at the same time. */
+/* The rows of the valid tiles, with their places where the file has them.  `file` must outlive it; bags of one file are not read at
+ * the same time. */
 mt_bag mt_feature_file_bag(mt_feature_file *file);
 /* For mt_head_accepts; the strings are the file's. */
 mt_feature_origin mt_feature_file_origin(const mt_feature_file *file);

@@ -226,11 +226,16 @@ static bool settle_attention(const onnx_head *head, mt_raw_output *raw, GError *
     return true;
 }
 
-static bool run(const onnx_head *head, void *const *values, mt_raw_output *raw, int64_t n, GError **error)
+static bool run(const onnx_head *head, void *const *values, const mt_head_options *options, mt_raw_output *raw, int64_t n, GError **error)
 {
     g_autoptr(mt_session) session = bind_tiles(head, n, values, error);
 
-    if (session == NULL || !allocate_raw(head, session, n, raw, error))
+    if (session == NULL)
+        return false;
+    double bytes = (double)n * mt_head_inputs_bytes(&head->inputs) + (double)mt_session_bytes(session);
+    if (head->inputs.coords_width > 0 && !mt_aggregator_check_memory("an ONNX head", n, bytes, options, error)) /* the grid of its places */
+        return false;
+    if (!allocate_raw(head, session, n, raw, error))
         return false;
     g_autofree void **outputs = g_new0(void *, (gsize)head->n_outputs);
     if (head->ports.logits >= 0)
@@ -250,7 +255,7 @@ static bool predict(const void *self, const mt_bag *bag, const mt_head_options *
     if (!mt_head_inputs_check(&head->inputs, bag, error) ||
         !mt_aggregator_check_memory("an ONNX head", bag->n, wanted_bytes(head, bag->n), options, error))
         return false;
-    bool ok = mt_head_inputs_read(&head->inputs, bag, values, error) && run(head, values, raw, bag->n, error);
+    bool ok = mt_head_inputs_read(&head->inputs, bag, values, error) && run(head, values, options, raw, bag->n, error);
     mt_head_inputs_clear(values);
     return ok && settle_attention(head, raw, error);
 }

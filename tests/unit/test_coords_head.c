@@ -192,6 +192,20 @@ static void test_refused_bags(void)
     assert_no_answer("edge_i32", &huge, MT_ERROR_RANGE, "input 'patch_size': an edge of 1e+10 px does not fit in int32");
 }
 
+/* A grid of 449 x 10^6 px by few. */
+static void test_memory(void)
+{
+    made_bag made = {.width = 2, .shift = INT64_C(449000000)};
+    mt_bag   bag = bag_of(&made);
+    g_autoptr(mt_head) head = load("grid");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(mt_head_predict(head, &bag, &(mt_head_options){.memory_bytes = 8 << 20}, &error));
+    g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
+    g_assert_nonnull(strstr(error->message, ": an ONNX head needs the whole bag: 37 tiles want "));
+    g_assert_nonnull(strstr(error->message, " bytes, 8388608 are given; give more with --memory, or use larger or fewer tiles"));
+}
+
 static void test_bag_coords(void)
 {
     made_bag made = {.width = 3};
@@ -296,6 +310,7 @@ int main(int argc, char **argv)
     g_test_add_func("/coords-head/places-count", test_places_count);
     g_test_add_func("/coords-head/refused-graphs", test_refused_graphs);
     g_test_add_func("/coords-head/refused-bags", test_refused_bags);
+    g_test_add_func("/coords-head/memory", test_memory);
     g_test_add_func("/coords-head/bag-coords", test_bag_coords);
     g_test_add_func("/coords-head/valid-rows", test_valid_rows);
     g_test_add_func("/coords-head/feature-file", test_feature_file);
