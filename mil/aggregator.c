@@ -61,5 +61,6 @@ void mt_raw_output_clear(mt_raw_output *raw)
     mt_free(raw->attention);
     mt_free(raw->tile_logits);
     mt_free(raw->embedding);
+    mt_free(raw->member_scores);
     memset(raw, 0, sizeof(*raw));
 }

@@ -21,6 +21,8 @@ typedef struct mt_raw_output {
     float  *attention;        /* n x n_attention, only where the aggregator gives it itself; 0 or more, columns sum to 1 */
     float  *tile_logits;      /* n x n_logits: each tile as a bag of one */
     float  *embedding;        /* dim */
+    int64_t n_members;        /* of an ensemble */
+    float  *member_scores;    /* n_members x n_logits: calibrated scores of each */
     bool    heads;            /* a column of the attention per head, not per class */
     bool    probabilities;    /* `logits` holds probabilities: the card says so */
 } mt_raw_output;

@@ -1,3 +1,4 @@
+#include "mil/ensemble.h"
 #include "mil/head_card.h"
 #include "mil/head_private.h"
 #include "mil/onnx_head.h"
@@ -164,10 +165,10 @@ static bool refuse_path(const char *path, GError **error)
 
     if (stat(path, &status) != 0 && errno == ENOENT)
         g_set_error(error, MT_ERROR, MT_ERROR_MISSING,
-                    "read head %s: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", path);
+                    "read head %s: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card", path);
     else
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
-                    "read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", path);
+                    "read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card", path);
     return false;
 }
 
@@ -186,6 +187,8 @@ static bool load(mt_head *head, GError **error)
         return load_weights(head, error);
     if (has_extension(head->path, ".onnx"))
         return load_onnx(head, error);
+    if (g_str_has_suffix(head->path, ".card"))
+        return mt_ensemble_load(head, error);
     return refuse_path(head->path, error);
 }
 

@@ -12,36 +12,12 @@
 /* Until mt_head_card_fit: the card does not say. */
 #define UNSAID ((mt_activation)255)
 
-static const char *const key_names[] = {"kind",
-                                        "encoder",
-                                        "encoder_sha256",
-                                        "target_mpp",
-                                        "labels",
-                                        "positive",
-                                        "activation",
-                                        "logits",
-                                        "attention",
-                                        "temperature",
-                                        "threshold",
-                                        "demonstration",
-                                        "threshold_low",
-                                        "threshold_high",
-                                        "platt",
-                                        "isotonic",
-                                        "audit_share",
-                                        "min_tissue_mm2",
-                                        "min_tiles",
-                                        "min_sharpness",
-                                        "min_field_share",
-                                        "conformal_alpha",
-                                        "conformal",
-                                        "average",
-                                        "distill",
-                                        "groups",
-                                        "repeats",
-                                        "k",
-                                        "seed",
-                                        NULL};
+static const char *const key_names[] = {
+    "kind",        "encoder",        "encoder_sha256", "target_mpp",    "labels",          "positive",        "activation", "logits",
+    "attention",   "temperature",    "threshold",      "demonstration", "threshold_low",   "threshold_high",  "platt",      "isotonic",
+    "audit_share", "min_tissue_mm2", "min_tiles",      "min_sharpness", "min_field_share", "conformal_alpha", "conformal",  "members",
+    "combine",     "weights",        "average",        "distill",       "groups",          "repeats",         "k",          "seed",
+    NULL};
 
 static const mt_key known_keys[] = {
     {GROUP, "kind"},
@@ -67,6 +43,9 @@ static const mt_key known_keys[] = {
     {GROUP, "min_field_share"},
     {GROUP, "conformal_alpha"},
     {GROUP, "conformal"},
+    {GROUP, "members"},
+    {GROUP, "combine"},
+    {GROUP, "weights"},
     {GROUP, "average"},
     {GROUP, "distill"},
     {GROUP, "groups"},
@@ -278,6 +257,10 @@ bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GE
 {
     if (card->kind != NULL && strcmp(card->kind, kind) != 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card says kind=%s, the head is %s", card->kind, kind);
+        return false;
+    }
+    if (strcmp(kind, "ensemble") != 0 && (card->members != NULL || card->combine != NULL || card->n_weights > 0)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card's members, combine and weights are of kind=ensemble, the head is %s", kind);
         return false;
     }
     if (n_logits == 1 && card->activation == MT_ACTIVATION_SOFTMAX) {

@@ -111,6 +111,8 @@ mt_head_output *mt_head_output_finish(const mt_head *head, mt_raw_output *raw, G
     output->n = raw->n;
     output->dim = raw->dim;
     output->embedding = g_steal_pointer(&raw->embedding);
+    output->n_members = raw->n_members;
+    output->member_scores = g_steal_pointer(&raw->member_scores);
     if (!finish_attention(raw, output, error) || !finish_scores(head, raw, output, error) ||
         !check_finite("scores", output->scores, output->n_classes, error) ||
         !check_finite("tile scores", output->tile_scores, output->n * output->n_classes, error) ||

@@ -99,7 +99,7 @@ typedef struct mt_head_output {
     double distance, distance_limit, distance_share;
 } mt_head_output;
 
-/* "mean", "max", FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names
+/* "mean", "max", FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names
  * the key or shape that does not fit. */
 MT_PUBLIC mt_head            *mt_head_load(const char *path, GError **error);
 MT_PUBLIC mt_head            *mt_head_ref(mt_head *head);

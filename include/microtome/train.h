@@ -39,7 +39,7 @@ typedef struct mt_train_options {
     int      threads;      /* 0: 1 */
     int64_t  memory_bytes; /* of features kept in memory; 0: 1 GiB */
 
-    bool keep_folds;    /* HEAD-fold<i>.safetensors stay */
+    bool keep_folds;    /* HEAD-fold<i>.safetensors stay, with HEAD-ensemble.card */
     bool allow_missing; /* labelled cases without a result are left out */
     bool force;         /* replace a head that is there */
 } mt_train_options;

@@ -94,6 +94,8 @@ static char *build(const mt_prediction *prediction, const mt_headline_facts *fac
     json_object_set_new(root, "invalid_tiles", json_integer(prediction->invalid_tiles));
     if (prediction->reason != NULL)
         set_text(root, "reason", prediction->reason, sentences);
+    if (!isnan(prediction->disagreement))
+        set_number(root, "disagreement", prediction->disagreement);
     if (prediction->audit)
         json_object_set_new(root, "audit", json_true());
     set_number(root, "tissue_mm2", facts->tissue_mm2 < 0 ? (double)NAN : facts->tissue_mm2);

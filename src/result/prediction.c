@@ -137,7 +137,8 @@ static char **attention_labels(const mt_prediction *prediction, const mt_head_ou
     return labels;
 }
 
-static bool store_members(const mt_prediction *prediction, const mt_head_output *output, mt_store *store, GError **error)
+static bool store_members(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, mt_store *store,
+                          GError **error)
 {
     if (output->n_members == 0)
         return true;
@@ -145,6 +146,8 @@ static bool store_members(const mt_prediction *prediction, const mt_head_output 
         mt_tensor_new_view(MT_F32, 2, (int64_t[]){output->n_members, output->n_classes}, output->member_scores, NULL);
     return mt_store_write(store, MT_OBJECT_MEMBERS, scores, error) &&
            mt_store_attr_strings(store, MT_OBJECT_MEMBERS, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
+           (card->members == NULL ||
+            mt_store_attr_strings(store, MT_OBJECT_MEMBERS, "members", (const char *const *)card->members, error)) &&
            (isnan(prediction->disagreement) ||
             mt_store_attr_double(store, MT_OBJECT_MEMBERS, "disagreement", &prediction->disagreement, 1, error));
 }
@@ -210,5 +213,5 @@ bool mt_prediction_store(const mt_prediction *prediction, const mt_head_output *
         !mt_schema_write_tile_table(store, MT_OBJECT_TILE_SCORES, output->tile_scores, output->n_classes, valid, n, 0, labels, error))
         return false;
     return store_scores(prediction, output, card, store, error) && store_set(prediction, card, store, error) &&
-           store_members(prediction, output, store, error);
+           store_members(prediction, output, card, store, error);
 }

@@ -1,4 +1,5 @@
 /* A training from labels file to head: cohort, folds, held-out scores, final head. */
+#include "src/base/publish.h"
 #include "src/train/fit.h"
 #include "src/train/held_out.h"
 #include "src/train/learning_curves.h"
@@ -235,6 +236,22 @@ static bool train_final(training *t, GError **error)
     return true;
 }
 
+/* HEAD-ensemble.card: the average of the folds' heads, which stay beside it.  Of grades and survival there is no ensemble. */
+static bool write_ensemble(const training *t, int n, GError **error)
+{
+    mt_activation    activation = ((const mt_fitted *)t->fitted->pdata[0])->activation;
+    g_autofree char *path = g_strconcat(t->stem, "-ensemble.card", NULL), *name = g_path_get_basename(t->stem);
+    g_autoptr(GString) text = g_string_new("# the heads of the folds as one\n[head]\nkind=ensemble\ncombine=average\nmembers=");
+    bool sound = activation == MT_ACTIVATION_SOFTMAX || activation == MT_ACTIVATION_SIGMOID;
+
+    if (!t->o.keep_folds || !sound || t->target_params.task == MT_TASK_COX || strchr(name, ';') != NULL)
+        return true;
+    for (int fold = 0; fold < n; fold++)
+        g_string_append_printf(text, "%s%s-fold%d.safetensors", fold > 0 ? ";" : "", name, fold);
+    g_string_append_c(text, '\n');
+    return mt_publish_text(path, text->str, true, error);
+}
+
 /* One fold, or one that was chosen: its head is the head.  Several: each is judged, then one is learnt on all cases. */
 static bool train_all(training *t, GError **error)
 {
@@ -251,7 +268,7 @@ static bool train_all(training *t, GError **error)
     for (int fold = 0; fold < n; fold++)
         if (!train_fold(t, fold, false, error))
             return false;
-    return train_final(t, error);
+    return write_ensemble(t, n, error) && train_final(t, error);
 }
 
 static char *beside(const training *t, const char *suffix)

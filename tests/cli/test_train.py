@@ -242,8 +242,15 @@ def test_folds(folder):
     equal([f["name"] for f in report["folds"]], ["A", "B", "C"])
     for r in rows_of(os.path.join(folder, "site-predictions.csv")):
         equal(r["fold"], sites[r["id"]]["site"])
-    for fold in range(3):
-        scores_of(os.path.join(folder, f"site{fold}"), os.path.join(folder, f"site-fold{fold}.safetensors"), features, [0])
+    alone = [scores_of(os.path.join(folder, f"site{f}"), os.path.join(folder, f"site-fold{f}.safetensors"), features, [0]) for f in range(3)]
+    together = scores_of(os.path.join(folder, "together"), os.path.join(folder, "site-ensemble.card"), features, [0])
+    scores = [float(one["case00"]["score"]) for one in alone]
+    assert abs(float(together["case00"]["score"]) - np.mean(scores)) < 1e-6, (together, scores)
+    with h5py.File(os.path.join(folder, "together", "scored", "cases", "case00.h5")) as f:
+        members = f["prediction/members"]
+        assert np.allclose(members[:, 1], scores, atol=1e-7), (members[:], scores)
+        assert abs(float(np.ravel(members.attrs["disagreement"])[0]) - np.std(scores, ddof=1)) < 1e-6
+        equal([str(m.decode() if isinstance(m, bytes) else m) for m in members.attrs["members"]], [f"site-fold{i}.safetensors" for i in range(3)])
     report = train(features, labels, os.path.join(folder, "column.safetensors"), *base, "--split-column", "split", "--patience", 3)
     equal((report["final"]["is_fold"], [f["validation"] for f in report["folds"]]), (True, [14]))
     equal({sites[r["id"]]["split"] for r in rows_of(os.path.join(folder, "column-predictions.csv"))}, {"test"})

@@ -116,11 +116,11 @@ static void test_paths(void)
     g_autofree char *missing = g_build_filename(folder, "none.safetensors", NULL), *weights = g_build_filename(folder, "head.bin", NULL);
     g_autofree char *no_file = g_strdup_printf("read %s: no such file", missing);
     g_autofree char *other =
-        g_strdup_printf("read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx", weights);
+        g_strdup_printf("read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card", weights);
 
     assert_load_fails(missing, MT_ERROR_MISSING, no_file);
     assert_load_fails("median", MT_ERROR_MISSING,
-                      "read head median: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt or FILE.onnx");
+                      "read head median: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card");
     g_assert_true(g_file_set_contents(weights, "x", 1, NULL));
     assert_load_fails(weights, MT_ERROR_MODEL, other);
     g_unlink(weights);
