@@ -22,6 +22,7 @@ typedef struct mt_raw_output {
     float  *tile_logits;      /* n x n_logits: each tile as a bag of one */
     float  *embedding;        /* dim */
     int64_t n_members;        /* of an ensemble */
+    double  distance;         /* largest of an ensemble's members that know one; 0: none */
     float  *member_scores;    /* n_members x n_logits: calibrated scores of each */
     bool    heads;            /* a column of the attention per head, not per class */
     bool    probabilities;    /* `logits` holds probabilities: the card says so */

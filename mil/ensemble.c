@@ -163,6 +163,7 @@ static bool predict(const void *self, const mt_bag *bag, const mt_head_options *
         if (one == NULL)
             return false;
         g_ptr_array_add(outputs, one);
+        raw->distance = one->distance_limit > 0 ? fmax(raw->distance, one->distance / one->distance_limit) : raw->distance;
         mt_free(g_steal_pointer(&one->embedding)); /* not to be held for every member */
         mt_free(g_steal_pointer(&one->attention_logits));
     }

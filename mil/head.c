@@ -2,7 +2,9 @@
 #include "mil/head_card.h"
 #include "mil/head_private.h"
 #include "mil/onnx_head.h"
+#include "src/base/alloc.h"
 #include "src/base/hash.h"
+#include "src/base/key_file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +22,7 @@ void mt_head_unref(mt_head *head)
         return;
     if (head->aggregator != NULL)
         head->aggregator->free(head->state);
+    g_clear_pointer(&head->reference, mt_feature_reference_free);
     mt_head_card_free(head->card);
     g_free(head->sha256);
     g_free(head->path);
@@ -164,8 +167,10 @@ static bool refuse_path(const char *path, GError **error)
     struct stat status;
 
     if (stat(path, &status) != 0 && errno == ENOENT)
-        g_set_error(error, MT_ERROR, MT_ERROR_MISSING,
-                    "read head %s: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card", path);
+        g_set_error(
+            error, MT_ERROR, MT_ERROR_MISSING,
+            "read head %s: no such file; heads are mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card",
+            path);
     else
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
                     "read head %s: a head is mean, max, FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card", path);
@@ -192,6 +197,28 @@ static bool load(mt_head *head, GError **error)
     return refuse_path(head->path, error);
 }
 
+/* The hash goes into the card: what a result was made with includes the reference. */
+static bool load_reference(mt_head *head, GError **error)
+{
+    mt_head_card *card = head->card;
+
+    if (card->reference == NULL || *card->reference == '\0')
+        return true;
+    g_autofree char *path = mt_key_file_resolve(head->path, card->reference, error);
+    g_autofree char *sha256 = path != NULL ? mt_hash_file(path, error) : NULL;
+    if (sha256 == NULL)
+        return false;
+    if (card->reference_sha256 != NULL && g_ascii_strcasecmp(card->reference_sha256, sha256) != 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "reference %s is another file than the card's: its sha256 is %.8s…, %.8s… is wanted",
+                    path, sha256, card->reference_sha256);
+        return false;
+    }
+    g_free(card->reference_sha256);
+    card->reference_sha256 = g_steal_pointer(&sha256);
+    head->reference = mt_feature_reference_load(path, head->shape.dim, error);
+    return head->reference != NULL;
+}
+
 mt_head *mt_head_load(const char *path, GError **error)
 {
     g_autoptr(mt_head) head = g_new0(mt_head, 1);
@@ -200,7 +227,7 @@ mt_head *mt_head_load(const char *path, GError **error)
     head->path = g_strdup(path);
     if (!load(head, error))
         return NULL;
-    if (!mt_head_card_fit(head->card, head->aggregator->name, head->shape.n_logits, error)) {
+    if (!mt_head_card_fit(head->card, head->aggregator->name, head->shape.n_logits, error) || !load_reference(head, error)) {
         g_prefix_error(error, "head %s: ", path);
         return NULL;
     }
@@ -236,6 +263,23 @@ static bool complete_options(const mt_head_options *given, mt_head_options *opti
     return true;
 }
 
+/* Of an ensemble without a reference of its own: its members' largest. */
+static bool measure_distance(const mt_head *head, const mt_bag *bag, double members, mt_head_output *output, GError **error)
+{
+    double *mean = head->reference != NULL ? mt_alloc(bag->dim, sizeof(double), error) : NULL;
+    bool    ok = head->reference == NULL || (mean != NULL && mt_bag_mean(bag, mean, error));
+
+    output->distance = members;
+    if (ok && mean != NULL)
+        output->distance = mt_feature_reference_distance(head->reference, mean);
+    if (head->reference != NULL || members > 0) {
+        output->distance_limit = 1;
+        output->distance_share = MT_REFERENCE_SHARE;
+    }
+    mt_free(mean);
+    return ok;
+}
+
 mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, const mt_head_options *given, GError **error)
 {
     mt_head_options options = {0};
@@ -246,6 +290,8 @@ mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, const mt
         return NULL;
     if (head->aggregator->predict(head->state, bag, &options, &raw, error))
         output = mt_head_output_finish(head, &raw, error);
+    if (output != NULL && !measure_distance(head, bag, raw.distance, output, error))
+        g_clear_pointer(&output, mt_head_output_free);
     if (output == NULL)
         g_prefix_error(error, "head %s: ", head->path);
     mt_raw_output_clear(&raw);

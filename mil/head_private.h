@@ -3,17 +3,19 @@
 #define MT_HEAD_PRIVATE_H
 
 #include "mil/aggregator.h"
+#include "mil/feature_reference.h"
 
 #include <microtome/head.h>
 
 struct mt_head {
-    gint                 ref_count;
-    char                *path; /* as given; for messages */
-    char                *sha256;
-    mt_head_card        *card;
-    const mt_aggregator *aggregator;
-    void                *state;
-    mt_aggregator_shape  shape;
+    gint                  ref_count;
+    char                 *path; /* as given; for messages */
+    char                 *sha256;
+    mt_head_card         *card;
+    const mt_aggregator  *aggregator;
+    void                 *state;
+    mt_aggregator_shape   shape;
+    mt_feature_reference *reference; /* NULL: not known */
 };
 
 /* Scores, attention and tile scores from what an aggregator gave (head_output.c); takes its arrays. */

@@ -17,8 +17,9 @@ static const char HELP[] =
 static int run(int argc, char **argv)
 {
     mt_calibrate_params p = {0};
-    g_autofree char    *labels = NULL, *head = NULL, *card = NULL, *method = NULL, *positive = NULL, *text = NULL, *points = NULL;
-    gboolean            by_class = FALSE, exact = FALSE, force = FALSE, json = FALSE;
+    g_autofree char    *labels = NULL, *head = NULL, *card = NULL, *method = NULL, *positive = NULL, *text = NULL, *points = NULL,
+                    *reference = NULL;
+    gboolean by_class = FALSE, exact = FALSE, force = FALSE, json = FALSE;
     g_autoptr(GError) error = NULL;
     GOptionEntry entries[] = {
         {"labels", 0, 0, G_OPTION_ARG_FILENAME, &labels, "what was true: id, label", "CSV"},
@@ -34,6 +35,8 @@ static int run(int argc, char **argv)
         {"conformal", 0, 0, G_OPTION_ARG_DOUBLE, &p.conformal, "sets of labels that miss the truth in a share of at most ALPHA", "ALPHA"},
         {"by-class", 0, 0, G_OPTION_ARG_NONE, &by_class, "keep that promise within each class", NULL},
         {"exact", 0, 0, G_OPTION_ARG_NONE, &exact, "Clopper-Pearson bounds in place of Wilson's", NULL},
+        {"reference", 0, 0, G_OPTION_ARG_FILENAME, &reference, "folder of the training cases' features: cases unlike them are never clear",
+         "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace a card that is there", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
@@ -50,6 +53,7 @@ static int run(int argc, char **argv)
     p.positive = positive;
     p.by_class = by_class;
     p.clopper_pearson = exact;
+    p.reference = reference;
     p.force = force;
     if (!mt_calibrate(&p, &text, &points, &error))
         return mt_command_fail(&mt_command_calibrate, error);

@@ -20,6 +20,7 @@ typedef struct mt_calibrate_params {
     double      conformal;        /* alpha of conformal sets */
     bool        by_class;         /* a quantile of its own for each class */
     bool        clopper_pearson;  /* exact bounds in place of Wilson's */
+    const char *reference;        /* folder of stored features of the training cases: what they look like goes beside the card */
     const char *date;             /* NULL: today */
     bool        force;            /* replace a card that is there */
 } mt_calibrate_params;

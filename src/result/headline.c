@@ -96,6 +96,8 @@ static char *build(const mt_prediction *prediction, const mt_headline_facts *fac
         set_text(root, "reason", prediction->reason, sentences);
     if (!isnan(prediction->disagreement))
         set_number(root, "disagreement", prediction->disagreement);
+    if (prediction->distance_limit > 0)
+        set_number(root, "distance", prediction->distance / prediction->distance_limit);
     if (prediction->audit)
         json_object_set_new(root, "audit", json_true());
     set_number(root, "tissue_mm2", facts->tissue_mm2 < 0 ? (double)NAN : facts->tissue_mm2);

@@ -10,6 +10,7 @@
 #include "src/train/calibration_data.h"
 #include "src/train/conformal.h"
 #include "src/train/operating_points.h"
+#include "src/train/training_reference.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -37,6 +38,8 @@ typedef struct fit {
     quality                    before, after;
     mt_operating_point         points[2];
     int                        n_points;
+    mt_feature_reference      *reference; /* NULL: not asked for */
+    char                      *reference_path;
     int                        low, high; /* index of the point behind each threshold; -1 */
 } fit;
 
@@ -47,6 +50,8 @@ static void fit_clear(fit *f)
     g_clear_pointer(&f->data, mt_calibration_data_free);
     g_free(f->scores);
     g_free(f->truth);
+    g_clear_pointer(&f->reference, mt_feature_reference_free);
+    g_free(f->reference_path);
 }
 
 /* A card of our own with the head's keys. */
@@ -217,6 +222,18 @@ static bool fit_sets(fit *f, GError **error)
            mt_head_card_fit_decision(f->card, error);
 }
 
+static bool fit_reference(fit *f, GError **error)
+{
+    if (f->params->reference == NULL)
+        return true;
+    f->reference = mt_training_reference(f->params->reference, f->head, error);
+    f->reference_path = mt_feature_reference_path(f->params->card);
+    g_free(f->card->reference);
+    f->card->reference = g_path_get_basename(f->reference_path);
+    g_clear_pointer(&f->card->reference_sha256, g_free);
+    return f->reference != NULL;
+}
+
 static json_t *quality_json(const quality *q)
 {
     return json_pack("{s:f s:f s:f}", "brier", q->brier.value, "ece", q->ece, "log_loss", q->loss.value);
@@ -365,14 +382,15 @@ static bool publish(const fit *f, const char *json, GError **error)
     int              stem = dot != NULL && strchr(dot, '/') == NULL ? (int)(dot - f->params->card) : (int)strlen(f->params->card);
     g_autofree char *points = g_strdup_printf("%.*s.points.json", stem, f->params->card);
 
-    return mt_publish_text(points, json, true, error) && mt_publish_text(f->params->card, card, f->params->force, error);
+    return (f->reference == NULL || mt_feature_reference_write(f->reference, f->reference_path, error)) &&
+           mt_publish_text(points, json, true, error) && mt_publish_text(f->params->card, card, f->params->force, error);
 }
 
 bool mt_calibrate(const mt_calibrate_params *params, char **text, char **json, GError **error)
 {
     fit  f = {.params = params, .low = -1, .high = -1};
     bool ok = check_params(params, &f, error) && prepare(&f, error) && measure(&f, &f.before, error) && fit_scores(&f, error) &&
-              measure(&f, &f.after, error) && choose_points(&f, error) && fit_sets(&f, error);
+              measure(&f, &f.after, error) && choose_points(&f, error) && fit_sets(&f, error) && fit_reference(&f, error);
 
     if (ok) {
         g_autofree char *points = points_json(&f);

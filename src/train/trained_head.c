@@ -1,8 +1,10 @@
 #include "src/train/trained_head.h"
 
+#include "mil/feature_reference.h"
 #include "mil/head_card.h"
 #include "mil/safetensors_writer.h"
 #include "mil/score_activation.h"
+#include "src/base/alloc.h"
 #include "src/base/decimal.h"
 #include "src/base/publish.h"
 
@@ -61,10 +63,36 @@ static bool write_weights(const mt_fitted *fitted, const mt_head_card *card, con
     return mt_safetensors_write(path, tensors, (int)fitted->tensors->len, (const char *const *)metadata->pdata, error);
 }
 
+/* What the training bags look like, beside the head; too few of them, or none that differ, and the head has none. */
+static bool write_reference(const mt_fit_job *job, mt_head_card *card, const char *path, GError **error)
+{
+    int64_t          n = (int64_t)job->n_train, dim = job->cohort->dim;
+    g_autofree char *file = mt_feature_reference_path(path);
+    bool             ok = true;
+
+    if (n < MT_REFERENCE_BAGS)
+        return true;
+    double *means = mt_alloc(n * dim, sizeof(double), error);
+    for (int64_t i = 0; means != NULL && ok && i < n; i++)
+        ok = mt_bag_mean(&((const mt_cohort_case *)job->cohort->cases->pdata[job->train[i]])->bag, means + i * dim, error);
+    ok &= means != NULL;
+    mt_feature_reference *reference = ok ? mt_feature_reference_fit(means, n, dim, NULL) : NULL;
+    mt_free(means);
+    if (reference == NULL)
+        return ok;
+    ok = mt_feature_reference_write(reference, file, error);
+    mt_feature_reference_free(reference);
+    card->reference = g_path_get_basename(file);
+    return ok;
+}
+
 bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, GError **error)
 {
     g_autoptr(mt_head_card) card = make_card(fitted, job);
-    g_autofree char *card_path = mt_head_card_path(path), *text = mt_head_card_text(card);
+    g_autofree char *card_path = mt_head_card_path(path);
 
+    if (!write_reference(job, card, path, error))
+        return false;
+    g_autofree char *text = mt_head_card_text(card);
     return write_weights(fitted, card, path, error) && mt_publish_text(card_path, text, true, error);
 }

@@ -1,4 +1,5 @@
 /* A training from labels file to head: cohort, folds, held-out scores, final head. */
+#include "mil/feature_reference.h"
 #include "src/base/publish.h"
 #include "src/train/fit.h"
 #include "src/train/held_out.h"
@@ -199,9 +200,10 @@ static void note_fold(training *t, int fold, const mt_fitted *fitted)
 
 static void remove_head(const char *path)
 {
-    g_autofree char *card = g_strdup(path);
+    g_autofree char *card = g_strdup(path), *reference = mt_feature_reference_path(path);
 
     g_unlink(path);
+    g_unlink(reference);
     memcpy(card + strlen(card) - strlen(".safetensors"), ".card", sizeof ".card");
     g_unlink(card);
 }
