@@ -201,7 +201,7 @@ def test_bytes(folder):
         names = [n for n in os.listdir(home) if n != "h-splits"] + ["h-splits/" + n for n in os.listdir(os.path.join(home, "h-splits"))]
         written.append({n: read(os.path.join(home, n), "rb") for n in sorted(names)})
     equal(sorted(written[0]), ["h-curves.csv", "h-curves.png", "h-predictions.csv", "h-splits/splits.csv", "h-splits/splits_0.csv",
-                               "h-splits/splits_1.csv", "h-splits/splits_2.csv", "h.card", "h.safetensors"])
+                               "h-splits/splits_1.csv", "h-splits/splits_2.csv", "h.card", "h.reference.safetensors", "h.safetensors"])
     for other in written[1:]:
         for name in written[0]:
             assert written[0][name] == other[name], name
@@ -260,6 +260,37 @@ def test_folds(folder):
     equal(([f["name"] for f in report["folds"]], report["final"]["is_fold"]), (["1"], True))
     equal({sites[r["id"]]["site"] for r in rows_of(os.path.join(folder, "one-predictions.csv"))}, {"B"})
     equal(read(os.path.join(folder, "one.safetensors"), "rb")[-64:], read(os.path.join(folder, "site-fold1.safetensors"), "rb")[-64:])
+
+
+def test_reference(folder):
+    """a case unlike the training cases is never clear: by the reference of train and of calibrate, in English and Korean"""
+    features, labels, _ = cohort(folder)
+    head = os.path.join(folder, "h.safetensors")
+    train(features, labels, head, "-m", "linear", "--positive", "tumour", "--folds", 3)
+    far = os.path.join(folder, "case00.h5")
+    with h5py.File(os.path.join(features, "case00.h5")) as a, h5py.File(far, "w") as b:
+        for name in a:
+            a.copy(name, b)
+        b["features"][:] = a["features"][:] + 100
+    card = os.path.join(folder, "h.card")
+    answer = microtome("calibrate", os.path.join(folder, "h-predictions.csv"), "-m", head, "--method", "none", "--reference", features, "-o", card,
+                       "--force")
+    equal((answer.code, answer.err), (0, ""))
+    assert "reference=h.reference.safetensors\n" in read(card), read(card)
+    with open(card, "a") as f:
+        f.write("threshold=0.9\n")
+    for language, words in (("en", "It is unlike the training cases: distance "), ("ko", "학습 증례와 유사하지 않습니다: 거리 ")):
+        out = os.path.join(folder, language)
+        equal(microtome("aggregate", "-m", head, "--language", language, "-o", out, far, os.path.join(features, "case01.h5")).code, 0)
+        with open(os.path.join(out, "cases", "case00.h5"), "rb") as f:
+            line = json.loads(f.read(4096).split(b"\0")[0])
+        assert (line["status"], line["distance"] > 1, words in line["reason"]) == ("insufficient", True, True), line
+        assert line["decision"] != "clear"
+        with open(os.path.join(out, "cases", "case01.h5"), "rb") as f:
+            line = json.loads(f.read(4096).split(b"\0")[0])
+        assert (line["status"], 0 < line["distance"] <= 1) == ("ok", True), line
+    equal(microtome("calibrate", os.path.join(folder, "h-predictions.csv"), "-m", head, "--reference", os.path.join(folder, "none"), "-o", card,
+                    "--force").code, 66)
 
 
 def test_left_out(folder):
@@ -356,4 +387,4 @@ def test_run(folder):
     equal(microtome("aggregate", "-m", head, "-o", os.path.join(folder, "again"), out).code, 0)
 
 
-main([test_linear, test_knn, test_networks, test_bytes, test_tasks, test_folds, test_left_out, test_refused, test_run])
+main([test_linear, test_knn, test_networks, test_bytes, test_tasks, test_folds, test_reference, test_left_out, test_refused, test_run])
