@@ -14,6 +14,7 @@ typedef struct mt_batch_case {
     char  *patient;      /* manifest column, NULL */
     double mpp_x, mpp_y; /* manifest column or option, 0 */
     char  *mpp_source;
+    char **columns; /* the manifest's row as it was given: name, value, name, value, .., NULL; NULL: there was none */
 } mt_batch_case;
 
 /* The cases named on a command line: paths, or one MANIFEST.csv (columns path|case|wsi, id, mpp, patient; others kept).

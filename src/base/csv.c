@@ -114,7 +114,7 @@ const char *mt_csv_cell(const mt_csv *csv, guint row, int column)
 
 void mt_csv_append_text(GString *line, const char *text, bool first)
 {
-    bool formula = *text != '\0' && strchr("=+-@", *text) != NULL;
+    bool formula = *text != '\0' && strchr("=+-@\t\r", *text) != NULL;
 
     if (!first)
         g_string_append_c(line, ',');

@@ -14,7 +14,7 @@ mt_csv     *mt_csv_read(const char *path, GError **error);
 void        mt_csv_free(mt_csv *csv);
 int         mt_csv_column(const mt_csv *csv, const char *name); /* -1 when absent */
 const char *mt_csv_cell(const mt_csv *csv, guint row, int column);
-/* Append one cell, quoted where needed; a text cell that a spreadsheet would run (=, +, -, @ first) gets a ' in front.
+/* Append one cell, quoted where needed; a text cell that a spreadsheet would run (=, +, -, @, tab or return first) gets a ' in front.
  * `first` suppresses the comma. */
 void mt_csv_append_text(GString *line, const char *text, bool first);
 

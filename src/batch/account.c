@@ -2,6 +2,7 @@
 
 #include "src/base/csv.h"
 #include "src/base/publish.h"
+#include "src/batch/case_table.h"
 #include "src/export/summary_csv.h"
 #include "src/pipeline/resolved.h"
 
@@ -16,11 +17,13 @@
 
 /* No case takes this long between two writes: an unfinished file older than this has lost its writer. */
 #define STALE_AFTER_S 3600
+#define PROGRESS_EVERY_US INT64_C(5000000)
 
 struct mt_account {
     char       *out;
     int         log_fd;
-    GHashTable *seconds; /* id -> double *, of cases done now */
+    GHashTable *seconds;     /* id -> double *, of cases done now */
+    GHashTable *progress_us; /* id -> gint64 *: when its progress was last told */
 };
 
 static bool make_folder(const char *path, GError **error)
@@ -79,6 +82,7 @@ mt_account *mt_account_open(const char *out, GError **error)
     account->out = g_strdup(out);
     account->log_fd = fd;
     account->seconds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    account->progress_us = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return account;
 }
 
@@ -88,8 +92,14 @@ void mt_account_close(mt_account *account)
         return;
     close(account->log_fd);
     g_hash_table_unref(account->seconds);
+    g_hash_table_unref(account->progress_us);
     g_free(account->out);
     g_free(account);
+}
+
+bool mt_account_cases(mt_account *account, GPtrArray *cases, GError **error)
+{
+    return mt_case_table_record(account->out, cases, error);
 }
 
 /* The first line of `ours` that `theirs` does not have at the same place. */
@@ -223,12 +233,44 @@ void mt_account_log(mt_account *account, json_t *event)
     (void)written;
 }
 
-void mt_account_seconds(mt_account *account, const mt_batch_case *c, double seconds)
+/* What the headline says, for those who read logs: `status` opens no result whose run has told of it. */
+static json_t *told_headline(const char *target)
 {
-    double *value = g_new(double, 1);
+    static const char *const names[] = {"status", "decision", "score", "tiles", "invalid_tiles"};
+    g_autofree char         *line = mt_result_headline(target, NULL);
+    json_t                  *headline = line != NULL ? json_loads(line, 0, NULL) : NULL, *told = json_object();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (json_object_get(headline, names[i]) != NULL)
+            json_object_set(told, names[i], json_object_get(headline, names[i]));
+    json_decref(headline);
+    return told;
+}
+
+void mt_account_done(mt_account *account, const mt_batch_case *c, double seconds, const json_t *timings)
+{
+    g_autofree char *target = mt_account_target(account, c);
+    double          *value = g_new(double, 1);
+    json_t *event = json_pack("{s:s s:s s:f s:o}", "event", "done", "id", c->id, "seconds", seconds, "result", told_headline(target));
 
     *value = seconds;
     g_hash_table_insert(account->seconds, g_strdup(c->id), value);
+    if (timings != NULL)
+        json_object_set_new(event, "timings", json_deep_copy(timings));
+    mt_account_clear_failed(account, c);
+    mt_account_log(account, event);
+}
+
+void mt_account_progress(mt_account *account, const mt_batch_case *c, int64_t tiles_done, int64_t tiles_total)
+{
+    gint64  now = g_get_monotonic_time();
+    gint64 *last = g_hash_table_lookup(account->progress_us, c->id);
+
+    if (last != NULL && now - *last < PROGRESS_EVERY_US)
+        return;
+    g_hash_table_insert(account->progress_us, g_strdup(c->id), g_memdup2(&now, sizeof now));
+    mt_account_log(account, json_pack("{s:s s:s s:I s:I}", "event", "progress", "id", c->id, "done", (json_int_t)tiles_done, "total",
+                                      (json_int_t)tiles_total));
 }
 
 /* Seconds that an earlier run wrote, so that skipped cases keep theirs. */

@@ -12,6 +12,8 @@ typedef struct mt_account mt_account;
 /* Make the folders, remove unfinished results (`.tmp-*`) older than an hour, begin runs/...jsonl.  MT_ERROR_IO. */
 mt_account *mt_account_open(const char *out, GError **error);
 void        mt_account_close(mt_account *account);
+/* Keep the list of cases in manifest.csv, so that the pending ones are known to all. */
+bool mt_account_cases(mt_account *account, GPtrArray *cases, GError **error);
 /* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs. */
 bool mt_account_recipe(mt_account *account, const char *resolved, GError **error);
 /* The precision in recipe.ini, NULL before the first run; free with g_free. */
@@ -29,7 +31,9 @@ void mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
 void mt_account_log(mt_account *account, json_t *event);
 /* summary.csv over the given cases: headline of the published, reason of the failed.  Returns its path. */
 char *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error);
-/* Seconds and error of a case, for the summary. */
-void mt_account_seconds(mt_account *account, const mt_batch_case *c, double seconds);
+/* A case was published: no failure of it is left, and the log says what came out.  `timings` (of mt_timings_to_json) may be NULL. */
+void mt_account_done(mt_account *account, const mt_batch_case *c, double seconds, const json_t *timings);
+/* Tiles done, for those who watch: a line of the log every few seconds at most. */
+void mt_account_progress(mt_account *account, const mt_batch_case *c, int64_t tiles_done, int64_t tiles_total);
 
 #endif

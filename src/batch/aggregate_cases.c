@@ -16,7 +16,6 @@ static void tell(const mt_batch_options *o, mt_batch_event_kind kind, const mt_b
 static bool fail(mt_account *account, const mt_batch_case *c, const GError *cause, mt_batch_totals *totals, GError **error)
 {
     totals->failed++;
-    mt_account_log(account, json_pack("{s:s s:s}", "event", "failed", "id", c->id));
     return mt_account_failed(account, c, cause->message, "aggregate", cause->code, 0, 1, error);
 }
 
@@ -43,9 +42,7 @@ static bool run_case(mt_account *account, const mt_batch_case *c, const mt_score
     if (cause == NULL && mt_aggregate_case(scorer, c->path, c->id, target, &cause)) {
         double seconds = (double)(g_get_monotonic_time() - start) / 1e6;
         totals->done++;
-        mt_account_seconds(account, c, seconds);
-        mt_account_clear_failed(account, c);
-        mt_account_log(account, json_pack("{s:s s:s s:f}", "event", "done", "id", c->id, "seconds", seconds));
+        mt_account_done(account, c, seconds, NULL);
         tell(o, MT_BATCH_DONE, c, before + 1, n_cases, seconds, NULL);
         return true;
     }
@@ -59,7 +56,7 @@ bool mt_batch_aggregate(GPtrArray *cases, const mt_scorer *scorer, const mt_batc
     g_autofree char *resolved = mt_aggregate_resolved(scorer);
 
     *totals = (mt_batch_totals){.timings = g_array_new(FALSE, TRUE, sizeof(mt_timings)), .demonstration = scorer->card.demonstration};
-    bool ok = account != NULL && mt_account_recipe(account, resolved, error);
+    bool ok = account != NULL && mt_account_recipe(account, resolved, error) && mt_account_cases(account, cases, error);
     for (guint i = 0; ok && i < cases->len && !totals->stopped; i++) {
         ok = run_case(account, cases->pdata[i], scorer, options, totals, cases->len, error);
         totals->stopped = options->stop != NULL && *options->stop && i + 1 < cases->len;

@@ -17,6 +17,7 @@ static void free_case(void *data)
     g_free(c->id);
     g_free(c->patient);
     g_free(c->mpp_source);
+    g_strfreev(c->columns);
     g_free(c);
 }
 
@@ -94,6 +95,22 @@ static bool read_mpp(mt_batch_case *c, const char *cell, const char *manifest, g
     return true;
 }
 
+/* Every column that has a value, known here or not. */
+static char **row_columns(const mt_csv *csv, guint row)
+{
+    GPtrArray *pairs = g_ptr_array_new();
+
+    for (guint k = 0; k < csv->header->len; k++) {
+        const char *cell = mt_csv_cell(csv, row, (int)k);
+        if (*cell == '\0')
+            continue;
+        g_ptr_array_add(pairs, g_strdup(csv->header->pdata[k]));
+        g_ptr_array_add(pairs, g_strdup(cell));
+    }
+    g_ptr_array_add(pairs, NULL);
+    return (char **)g_ptr_array_free(pairs, FALSE);
+}
+
 static bool add_manifest(GPtrArray *cases, const char *manifest, GError **error)
 {
     static const char *const path_names[] = {"path", "case", "wsi", NULL}, *const id_names[] = {"id", NULL},
@@ -116,6 +133,7 @@ static bool add_manifest(GPtrArray *cases, const char *manifest, GError **error)
         mt_batch_case   *c = new_case(whole, first_cell(csv, row, id_names));
         g_ptr_array_add(cases, c);
         c->patient = g_strdup(first_cell(csv, row, patient_names));
+        c->columns = row_columns(csv, row);
         if (!read_mpp(c, first_cell(csv, row, mpp_names), manifest, row, error))
             return false;
     }

@@ -127,9 +127,7 @@ static void on_done(supervisor *s, mt_worker_process *w, const json_t *event)
     g_array_append_val(s->totals->timings, timings);
     s->totals->done++;
     s->totals->tiles += timings.tiles;
-    mt_account_seconds(s->account, w->c, timings.total_s);
-    mt_account_clear_failed(s->account, w->c);
-    mt_account_log(s->account, json_pack("{s:s s:s s:O}", "event", "done", "id", w->c->id, "timings", json_object_get(event, "timings")));
+    mt_account_done(s->account, w->c, timings.total_s, json_object_get(event, "timings"));
     tell(s, MT_BATCH_DONE, w->c, w, NULL);
     drop_copy(s, w->c);
     w->c = NULL;
@@ -219,6 +217,7 @@ static void on_event(supervisor *s, mt_worker_process *w, const json_t *event)
     else if (w->c != NULL && g_strcmp0(name, "progress") == 0) {
         w->tiles_done = json_integer_value(json_object_get(event, "done"));
         w->tiles_total = json_integer_value(json_object_get(event, "total"));
+        mt_account_progress(s->account, w->c, w->tiles_done, w->tiles_total);
         tell(s, MT_BATCH_PROGRESS, w->c, w, NULL);
     } else if (w->c != NULL && g_strcmp0(name, "done") == 0)
         on_done(s, w, event);
@@ -383,7 +382,7 @@ static bool run_loop(supervisor *s, GError **error)
         if (s->o->stop != NULL && *s->o->stop)
             pass_stop(s);
     }
-    if (s->fatal == NULL)
+    if (s->fatal == NULL && mt_account_cases(s->account, s->cases, &s->fatal))
         queue_cases(s);
     while (s->fatal == NULL && (someone_works(s) || (!g_queue_is_empty(s->pending) && s->stopped_us == 0))) {
         if (s->o->stop != NULL && *s->o->stop)
