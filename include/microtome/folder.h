@@ -1,0 +1,62 @@
+/* <microtome/folder.h>  What an output folder says of its cases: done, failed and why, running, pending; of all runs on all hosts.
+ * Read from listings, the records of failures and the logs of the runs: no result is opened whose run has told what came out. */
+#ifndef MICROTOME_FOLDER_H
+#define MICROTOME_FOLDER_H
+
+#include <microtome/pipeline.h>
+
+G_BEGIN_DECLS
+
+typedef enum mt_case_state { MT_STATE_DONE, MT_STATE_FAILED, MT_STATE_RUNNING, MT_STATE_PENDING, MT_STATES } mt_case_state;
+
+typedef struct mt_folder_run {
+    char  *host;
+    int    pid;
+    bool   ended, alive;      /* ended: by itself, all accounted for; alive: as far as can be told from here */
+    gint64 began_us, seen_us; /* first and last line of its log, by its clock, µs since 1970 */
+    int    done, failed;
+} mt_folder_run;
+
+typedef struct mt_folder_case {
+    char         *id, *patient; /* patient NULL: none */
+    mt_case_state state;
+    int           superseded; /* how many older results were moved to superseded/ */
+    /* done */
+    char      *status, *decision;    /* NULL: not known */
+    double     score;                /* NAN: none */
+    int64_t    tiles, invalid_tiles; /* -1: not known */
+    double     seconds;              /* < 0: not known */
+    bool       timed;
+    mt_timings timings;
+    /* failed */
+    char *reason, *stage;
+    int   exit_code, signal_number, attempts;
+    /* running, or begun by a run that is gone */
+    const mt_folder_run *run;
+    int64_t              tiles_done, tiles_total;
+    guint                row; /* of its columns in the folder's manifest */
+} mt_folder_case;
+
+typedef struct mt_folder {
+    char                 *out;
+    GPtrArray            *cases; /* mt_folder_case *: in the order of manifest.csv, then the others by id */
+    GPtrArray            *runs;  /* mt_folder_run *, the oldest first */
+    int                   n[MT_STATES];
+    int                   withheld, superseded; /* of the done: without an answer; results that were replaced */
+    int                   urgent, review, clear;
+    int64_t               tiles;        /* of the done */
+    double                seconds_left; /* NAN: nobody works, or nothing can be told yet */
+    struct mt_case_table *table;        /* the manifest's columns */
+} mt_folder;
+
+/* MT_ERROR_MISSING for a folder that is not there or has no results of ours. */
+MT_PUBLIC mt_folder *mt_folder_read(const char *out, GError **error);
+MT_PUBLIC void       mt_folder_free(mt_folder *folder);
+/* "done", "failed", "running", "pending" */
+MT_PUBLIC const char *mt_case_state_name(mt_case_state state);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_folder, mt_folder_free)
+
+G_END_DECLS
+
+#endif
