@@ -19,9 +19,9 @@ static void on_stop(int signal_number)
 typedef struct train_verb {
     mt_train_options o;
     char            *labels, *head, *model, *task, *label_column, *label_names, *positive, *uncertain, *time, *event, *splits, *leave_out,
-        *split_column, *memory;
+        *split_column, *memory, *init, *watch;
     gint64   seed;
-    gboolean class_weights, keep_folds, allow_missing, force, json;
+    gboolean class_weights, log_steps, keep_folds, allow_missing, force, json;
 } train_verb;
 
 static bool on_epoch(void *user, const mt_train_epoch *epoch)
@@ -64,11 +64,17 @@ static bool parse_labels_part(train_verb *v, int *argc, char ***argv)
              {"attention", 0, 0, G_OPTION_ARG_INT, &o->attention, "width of the attention (default 256; abmil 384)", "N"},
              {"neighbours", 0, 0, G_OPTION_ARG_INT, &o->neighbours, "of knn (default 20)", "N"},
              {"class-weights", 0, 0, G_OPTION_ARG_NONE, &v->class_weights, "rare classes count as much as common ones", NULL},
-             {"patience", 0, 0, G_OPTION_ARG_INT, &o->patience, "stop after N epochs without a smaller validation loss (default: never)", "N"},
+             {"instance-weight", 0, 0, G_OPTION_ARG_DOUBLE, &o->instance_weight, "clam: share of the instance loss (default 0.3; 0: without)",
+              "F"},
+             {"init", 0, 0, G_OPTION_ARG_FILENAME, &v->init, "begin with the weights of this head; classifiers of other labels begin anew",
+              "HEAD"},
+             {"patience", 0, 0, G_OPTION_ARG_INT, &o->patience, "stop after N epochs that are no better on validation (default: never)", "N"},
+             {"watch", 0, 0, G_OPTION_ARG_STRING, &v->watch, "what --patience looks at: loss (default), or the figure of merit", "loss|metric"},
              {"val-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->val_share, "patients watched, not learnt from (default 0.15 with --patience)", "F"},
              {"seed", 0, 0, G_OPTION_ARG_INT64, &v->seed, "of folds, weights and order (default 0)", "N"},
              {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads, "default: the CPUs; what is written does not depend on it", "N"},
              {"memory", 0, 0, G_OPTION_ARG_STRING, &v->memory, "of features kept; the rest is read again each epoch (default 1G)", "SIZE"},
+             {"log-steps", 0, 0, G_OPTION_ARG_NONE, &v->log_steps, "the loss of every step too: HEAD-steps.csv", NULL},
              {"keep-folds", 0, 0, G_OPTION_ARG_NONE, &v->keep_folds, "keep HEAD-fold<i>.safetensors, for an ensemble", NULL},
              {"allow-missing", 0, 0, G_OPTION_ARG_NONE, &v->allow_missing, "leave out labelled cases without a result", NULL},
              {"force", 0, 0, G_OPTION_ARG_NONE, &v->force, "replace a head of that name", NULL},
@@ -97,6 +103,9 @@ static int train(train_verb *v, const char *out)
     o->splits = v->splits;
     o->leave_out = v->leave_out;
     o->split_column = v->split_column;
+    o->init = v->init;
+    o->watch = v->watch;
+    o->log_steps = v->log_steps;
     o->seed = (uint64_t)v->seed;
     o->class_weights = v->class_weights;
     o->keep_folds = v->keep_folds;
@@ -114,8 +123,8 @@ static int train(train_verb *v, const char *out)
 
 static void free_strings(train_verb *v)
 {
-    char *const strings[] = {v->labels,    v->head, v->model, v->task,   v->label_column, v->label_names,  v->positive,
-                             v->uncertain, v->time, v->event, v->splits, v->leave_out,    v->split_column, v->memory};
+    char *const strings[] = {v->labels, v->head,  v->model,  v->task,      v->label_column, v->label_names, v->positive, v->uncertain,
+                             v->time,   v->event, v->splits, v->leave_out, v->split_column, v->memory,      v->init,     v->watch};
 
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);

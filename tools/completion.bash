@@ -26,7 +26,7 @@ _microtome() {
     pipeline) options='--encoder --mpp --tile --mask --precision --threads --backend --seconds --json --help' ;;
     esac
     ;;
-  train) options='--labels --model --head --task --column --label-names --positive --uncertain --time --event --intervals --folds --fold --splits --leave-out --split-column --json --epochs --lr --weight-decay --dropout --hidden --attention --neighbours --class-weights --patience --val-share --seed --threads --memory --keep-folds --allow-missing --force --help' ;;
+  train) options='--labels --model --head --task --column --label-names --positive --uncertain --time --event --intervals --folds --fold --splits --leave-out --split-column --json --epochs --lr --weight-decay --dropout --hidden --attention --neighbours --class-weights --instance-weight --init --patience --watch --val-share --seed --threads --memory --log-steps --keep-folds --allow-missing --force --help' ;;
   aggregate) options='--head --out --labels --patients --language --threads --memory --help' ;;
   calibrate) options='--labels --head --out --method --positive --sensitivity --specificity --npv --ppv --prevalence --conformal --by-class --reference --exact --force --json --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --gallery --help' ;;

@@ -34,6 +34,8 @@ static void erase(mt_epoch_line *line)
 
 static char *losses_text(const mt_train_epoch *e)
 {
+    if (isfinite(e->val_loss) && isfinite(e->val_metric))
+        return g_strdup_printf("loss %.4f, validation %.4f (merit %.4f)", e->train_loss, e->val_loss, e->val_metric);
     if (isfinite(e->val_loss))
         return g_strdup_printf("loss %.4f, validation %.4f", e->train_loss, e->val_loss);
     return g_strdup_printf("loss %.4f", e->train_loss);
@@ -129,13 +131,17 @@ static void print_final(const mt_train_report *r)
         printf("the head: learnt on all %u cases\n", r->final_train);
     if (r->folds->len == 0)
         printf("it was not judged: there were no held-out cases (--folds 5)\n");
+    if (r->init_kept > 0)
+        printf("begun from given weights, but for %d tensors of classifiers, which began anew\n", r->init_kept);
+    if (r->no_reference != NULL)
+        printf("no reference of the training bags, so that cases unlike them will not be told: %s\n", r->no_reference);
     if (r->demonstration)
         printf("DEMONSTRATION: the features are the sample encoder's\n");
 }
 
 static void print_text(const mt_train_report *r)
 {
-    const char *const files[] = {r->head, r->card, r->predictions, r->curves_csv, r->curves_png, r->splits};
+    const char *const files[] = {r->head, r->card, r->reference, r->predictions, r->curves_csv, r->curves_png, r->steps_csv, r->splits};
 
     print_counts(r);
     print_folds(r);
@@ -187,15 +193,17 @@ static void print_json(const mt_train_report *r)
                                  number(r->low), "high", number(r->high), "mean", number(r->mean), "deviation", number(r->deviation));
     json_t *final = json_pack("{s:b, s:i, s:i, s:i}", "is_fold", r->final_is_fold, "train", (int)r->final_train, "validation",
                               (int)r->final_val, "epochs", r->final_epochs);
-    json_t *files =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "head", text(r->head), "card", text(r->card), "predictions", text(r->predictions),
-                  "curves_csv", text(r->curves_csv), "curves_png", text(r->curves_png), "splits", text(r->splits));
+    json_t *files = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "head", text(r->head), "card", text(r->card), "predictions",
+                              text(r->predictions), "curves_csv", text(r->curves_csv), "curves_png", text(r->curves_png), "splits",
+                              text(r->splits), "reference", text(r->reference), "steps_csv", text(r->steps_csv));
 
     json_object_set_new(root, "left_out", left_out);
     json_object_set_new(root, "metric", json_string(r->metric_name));
     json_object_set_new(root, "folds", folds_json(r));
     json_object_set_new(root, "held_out", held_out);
     json_object_set_new(root, "final", final);
+    json_object_set_new(root, "no_reference", text(r->no_reference));
+    json_object_set_new(root, "init_kept", r->init_kept >= 0 ? json_integer(r->init_kept) : json_null());
     json_object_set_new(root, "demonstration", json_boolean(r->demonstration));
     json_object_set_new(root, "files", files);
     json_dumpf(root, stdout, JSON_INDENT(2));

@@ -27,17 +27,21 @@ typedef struct mt_train_options {
     const char *splits, *leave_out, *split_column; /* one of them in place of `folds`; NULL */
     double      val_share; /* of the patients of train, watched for early stopping; < 0: 0.15 with patience, else 0 */
 
-    int      epochs;            /* 0: 20; steps of the linear probe: 200 */
-    double   lr;                /* 0: 2e-4 */
-    double   weight_decay;      /* < 0: 1e-5; linear: 1 / cases */
-    double   dropout;           /* < 0: 0.25 */
-    int      hidden, attention; /* 0: 512, 256 (mil), 384 (abmil) */
-    int      neighbours;        /* of knn; 0: 20 */
-    uint64_t seed;
-    bool     class_weights;
-    int      patience;     /* epochs without a better validation loss; 0: no early stopping */
-    int      threads;      /* 0: 1 */
-    int64_t  memory_bytes; /* of features kept in memory; 0: 1 GiB */
+    int         epochs;            /* 0: 20; steps of the linear probe: 200 */
+    double      lr;                /* 0: 2e-4 */
+    double      weight_decay;      /* < 0: 1e-5; linear: 1 / cases */
+    double      dropout;           /* < 0: 0.25 */
+    int         hidden, attention; /* 0: 512, 256 (mil), 384 (abmil) */
+    int         neighbours;        /* of knn; 0: 20 */
+    uint64_t    seed;
+    bool        class_weights;
+    int         patience;        /* epochs without a better validation loss (or figure of merit); 0: no early stopping */
+    const char *watch;           /* what patience looks at: loss or metric; NULL: loss */
+    const char *init;            /* checkpoint whose weights the networks begin with; NULL: random ones */
+    double      instance_weight; /* of CLAM's instance loss beside the bag's; < 0: 0.3; 0: without */
+    bool        log_steps;       /* HEAD-steps.csv: the loss of every step */
+    int         threads;         /* 0: 1 */
+    int64_t     memory_bytes;    /* of features kept in memory; 0: 1 GiB */
 
     bool keep_folds;    /* HEAD-fold<i>.safetensors stay, with HEAD-ensemble.card */
     bool allow_missing; /* labelled cases without a result are left out */
@@ -51,7 +55,7 @@ typedef struct mt_train_epoch {
     const char *fold;                             /* its name; "all": the final head */
     int         fold_index, n_folds;              /* of those that are trained, the final head among them */
     int         epoch, n_epochs;                  /* counted from 1 */
-    double      train_loss, val_loss, val_metric; /* NAN: nothing is watched */
+    double      train_loss, val_loss, val_metric; /* NAN: nothing is watched; the metric is that of the report, on the cases watched */
 } mt_train_epoch;
 
 typedef struct mt_train_fold {
@@ -74,7 +78,9 @@ typedef struct mt_train_report {
     int     final_epochs;
     guint   final_train, final_val;
     bool    demonstration;
-    char   *head, *card, *curves_csv, *curves_png, *predictions, *splits; /* files; NULL: not written */
+    int     init_kept;    /* tensors of the final head that options.init did not have: classifiers of other labels; -1: no init */
+    char   *no_reference; /* why heads have no reference of their training bags; NULL: all have one */
+    char   *head, *card, *curves_csv, *curves_png, *steps_csv, *predictions, *splits, *reference; /* files; NULL: not written */
 } mt_train_report;
 
 /* Called after each epoch, from the calling thread; false stops with MT_ERROR_STOPPED and no head is written. */

@@ -14,6 +14,7 @@ typedef struct partial {
     double *top, *sum; /* K: the largest logit and the sum relative to it */
     double *pooled;    /* K x hidden */
     double *instance;  /* gradient of the instance classifiers */
+    double  loss;      /* of its chosen tiles */
     float  *gradient;  /* of the tile network, in the order of the layout */
 } partial;
 
@@ -41,7 +42,7 @@ struct mt_bag_pass {
     double         *pull_pooled;        /* K: pull . M */
     int64_t         best;               /* max: the tile */
     GArray         *chosen;             /* of the instance loss, by row */
-    double          instance_scale;
+    double          instance_scale, instance_loss;
     const double   *slope;
     GMutex          reading;
 };
@@ -409,7 +410,8 @@ static void choose_instances(mt_bag_pass *pass, int bag_class)
     bool others = pass->net.n_logits > 2;
 
     g_array_set_size(pass->chosen, 0);
-    if (pass->net.instance_k == 0 || bag_class < 0)
+    pass->instance_loss = 0;
+    if (pass->net.instance_k == 0 || pass->net.instance_weight == 0 || bag_class < 0)
         return;
     for (int c = 0; c < pass->net.n_logits; c++)
         if (c == bag_class || others)
@@ -418,9 +420,9 @@ static void choose_instances(mt_bag_pass *pass, int bag_class)
     pass->instance_scale = pass->net.instance_weight / (others ? (double)pass->net.n_logits : 1);
 }
 
-/* Cross-entropy of one chosen tile; the mean over its classifier's tiles (2k of the bag's class, k of another). */
-static void instance_slope(const mt_bag_pass *pass, const float *weights, const chosen *one, int bag_class, const float *h, float *dh,
-                           double *gradient)
+/* Cross-entropy of one chosen tile, its share of the mean over its classifier's tiles (2k of the bag's class, k of another). */
+static double instance_slope(const mt_bag_pass *pass, const float *weights, const chosen *one, int bag_class, const float *h, float *dh,
+                             double *gradient)
 {
     int64_t      hidden = pass->net.hidden, at = one->classifier * (2 * hidden + 2);
     const float *w = weights + pass->layout.instance + at;
@@ -440,6 +442,8 @@ static void instance_slope(const mt_bag_pass *pass, const float *weights, const 
         }
         gradient[at + 2 * hidden + c] += slope;
     }
+    double margin = one->target == 1 ? z[0] - z[1] : z[1] - z[0];
+    return (margin > 0 ? margin + log1p(exp(-margin)) : log1p(exp(margin))) * pass->instance_scale / pass->net.instance_weight / m;
 }
 
 /* dM_k and dM_k . M_k from the slopes of the logits; the classifier's own gradient. */
@@ -496,6 +500,7 @@ static bool back_block(mt_bag_pass *pass, const float *weights, int64_t index, i
     memset(block->dh, 0, (size_t)(mt_tile_block_size(block) * pass->net.hidden) * sizeof(float));
     memset(block->ds, 0, (size_t)(mt_tile_block_size(block) * pass->branches) * sizeof(float));
     memset(p->instance, 0, (size_t)(pass->net.n_logits * (2 * pass->net.hidden + 2)) * sizeof(double));
+    p->loss = 0;
     if (!pass->net.max_pool)
         attention_slopes(pass, block);
     else if (pass->best >= first && pass->best < first + block->rows)
@@ -505,7 +510,7 @@ static bool back_block(mt_bag_pass *pass, const float *weights, int64_t index, i
         const chosen *one = &g_array_index(pass->chosen, chosen, i);
         int64_t       at = (one->row - first) * pass->net.hidden;
         if (one->row >= first && one->row < first + block->rows)
-            instance_slope(pass, weights, one, bag_class, block->h + at, block->dh + at, p->instance);
+            p->loss += instance_slope(pass, weights, one, bag_class, block->h + at, block->dh + at, p->instance);
     }
     point_weights(pass, weights, pointers);
     for (int i = 0; i < mt_bag_pass_n_tile_weights(pass); i++)
@@ -522,24 +527,30 @@ static void add_wave(mt_bag_pass *pass, int n, float *gradient)
     for (int64_t j = 0; j < pass->tile_floats; j++)
         for (int i = 0; i < n; i++)
             gradient[j] += pass->wave[i].gradient[j];
-    for (int i = 0; pass->layout.instance >= 0 && i < n; i++)
+    for (int i = 0; pass->layout.instance >= 0 && i < n; i++) {
+        pass->instance_loss += pass->wave[i].loss;
         for (int64_t j = 0; j < pass->net.n_logits * (2 * pass->net.hidden + 2); j++)
             gradient[pass->layout.instance + j] += (float)pass->wave[i].instance[j];
+    }
+}
+
+double mt_bag_pass_instance_loss(const mt_bag_pass *pass)
+{
+    return pass->chosen->len > 0 ? pass->instance_loss : NAN;
 }
 
 bool mt_bag_pass_backward(mt_bag_pass *pass, const float *weights, const double *slope, int bag_class, float *gradient, GError **error)
 {
     g_autofree double *scaled = g_new(double, (gsize)pass->net.n_logits);
-    bool               instances = pass->net.instance_k > 0 && bag_class >= 0;
     bool               ok = true;
 
+    choose_instances(pass, bag_class);
     for (int64_t c = 0; c < pass->net.n_logits; c++)
-        scaled[c] = slope[c] * (instances ? 1 - pass->net.instance_weight : 1);
+        scaled[c] = slope[c] * (pass->chosen->len > 0 ? 1 - pass->net.instance_weight : 1);
     pass->slope = scaled;
     memset(gradient, 0, (size_t)pass->layout.n * sizeof(float));
     if (!pass->net.max_pool)
         back_classifier(pass, weights, scaled, gradient);
-    choose_instances(pass, bag_class);
     for (int64_t first = 0; ok && first < pass->n_blocks; first += WAVE) {
         int     n = (int)MIN(WAVE, pass->n_blocks - first);
         GError *errors[WAVE] = {NULL};

@@ -14,8 +14,8 @@
 typedef struct mt_bag_network {
     int64_t dim, hidden, attention, n_logits;
     bool    max_pool, branch_per_class; /* neither: one branch */
-    int     instance_k;                 /* 0: no instance loss */
-    double  instance_weight;            /* the bag's own loss has 1 minus this */
+    int     instance_k;                 /* 0: no instance classifiers */
+    double  instance_weight;            /* the bag's own loss has 1 minus this; 0: they are not learnt */
     double  dropout;
     int     threads;
 } mt_bag_network;
@@ -42,6 +42,9 @@ bool mt_bag_pass_forward(mt_bag_pass *pass, const float *weights, const mt_bag *
                          GError **error);
 /* After forward with `learn`.  slope: of the loss by the logits; bag_class: for the instance loss, -1: none.  gradient: overwritten. */
 bool mt_bag_pass_backward(mt_bag_pass *pass, const float *weights, const double *slope, int bag_class, float *gradient, GError **error);
+
+/* Of the last backward: the mean over its classifiers of CLAM's instance loss; NAN: there was none. */
+double mt_bag_pass_instance_loss(const mt_bag_pass *pass);
 
 /* Uniform in [0, 1): the same for the same (seed, index). */
 double mt_bag_random(uint64_t seed, uint64_t index);

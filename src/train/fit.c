@@ -22,6 +22,8 @@ mt_fitted *mt_fitted_new(mt_activation activation)
     fitted->tensors = g_array_new(FALSE, TRUE, sizeof(mt_fitted_tensor));
     g_array_set_clear_func(fitted->tensors, clear_tensor);
     fitted->curve = g_array_new(FALSE, TRUE, sizeof(mt_train_epoch));
+    fitted->steps = g_array_new(FALSE, TRUE, sizeof(mt_fit_step));
+    fitted->init_kept = -1;
     return fitted;
 }
 
@@ -31,6 +33,7 @@ void mt_fitted_free(mt_fitted *fitted)
         return;
     g_array_unref(fitted->tensors);
     g_array_unref(fitted->curve);
+    g_array_unref(fitted->steps);
     g_free(fitted);
 }
 

@@ -24,12 +24,27 @@ typedef struct mt_fitted_tensor {
     mt_tensor *tensor;
 } mt_fitted_tensor;
 
+/* One bag's step of a network. */
+typedef struct mt_fit_step {
+    int    epoch;
+    guint  at;                      /* the case, in the cohort */
+    double loss, instance_loss, lr; /* before the step; NAN: there is no such loss */
+} mt_fit_step;
+
 typedef struct mt_fitted {
     GArray       *tensors;    /* mt_fitted_tensor */
     GArray       *curve;      /* mt_train_epoch without the fold; empty where nothing is iterated */
+    GArray       *steps;      /* mt_fit_step, where they are asked for */
     int           epochs;     /* whose weights these are */
+    int           init_kept;  /* tensors that options->init did not have; -1: there was none */
     mt_activation activation; /* how a card reads its logits */
 } mt_fitted;
+
+/* The best of the epochs that were watched. */
+typedef struct mt_fit_best {
+    double loss, metric;
+    int    epoch; /* 0: none yet */
+} mt_fit_best;
 
 /* By options->model. */
 mt_fitted *mt_fit(const mt_fit_job *job, GError **error);
@@ -38,6 +53,12 @@ mt_fitted *mt_fitted_new(mt_activation activation);
 /* Takes the tensor. */
 void mt_fitted_add(mt_fitted *fitted, const char *name, mt_tensor *tensor);
 void mt_fitted_note(mt_fitted *fitted, const mt_train_epoch *epoch);
+
+/* The figure of merit of the cases of `val` (held_out.h) from their logits, n_val x n_logits; NAN: not defined, or none are watched. */
+double mt_fit_metric(const mt_fit_job *job, const double *logits); /* fit_metric.c */
+/* Note the epoch and whether it is the best so far: a smaller loss, or with --watch metric a larger figure, of equal ones the smaller loss.
+ * MT_ERROR_INPUT where that figure is not defined. */
+bool mt_fit_watch(const mt_fit_job *job, const mt_train_epoch *epoch, mt_fit_best *best, GError **error); /* fit_metric.c */
 
 /* Whether a model of that name can be learnt for the task; MT_ERROR_USAGE tells which can. */
 bool mt_fit_check(const char *model, mt_task task, GError **error);

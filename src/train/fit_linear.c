@@ -20,9 +20,10 @@ typedef struct probe {
     int64_t           dim, n_logits;
     mt_fitted        *fitted;
     double           *w, *best; /* n_logits x (dim + 1), the constant last; best: of the smallest validation loss */
-    double            best_loss;
-    int               best_step, steps;
+    mt_fit_best       watched;
+    int               steps;
     bool              stopped;
+    GError           *error; /* of a step */
 } probe;
 
 static void probe_clear(probe *p)
@@ -118,15 +119,15 @@ static bool after_step(void *user, int step, double value)
     if (p->val_loss != NULL) {
         apply(p, p->w, p->val_x, p->job->n_val, p->val_logits);
         epoch.val_loss = mt_target_loss_value(p->val_loss, p->val_logits, NULL);
-        if (epoch.val_loss < p->best_loss) {
-            p->best_loss = epoch.val_loss;
-            p->best_step = step;
-            memcpy(p->best, p->w, (gsize)(p->n_logits * (p->dim + 1)) * sizeof(double));
-        }
+        epoch.val_metric = mt_fit_metric(p->job, p->val_logits);
     }
+    if (!mt_fit_watch(p->job, &epoch, &p->watched, &p->error))
+        return false;
+    if (p->watched.epoch == step)
+        memcpy(p->best, p->w, (gsize)(p->n_logits * (p->dim + 1)) * sizeof(double));
     mt_fitted_note(p->fitted, &epoch);
     p->stopped = p->job->progress != NULL && !p->job->progress(p->job->user, &epoch);
-    bool waited = p->val_loss != NULL && o->patience > 0 && step - p->best_step >= o->patience;
+    bool waited = p->val_loss != NULL && o->patience > 0 && step - p->watched.epoch >= o->patience;
     return !p->stopped && !waited;
 }
 
@@ -161,7 +162,6 @@ static bool prepare(probe *p, GError **error)
     p->dim = job->cohort->dim;
     p->n_logits = mt_target_loss_n_logits(p->loss);
     p->decay = wanted >= 0 ? wanted : 1.0 / job->n_train;
-    p->best_loss = INFINITY;
     p->x = mt_fit_means(job, job->train, job->n_train, error);
     p->mean = p->x != NULL ? mt_alloc(p->dim, 2 * sizeof(double), error) : NULL;
     p->logits = p->mean != NULL ? mt_alloc(job->n_train, 2 * (gsize)p->n_logits * sizeof(double), error) : NULL;
@@ -179,11 +179,11 @@ static bool prepare(probe *p, GError **error)
 /* The weights for features as they are: w' = w scale, b' = b - w' mean. */
 static bool take_weights(probe *p, GError **error)
 {
-    const double *w = p->best_step > 0 && p->job->options->patience > 0 ? p->best : p->w;
+    const double *w = p->watched.epoch > 0 && p->job->options->patience > 0 ? p->best : p->w;
     mt_tensor    *weight = mt_tensor_new(MT_F32, 2, (int64_t[]){p->n_logits, p->dim}, error);
     mt_tensor    *bias = weight != NULL ? mt_tensor_new(MT_F32, 1, &p->n_logits, error) : NULL;
 
-    p->fitted->epochs = w == p->best ? p->best_step : p->steps;
+    p->fitted->epochs = w == p->best ? p->watched.epoch : p->steps;
     for (int64_t c = 0; bias != NULL && c < p->n_logits; c++) {
         double sum = w[c * (p->dim + 1) + p->dim];
         for (int64_t j = 0; j < p->dim; j++) {
@@ -209,7 +209,10 @@ mt_fitted *mt_fit_linear(const mt_fit_job *job, GError **error)
     bool ok = prepare(&p, error) && mt_lbfgs_minimise(&params, p.w, p.n_logits * (p.dim + 1), error);
     if (ok && p.stopped)
         g_set_error_literal(error, MT_ERROR, MT_ERROR_STOPPED, "stopped: no head was written");
-    ok = ok && !p.stopped && take_weights(&p, error);
+    if (ok && p.error != NULL)
+        g_propagate_error(error, g_steal_pointer(&p.error));
+    g_clear_error(&p.error);
+    ok = ok && !p.stopped && (error == NULL || *error == NULL) && take_weights(&p, error);
     mt_fitted *fitted = ok ? g_steal_pointer(&p.fitted) : NULL;
     probe_clear(&p);
     return fitted;

@@ -4,6 +4,7 @@
 #include "src/train/adamw.h"
 #include "src/train/bag_pass.h"
 #include "src/train/fit.h"
+#include "src/train/network_weights.h"
 #include "src/train/target_loss.h"
 
 #include "src/base/alloc.h"
@@ -12,7 +13,6 @@
 #include <string.h>
 
 #define INSTANCE_K 8
-#define INSTANCE_WEIGHT 0.3
 
 typedef struct learner {
     const mt_fit_job *job;
@@ -24,8 +24,9 @@ typedef struct learner {
     double           *logits, *slopes;           /* n_train x n_logits: the latest */
     double           *val_logits;
     guint            *order;
-    double            best_loss;
-    int               best_epoch, epochs;
+    mt_fit_best       watched;
+    int               epochs;
+    GArray           *names; /* mt_network_weight */
 } learner;
 
 static void learner_clear(learner *l)
@@ -37,6 +38,7 @@ static void learner_clear(learner *l)
     mt_free(l->weights);
     mt_free(l->logits);
     g_free(l->order);
+    g_clear_pointer(&l->names, g_array_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(learner, learner_clear)
@@ -46,11 +48,11 @@ static bool is_model(const learner *l, const char *name)
     return strcmp(l->job->options->model, name) == 0;
 }
 
-static void choose_network(learner *l)
+static bool choose_network(learner *l, GError **error)
 {
     const mt_train_options *o = l->job->options;
     mt_task                 task = mt_targets_task(l->job->targets);
-    bool classes = task == MT_TASK_BINARY || task == MT_TASK_MULTICLASS, clam = is_model(l, "clam_sb") || is_model(l, "clam_mb");
+    bool                    classes = task == MT_TASK_BINARY || task == MT_TASK_MULTICLASS;
 
     l->net = (mt_bag_network){.dim = l->job->cohort->dim,
                               .hidden = o->hidden,
@@ -58,10 +60,21 @@ static void choose_network(learner *l)
                               .n_logits = mt_target_loss_n_logits(l->loss),
                               .max_pool = is_model(l, "max"),
                               .branch_per_class = is_model(l, "clam_mb"),
-                              .instance_k = clam && classes ? INSTANCE_K : 0,
-                              .instance_weight = INSTANCE_WEIGHT,
+                              .instance_k = is_model(l, "clam_sb") || is_model(l, "clam_mb") ? INSTANCE_K : 0,
+                              .instance_weight = classes ? o->instance_weight : 0,
                               .dropout = o->dropout,
                               .threads = MAX(1, o->threads)};
+    return o->init == NULL || mt_network_weights_sizes(o->init, o->model, &l->net.hidden, &l->net.attention, error);
+}
+
+/* Random weights, or those of a checkpoint. */
+static bool begin(learner *l, mt_fitted *fitted, GError **error)
+{
+    const char *init = l->job->options->init;
+
+    mt_bag_pass_begin(l->pass, l->job->seed, l->weights);
+    l->names = mt_network_weights(l->job->options->model, &l->net, mt_bag_pass_layout(l->pass));
+    return init == NULL || mt_network_weights_read(init, l->names, l->weights, &fitted->init_kept, error);
 }
 
 static mt_target_loss *new_loss(const mt_fit_job *job, const guint *cases, guint n, bool weighted, GError **error)
@@ -71,7 +84,7 @@ static mt_target_loss *new_loss(const mt_fit_job *job, const guint *cases, guint
     return mt_target_loss_new(job->targets, rows, n, weighted, error);
 }
 
-static bool prepare(learner *l, GError **error)
+static bool prepare(learner *l, mt_fitted *fitted, GError **error)
 {
     const mt_fit_job *job = l->job;
 
@@ -83,7 +96,8 @@ static bool prepare(learner *l, GError **error)
         if (l->val_loss == NULL)
             return false;
     }
-    choose_network(l);
+    if (!choose_network(l, error))
+        return false;
     l->pass = mt_bag_pass_new(&l->net, error);
     if (l->pass == NULL)
         return false;
@@ -97,9 +111,7 @@ static bool prepare(learner *l, GError **error)
     l->slopes = l->logits + job->n_train * l->net.n_logits;
     l->val_logits = l->slopes + job->n_train * l->net.n_logits;
     l->order = g_new(guint, job->n_train);
-    l->best_loss = INFINITY;
-    mt_bag_pass_begin(l->pass, job->seed, l->weights);
-    return true;
+    return begin(l, fitted, error);
 }
 
 /* Fisher and Yates. */
@@ -121,13 +133,20 @@ static const mt_cohort_case *case_at(const learner *l, guint index)
     return l->job->cohort->cases->pdata[index];
 }
 
-static bool step(learner *l, guint place, int64_t done, int64_t all, GError **error)
+static void note_step(const learner *l, const mt_fit_step *noted, mt_fitted *fitted)
+{
+    if (l->job->options->log_steps)
+        g_array_append_vals(fitted->steps, noted, 1);
+}
+
+static bool step(learner *l, guint place, int64_t done, mt_fitted *fitted, GError **error)
 {
     const mt_train_options *o = l->job->options;
     const mt_cohort_case   *c = case_at(l, l->job->train[place]);
     double                 *logits = l->logits + place * l->net.n_logits, *slope = l->slopes + place * l->net.n_logits;
+    int64_t                 all = (int64_t)o->epochs * l->job->n_train;
     double                  lr = o->lr * 0.5 * (1 + cos(M_PI * (double)done / (double)all));
-    int                     bag_class = l->net.instance_k > 0 ? mt_targets_class(l->job->targets, c->row) : -1;
+    int                     bag_class = l->net.instance_weight > 0 ? mt_targets_class(l->job->targets, c->row) : -1;
 
     if (!mt_bag_pass_forward(l->pass, l->weights, &c->bag, true, l->job->seed * 1000003 + (uint64_t)done, logits, error)) {
         g_prefix_error(error, "case %s: ", c->id);
@@ -138,42 +157,46 @@ static bool step(learner *l, guint place, int64_t done, int64_t all, GError **er
         slope[k] *= l->job->n_train; /* the mean over the cohort; one case a step */
     if (!mt_bag_pass_backward(l->pass, l->weights, slope, bag_class, l->gradient, error))
         return false;
+    note_step(l,
+              &(mt_fit_step){.epoch = (int)(done / l->job->n_train) + 1,
+                             .at = l->job->train[place],
+                             .loss = mt_target_loss_case(l->loss, place, logits),
+                             .instance_loss = mt_bag_pass_instance_loss(l->pass),
+                             .lr = lr},
+              fitted);
     mt_adamw_step(&l->adamw, l->weights, l->gradient, lr, o->weight_decay, l->net.threads);
     return true;
 }
 
-/* The loss of the validation cases; NAN without any. */
-static bool validate(learner *l, double *loss, GError **error)
+/* Loss and figure of merit of the validation cases; NAN without any. */
+static bool validate(learner *l, mt_train_epoch *note, GError **error)
 {
-    *loss = NAN;
+    note->val_loss = note->val_metric = NAN;
     for (guint i = 0; i < l->job->n_val; i++)
         if (!mt_bag_pass_forward(l->pass, l->weights, &case_at(l, l->job->val[i])->bag, false, 0, l->val_logits + i * l->net.n_logits,
                                  error))
             return false;
-    if (l->job->n_val > 0)
-        *loss = mt_target_loss_value(l->val_loss, l->val_logits, NULL);
+    if (l->job->n_val > 0) {
+        note->val_loss = mt_target_loss_value(l->val_loss, l->val_logits, NULL);
+        note->val_metric = mt_fit_metric(l->job, l->val_logits);
+    }
     return true;
 }
 
 static bool run_epoch(learner *l, int epoch, mt_fitted *fitted, GError **error)
 {
-    const mt_train_options *o = l->job->options;
-    mt_train_epoch          note = {.epoch = epoch, .n_epochs = o->epochs, .val_metric = NAN};
-    int64_t                 all = (int64_t)o->epochs * l->job->n_train;
+    mt_train_epoch note = {.epoch = epoch, .n_epochs = l->job->options->epochs};
 
     shuffle(l, epoch);
     for (guint i = 0; i < l->job->n_train; i++)
-        if (!step(l, l->order[i], (int64_t)(epoch - 1) * l->job->n_train + i, all, error))
+        if (!step(l, l->order[i], (int64_t)(epoch - 1) * l->job->n_train + i, fitted, error))
             return false;
     note.train_loss = mt_target_loss_value(l->loss, l->logits, NULL);
-    if (!validate(l, &note.val_loss, error))
+    if (!validate(l, &note, error) || !mt_fit_watch(l->job, &note, &l->watched, error))
         return false;
     l->epochs = epoch;
-    if (note.val_loss < l->best_loss) {
-        l->best_loss = note.val_loss;
-        l->best_epoch = epoch;
+    if (l->watched.epoch == epoch)
         memcpy(l->best, l->weights, (size_t)mt_bag_pass_layout(l->pass)->n * sizeof(float));
-    }
     mt_fitted_note(fitted, &note);
     if (l->job->progress != NULL && !l->job->progress(l->job->user, &note)) {
         g_set_error_literal(error, MT_ERROR, MT_ERROR_STOPPED, "stopped: no head was written");
@@ -182,65 +205,17 @@ static bool run_epoch(learner *l, int epoch, mt_fitted *fitted, GError **error)
     return true;
 }
 
-static bool add(mt_fitted *fitted, const char *name, const char *ending, const float *values, int64_t out, int64_t in, GError **error)
+static bool add_weights(const learner *l, const float *values, mt_fitted *fitted, GError **error)
 {
-    g_autofree char *key = g_strconcat(name, ending, NULL);
-    mt_tensor       *tensor = mt_tensor_new(MT_F32, in > 0 ? 2 : 1, (int64_t[]){out, in}, error);
-
-    if (tensor == NULL)
-        return false;
-    memcpy(tensor->data, values, mt_tensor_bytes(tensor));
-    mt_fitted_add(fitted, key, tensor);
-    return true;
-}
-
-static bool add_linear(mt_fitted *fitted, const char *name, const float *weight, const float *bias, int64_t out, int64_t in, GError **error)
-{
-    return add(fitted, name, ".weight", weight, out, in, error) && add(fitted, name, ".bias", bias, out, 0, error);
-}
-
-static bool add_tile_weights(const learner *l, const float *w, mt_fitted *fitted, GError **error)
-{
-    static const char *const clam[] = {"attention_net.0", "attention_net.3.attention_a.0", "attention_net.3.attention_b.0",
-                                       "attention_net.3.attention_c"};
-    static const char *const abmil[] = {"patch_embed.0", "global_attn.attention_a.0", "global_attn.attention_b.0",
-                                        "global_attn.attention_c"};
-    static const char *const fc[] = {"fc.0", "classifier"};
-    const char *const       *names = l->net.max_pool ? fc : is_model(l, "abmil") ? abmil : clam;
-    const int64_t           *at = mt_bag_pass_layout(l->pass)->tile;
-    int                      n = mt_bag_pass_n_tile_weights(l->pass) / 2;
-
-    for (int i = 0; i < n; i++) {
-        int64_t out = i == 0                                       ? l->net.hidden
-                      : i < n - 1                                  ? l->net.attention
-                      : l->net.max_pool || l->net.branch_per_class ? l->net.n_logits
-                                                                   : 1;
-        int64_t in = i == 0 ? l->net.dim : i < n - 1 || n == 2 ? l->net.hidden : l->net.attention;
-        if (!add_linear(fitted, names[i], w + at[2 * i], w + at[2 * i + 1], out, in, error))
+    for (guint i = 0; i < l->names->len; i++) {
+        const mt_network_weight *one = &g_array_index(l->names, mt_network_weight, i);
+        mt_tensor               *tensor = mt_tensor_new(MT_F32, one->in > 0 ? 2 : 1, (int64_t[]){one->out, one->in}, error);
+        if (tensor == NULL)
             return false;
+        memcpy(tensor->data, values + one->at, mt_tensor_bytes(tensor));
+        mt_fitted_add(fitted, one->name, tensor);
     }
     return true;
-}
-
-static bool add_classifiers(const learner *l, const float *w, mt_fitted *fitted, GError **error)
-{
-    const mt_bag_layout *layout = mt_bag_pass_layout(l->pass);
-    const float         *weight = w + layout->classifier, *bias = w + layout->classifier_bias;
-    int64_t              hidden = l->net.hidden, n = l->net.n_logits;
-    bool                 ok = true;
-
-    if (layout->classifier >= 0 && !l->net.branch_per_class)
-        ok = add_linear(fitted, is_model(l, "abmil") ? "classifier" : "classifiers", weight, bias, n, hidden, error);
-    for (int64_t c = 0; ok && layout->classifier >= 0 && l->net.branch_per_class && c < n; c++) {
-        g_autofree char *name = g_strdup_printf("classifiers.%" G_GINT64_FORMAT, c);
-        ok = add_linear(fitted, name, weight + c * hidden, bias + c, 1, hidden, error);
-    }
-    for (int64_t c = 0; ok && layout->instance >= 0 && c < n; c++) {
-        g_autofree char *name = g_strdup_printf("instance_classifiers.%" G_GINT64_FORMAT, c);
-        const float     *one = w + layout->instance + c * (2 * hidden + 2);
-        ok = add_linear(fitted, name, one, one + 2 * hidden, 2, hidden, error);
-    }
-    return ok;
 }
 
 mt_fitted *mt_fit_network(const mt_fit_job *job, GError **error)
@@ -249,18 +224,18 @@ mt_fitted *mt_fit_network(const mt_fit_job *job, GError **error)
     g_autoptr(mt_fitted) fitted = mt_fitted_new(mt_task_activation(mt_targets_task(job->targets)));
     const mt_train_options *o = job->options;
 
-    if (!prepare(&l, error))
+    if (!prepare(&l, fitted, error))
         return NULL;
     for (int epoch = 1; epoch <= o->epochs; epoch++) {
         if (!run_epoch(&l, epoch, fitted, error))
             return NULL;
-        if (job->n_val > 0 && o->patience > 0 && epoch - l.best_epoch >= o->patience)
+        if (job->n_val > 0 && o->patience > 0 && epoch - l.watched.epoch >= o->patience)
             break;
     }
-    bool         best = job->n_val > 0 && o->patience > 0 && l.best_epoch > 0;
+    bool         best = job->n_val > 0 && o->patience > 0 && l.watched.epoch > 0;
     const float *w = best ? l.best : l.weights;
-    fitted->epochs = best ? l.best_epoch : l.epochs;
-    if (!add_tile_weights(&l, w, fitted, error) || !add_classifiers(&l, w, fitted, error))
+    fitted->epochs = best ? l.watched.epoch : l.epochs;
+    if (!add_weights(&l, w, fitted, error))
         return NULL;
     return g_steal_pointer(&fitted);
 }

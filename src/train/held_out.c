@@ -25,6 +25,15 @@ void mt_held_out_free(mt_held_out *held_out)
     g_free(held_out);
 }
 
+void mt_held_out_put(mt_held_out *held_out, guint at, int fold, const float *scores, const float *logits)
+{
+    mt_held_out_row row = {at, fold};
+
+    g_array_append_val(held_out->rows, row);
+    g_array_append_vals(held_out->scores, scores, (guint)held_out->n_labels);
+    g_array_append_vals(held_out->logits, logits, (guint)held_out->n_labels);
+}
+
 bool mt_held_out_add(mt_held_out *held_out, const mt_head *head, guint at, int fold, int threads, GError **error)
 {
     const mt_cohort_case *c = held_out->cohort->cases->pdata[at];
@@ -39,10 +48,7 @@ bool mt_held_out_add(mt_held_out *held_out, const mt_head *head, guint at, int f
                     held_out->n_labels);
         return false;
     }
-    mt_held_out_row row = {at, fold};
-    g_array_append_val(held_out->rows, row);
-    g_array_append_vals(held_out->scores, output->scores, (guint)held_out->n_labels);
-    g_array_append_vals(held_out->logits, output->logits, (guint)held_out->n_labels);
+    mt_held_out_put(held_out, at, fold, output->scores, output->logits);
     return true;
 }
 

@@ -24,6 +24,9 @@ void         mt_held_out_free(mt_held_out *held_out);
 /* Score one case with the head of a fold. */
 bool mt_held_out_add(mt_held_out *held_out, const mt_head *head, guint at, int fold, int threads, GError **error);
 
+/* The same with scores and logits that are known, n_labels each. */
+void mt_held_out_put(mt_held_out *held_out, guint at, int fold, const float *scores, const float *logits);
+
 /* A figure of merit, higher is better: binary AUROC, multiclass the mean of one-against-rest AUROCs, multilabel the mean AUROC of the
  * findings, ordinal quadratic kappa of the likeliest grade, survival the C-index.  NAN where the rows do not say (one class only). */
 const char *mt_held_out_metric_name(mt_task task);

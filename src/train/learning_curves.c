@@ -44,40 +44,48 @@ static double *values(GPtrArray *memory, const GArray *curve, int which)
 
     for (guint i = 0; i < curve->len; i++) {
         const mt_train_epoch *epoch = &g_array_index(curve, mt_train_epoch, i);
-        v[i] = which == 0 ? epoch->epoch : which == 1 ? epoch->train_loss : epoch->val_loss;
+        v[i] = which == 0 ? epoch->epoch : which == 1 ? epoch->train_loss : which == 2 ? epoch->val_loss : epoch->val_metric;
     }
     g_ptr_array_add(memory, v);
     return v;
 }
 
-static void add_curve(GArray *series, GPtrArray *memory, const mt_learning_curve *c, int color)
+/* Column `which` of a curve, unless nothing was watched. */
+static void add_column(GArray *series, GPtrArray *memory, const mt_learning_curve *c, int which, const char *what, mt_plot_series form)
 {
-    int           n = (int)c->curve->len;
-    const double *x = values(memory, c->curve, 0), *val = values(memory, c->curve, 2);
-    char         *name = g_strdup_printf("fold %s, train", c->name), *val_name = g_strdup_printf("fold %s, validation", c->name);
-    bool          watched = false;
+    const double *y = values(memory, c->curve, which);
+    char         *name = g_strdup_printf("fold %s, %s", c->name, what);
+    bool          any = false;
 
     g_ptr_array_add(memory, name);
-    g_ptr_array_add(memory, val_name);
-    for (int i = 0; i < n; i++)
-        watched |= isfinite(val[i]);
-    mt_plot_series train = {.name = name, .kind = MT_PLOT_LINE, .x = x, .y = values(memory, c->curve, 1), .n = n, .color = color};
-    mt_plot_series dashed = {.name = val_name, .kind = MT_PLOT_LINE, .x = x, .y = val, .n = n, .color = color, .dashed = true};
-    g_array_append_val(series, train);
-    if (watched)
-        g_array_append_val(series, dashed);
+    form.name = name;
+    form.n = (int)c->curve->len;
+    form.x = values(memory, c->curve, 0);
+    form.y = y;
+    for (int i = 0; i < form.n; i++)
+        any |= isfinite(y[i]);
+    if (any)
+        g_array_append_val(series, form);
 }
 
-bool mt_learning_curves_png(const mt_learning_curve *curves, int n, const char *title, const char *path, GError **error)
+static void add_curve(GArray *series, GPtrArray *memory, const mt_learning_curve *c, const char *metric, int color)
+{
+    add_column(series, memory, c, 1, "train", (mt_plot_series){.kind = MT_PLOT_LINE, .color = color});
+    add_column(series, memory, c, 2, "validation", (mt_plot_series){.kind = MT_PLOT_LINE, .color = color, .dashed = true});
+    add_column(series, memory, c, 3, metric, (mt_plot_series){.kind = MT_PLOT_POINTS, .color = color});
+}
+
+bool mt_learning_curves_png(const mt_learning_curve *curves, int n, const char *title, const char *metric, const char *path, GError **error)
 {
     g_autoptr(GArray) series = g_array_new(FALSE, FALSE, sizeof(mt_plot_series));
     g_autoptr(GPtrArray) memory = g_ptr_array_new_with_free_func(g_free);
 
     for (int k = 0; k < MIN(n, MAX_DRAWN); k++)
-        add_curve(series, memory, &curves[n > MAX_DRAWN ? (k == 0 ? n - 1 : k - 1) : k], 1 + k);
+        add_curve(series, memory, &curves[n > MAX_DRAWN ? (k == 0 ? n - 1 : k - 1) : k], metric, 1 + k);
+    g_autofree char *y_label = g_strdup_printf("loss (lines), %s of validation (points)", metric);
     const mt_plot    plot = {.title = title,
                              .x_label = "epoch",
-                             .y_label = "loss",
+                             .y_label = y_label,
                              .width_px = WIDTH_PX,
                              .height_px = HEIGHT_PX,
                              .series = (const mt_plot_series *)(void *)series->data,

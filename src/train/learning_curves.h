@@ -11,7 +11,8 @@ typedef struct mt_learning_curve {
 
 /* fold, epoch, train_loss, val_loss, val_metric; a cell is empty where nothing was watched. */
 bool mt_learning_curves_csv(const mt_learning_curve *curves, int n, const char *path, GError **error);
-/* Train losses full, validation losses dashed, a colour each. */
-bool mt_learning_curves_png(const mt_learning_curve *curves, int n, const char *title, const char *path, GError **error);
+/* Train losses full, validation losses dashed, the figure of merit `metric` of validation as points; a colour each. */
+bool mt_learning_curves_png(const mt_learning_curve *curves, int n, const char *title, const char *metric, const char *path,
+                            GError **error);
 
 #endif

@@ -256,6 +256,11 @@ static double of_case(const mt_target_loss *loss, guint i, const double *logits,
     }
 }
 
+double mt_target_loss_case(const mt_target_loss *loss, guint i, const double *logits)
+{
+    return loss->task == MT_TASK_COX ? NAN : of_case(loss, i, logits, NULL) * loss->n / loss->sum_weight;
+}
+
 double mt_target_loss_value(const mt_target_loss *loss, const double *logits, double *gradient)
 {
     gsize  n_logits = (gsize)loss->n_logits;

@@ -19,6 +19,8 @@ void            mt_target_loss_free(mt_target_loss *loss);
 int mt_target_loss_n_logits(const mt_target_loss *loss);
 /* logits and gradient: n x n_logits; gradient may be NULL. */
 double mt_target_loss_value(const mt_target_loss *loss, const double *logits, double *gradient);
+/* The part of one case, times the cases, so that their mean is the loss; logits: of that case alone.  NAN of Cox, where a case has none. */
+double mt_target_loss_case(const mt_target_loss *loss, guint i, const double *logits);
 /* Logits that a head of this task has. */
 int mt_task_n_logits(mt_task task, int n_labels);
 

@@ -11,7 +11,7 @@
 
 void mt_train_options_init(mt_train_options *options)
 {
-    *options = (mt_train_options){.fold = -1, .val_share = -1, .weight_decay = -1, .dropout = -1};
+    *options = (mt_train_options){.fold = -1, .val_share = -1, .weight_decay = -1, .dropout = -1, .instance_weight = -1};
 }
 
 static bool refuse(const char *option, double value, const char *wanted, GError **error)
@@ -38,11 +38,29 @@ static bool check_numbers(const mt_train_options *o, GError **error)
         return refuse("--attention", o->attention, "1 to 65536 are wanted", error);
     if (o->neighbours < 0 || o->neighbours > 1000000)
         return refuse("--neighbours", o->neighbours, "1 to 1000000 are wanted", error);
+    if (isnan(o->instance_weight) || o->instance_weight >= 1)
+        return refuse("--instance-weight", o->instance_weight, "0 (without that loss) to below 1 is wanted", error);
     if (o->patience < 0)
         return refuse("--patience", o->patience, "0 (no early stopping) or more is wanted", error);
     if (isnan(o->val_share) || o->val_share > 0.5)
         return refuse("--val-share", o->val_share, "0 to 0.5 is wanted", error);
     return true;
+}
+
+static bool check_watch(const mt_train_options *o, GError **error)
+{
+    bool network = strcmp(o->model, "linear") != 0 && strcmp(o->model, "mean") != 0 && strcmp(o->model, "knn") != 0;
+
+    if (o->watch != NULL && strcmp(o->watch, "loss") != 0 && strcmp(o->watch, "metric") != 0)
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--watch %s: loss or metric is wanted", o->watch);
+    else if (o->watch != NULL && o->patience == 0)
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--watch %s: it says what --patience looks at: give that too", o->watch);
+    else if (!network && (o->init != NULL || o->log_steps))
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "%s: %s takes no steps from given weights: abmil, clam_sb, clam_mb and max do",
+                    o->init != NULL ? "--init" : "--log-steps", o->model);
+    else
+        return true;
+    return false;
 }
 
 static bool check_splits(const mt_train_options *o, GError **error)
@@ -95,8 +113,11 @@ static void fill_defaults(mt_train_options *o)
     if (o->weight_decay < 0 && !linear)
         o->weight_decay = 1e-5;
     o->dropout = o->dropout >= 0 ? o->dropout : 0.25;
-    o->hidden = o->hidden > 0 ? o->hidden : 512;
-    o->attention = o->attention > 0 ? o->attention : strcmp(o->model, "abmil") == 0 ? 384 : 256;
+    o->instance_weight = o->instance_weight >= 0 ? o->instance_weight : 0.3;
+    if (o->init == NULL) { /* else those of the checkpoint */
+        o->hidden = o->hidden > 0 ? o->hidden : 512;
+        o->attention = o->attention > 0 ? o->attention : strcmp(o->model, "abmil") == 0 ? 384 : 256;
+    }
     o->neighbours = o->neighbours > 0 ? o->neighbours : 20;
     o->threads = MAX(o->threads, 1);
     if (o->val_share < 0)
@@ -110,7 +131,7 @@ bool mt_train_settings_check(const mt_train_options *options, mt_train_options *
     *targets = (mt_targets_params){0};
     *complete = *options;
     if (!read_words(options, targets, error) || !mt_fit_check(options->model, targets->task, error) || !check_numbers(options, error) ||
-        !check_splits(options, error))
+        !check_watch(options, error) || !check_splits(options, error))
         return false;
     fill_defaults(complete);
     return true;

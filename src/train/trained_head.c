@@ -8,6 +8,8 @@
 #include "src/base/decimal.h"
 #include "src/base/publish.h"
 
+#include <glib/gstdio.h>
+
 static mt_head_card *make_card(const mt_fitted *fitted, const mt_fit_job *job)
 {
     mt_head_card *card = mt_head_card_new();
@@ -63,35 +65,47 @@ static bool write_weights(const mt_fitted *fitted, const mt_head_card *card, con
     return mt_safetensors_write(path, tensors, (int)fitted->tensors->len, (const char *const *)metadata->pdata, error);
 }
 
-/* What the training bags look like, beside the head; too few of them, or none that differ, and the head has none. */
-static bool write_reference(const mt_fit_job *job, mt_head_card *card, const char *path, GError **error)
+static double *read_means(const mt_fit_job *job, GError **error)
 {
-    int64_t          n = (int64_t)job->n_train, dim = job->cohort->dim;
-    g_autofree char *file = mt_feature_reference_path(path);
-    bool             ok = true;
-
-    if (n < MT_REFERENCE_BAGS)
-        return true;
+    int64_t n = job->n_train, dim = job->cohort->dim;
     double *means = mt_alloc(n * dim, sizeof(double), error);
-    for (int64_t i = 0; means != NULL && ok && i < n; i++)
-        ok = mt_bag_mean(&((const mt_cohort_case *)job->cohort->cases->pdata[job->train[i]])->bag, means + i * dim, error);
-    ok &= means != NULL;
-    mt_feature_reference *reference = ok ? mt_feature_reference_fit(means, n, dim, NULL) : NULL;
-    mt_free(means);
-    if (reference == NULL)
-        return ok;
-    ok = mt_feature_reference_write(reference, file, error);
-    mt_feature_reference_free(reference);
-    card->reference = g_path_get_basename(file);
-    return ok;
+
+    for (int64_t i = 0; means != NULL && i < n; i++)
+        if (!mt_bag_mean(&((const mt_cohort_case *)job->cohort->cases->pdata[job->train[i]])->bag, means + i * dim, error)) {
+            mt_free(means);
+            return NULL;
+        }
+    return means;
 }
 
-bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, GError **error)
+/* What the training bags look like, beside the head; too few of them, or none that differ: the reason, and an older file is taken away. */
+static bool write_reference(const mt_fit_job *job, mt_head_card *card, const char *path, char **reason, GError **error)
+{
+    g_autofree char *file = mt_feature_reference_path(path);
+    bool             few = job->n_train < MT_REFERENCE_BAGS;
+    double          *means = few ? NULL : read_means(job, error);
+    g_autoptr(GError) cause = NULL;
+
+    *reason = NULL;
+    if (!few && means == NULL)
+        return false;
+    g_autoptr(mt_feature_reference) reference = mt_feature_reference_fit(means, job->n_train, job->cohort->dim, &cause);
+    mt_free(means);
+    if (reference == NULL) {
+        *reason = g_strdup(cause->message);
+        g_unlink(file);
+        return true;
+    }
+    card->reference = g_path_get_basename(file);
+    return mt_feature_reference_write(reference, file, error);
+}
+
+bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, char **no_reference, GError **error)
 {
     g_autoptr(mt_head_card) card = make_card(fitted, job);
     g_autofree char *card_path = mt_head_card_path(path);
 
-    if (!write_reference(job, card, path, error))
+    if (!write_reference(job, card, path, no_reference, error))
         return false;
     g_autofree char *text = mt_head_card_text(card);
     return write_weights(fitted, card, path, error) && mt_publish_text(card_path, text, true, error);

@@ -4,7 +4,7 @@
 
 #include "src/train/fit.h"
 
-/* Write both, over older ones. */
-bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, GError **error);
+/* Write both and the reference of the training bags, over older ones.  *no_reference: why there is none (g_free), else NULL. */
+bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, char **no_reference, GError **error);
 
 #endif

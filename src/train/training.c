@@ -1,5 +1,7 @@
 /* A training from labels file to head: cohort, folds, held-out scores, final head. */
 #include "mil/feature_reference.h"
+#include "src/base/csv.h"
+#include "src/base/decimal.h"
 #include "src/base/publish.h"
 #include "src/train/fit.h"
 #include "src/train/held_out.h"
@@ -33,7 +35,8 @@ typedef struct training {
     mt_train_progress progress;
     void             *user;
     int               trained, to_train;
-    char             *stem; /* HEAD without .safetensors */
+    char             *stem;         /* HEAD without .safetensors */
+    GString          *no_reference; /* heads that stay without one, and why */
 } training;
 
 static void training_clear(training *t)
@@ -49,6 +52,8 @@ static void training_clear(training *t)
     mt_labels_free(t->labels);
     mt_train_report_free(t->report);
     g_free(t->stem);
+    if (t->no_reference != NULL)
+        g_string_free(t->no_reference, TRUE);
 }
 
 static void free_fitted(gpointer data)
@@ -146,6 +151,16 @@ static uint64_t seed_of(uint64_t seed, int place)
     return z ^ (z >> 31);
 }
 
+static void note_reference(training *t, const char *name, const char *path, const char *reason)
+{
+    bool final = strcmp(path, t->o.head) == 0;
+
+    if (reason == NULL || (!final && !t->o.keep_folds))
+        return;
+    g_string_append_printf(t->no_reference, "%s%s%s: %s", t->no_reference->len > 0 ? "; " : "", final ? "the head" : "fold ",
+                           final ? "" : name, reason);
+}
+
 /* Learn from train and val of a fold, and write the head to `path`; NULL on failure, else it belongs to t->fitted. */
 static mt_fitted *learn(training *t, const mt_splits *splits, int fold, const char *name, const char *path, GError **error)
 {
@@ -164,12 +179,14 @@ static mt_fitted *learn(training *t, const mt_splits *splits, int fold, const ch
                             .user = t};
 
     g_ptr_array_add(t->names, g_strdup(name));
-    mt_fitted *fitted = mt_fit(&job, error);
-    if (fitted == NULL || !mt_trained_head_write(fitted, &job, path, error)) {
+    g_autofree char *reason = NULL;
+    mt_fitted       *fitted = mt_fit(&job, error);
+    if (fitted == NULL || !mt_trained_head_write(fitted, &job, path, &reason, error)) {
         g_prefix_error(error, "train %s%s: ", strcmp(name, FINAL_NAME) == 0 ? "" : "fold ", name);
         mt_fitted_free(fitted);
         return NULL;
     }
+    note_reference(t, name, path, reason);
     t->trained++;
     g_ptr_array_add(t->fitted, fitted);
     return fitted;
@@ -232,7 +249,6 @@ static bool train_final(training *t, GError **error)
     const mt_fitted *fitted = t->whole != NULL ? learn(t, t->whole, 0, FINAL_NAME, t->o.head, error) : NULL;
     if (fitted == NULL)
         return false;
-    t->report->final_epochs = fitted->epochs;
     t->report->final_train = mt_splits_count(t->whole, 0, MT_SIDE_TRAIN);
     t->report->final_val = mt_splits_count(t->whole, 0, MT_SIDE_VAL);
     return true;
@@ -294,7 +310,50 @@ static bool write_curves(training *t, GError **error)
     t->report->curves_csv = beside(t, "-curves.csv");
     t->report->curves_png = beside(t, "-curves.png");
     return mt_learning_curves_csv(curves, (int)n, t->report->curves_csv, error) &&
-           mt_learning_curves_png(curves, (int)n, title, t->report->curves_png, error);
+           mt_learning_curves_png(curves, (int)n, title, t->report->metric_name, t->report->curves_png, error);
+}
+
+static void append_cell(GString *text, double value)
+{
+    char digits[MT_DECIMAL_BYTES];
+
+    g_string_append_printf(text, ",%s", isfinite(value) ? mt_decimal_text(value, digits) : "");
+}
+
+/* fold, step, epoch, id, loss, instance_loss, lr: in the order that they were taken. */
+static bool write_steps(training *t, GError **error)
+{
+    g_autoptr(GString) text = g_string_new("fold,step,epoch,id,loss,instance_loss,lr\n");
+
+    if (!t->o.log_steps)
+        return true;
+    for (guint k = 0; k < t->fitted->len; k++) {
+        const GArray *steps = ((const mt_fitted *)t->fitted->pdata[k])->steps;
+        for (guint i = 0; i < steps->len; i++) {
+            const mt_fit_step *one = &g_array_index(steps, mt_fit_step, i);
+            mt_csv_append_text(text, t->names->pdata[k], true);
+            g_string_append_printf(text, ",%u,%d", i + 1, one->epoch);
+            mt_csv_append_text(text, ((const mt_cohort_case *)t->cohort->cases->pdata[one->at])->id, false);
+            append_cell(text, one->loss);
+            append_cell(text, one->instance_loss);
+            append_cell(text, one->lr);
+            g_string_append_c(text, '\n');
+        }
+    }
+    t->report->steps_csv = beside(t, "-steps.csv");
+    return mt_publish_text(t->report->steps_csv, text->str, true, error);
+}
+
+/* What the last head, the final one, was made with. */
+static void note_final(training *t)
+{
+    g_autofree char *reference = mt_feature_reference_path(t->o.head);
+    const mt_fitted *final = t->fitted->pdata[t->fitted->len - 1];
+
+    t->report->final_epochs = final->epochs;
+    t->report->init_kept = final->init_kept;
+    t->report->no_reference = t->no_reference->len > 0 ? g_strdup(t->no_reference->str) : NULL;
+    t->report->reference = g_file_test(reference, G_FILE_TEST_EXISTS) ? g_steal_pointer(&reference) : NULL;
 }
 
 static bool write_splits(training *t, GError **error)
@@ -391,6 +450,7 @@ static bool prepare(training *t, const mt_train_options *options, GError **error
     t->report = g_new0(mt_train_report, 1);
     t->report->folds = g_array_new(FALSE, FALSE, sizeof(mt_train_fold));
     g_array_set_clear_func(t->report->folds, clear_fold);
+    t->no_reference = g_string_new(NULL);
     t->fitted = g_ptr_array_new_with_free_func(free_fitted);
     t->names = g_ptr_array_new_with_free_func(g_free);
     if (!open_cohort(t, error) || !make_splits(t, error))
@@ -406,7 +466,8 @@ mt_train_report *mt_train_run(const mt_train_options *options, mt_train_progress
     mt_train_report *report = NULL;
 
     if (prepare(&t, options, error) && write_splits(&t, error) && train_all(&t, error) && write_held_out(&t, error) &&
-        write_curves(&t, error)) {
+        write_curves(&t, error) && write_steps(&t, error)) {
+        note_final(&t);
         sum_up(&t);
         report = g_steal_pointer(&t.report);
     }
@@ -428,6 +489,9 @@ void mt_train_report_free(mt_train_report *report)
     g_free(report->card);
     g_free(report->curves_csv);
     g_free(report->curves_png);
+    g_free(report->steps_csv);
+    g_free(report->reference);
+    g_free(report->no_reference);
     g_free(report->predictions);
     g_free(report->splits);
     g_free(report);

@@ -293,6 +293,121 @@ def test_reference(folder):
                     "--force").code, 66)
 
 
+def concordance(risks, times, events):
+    right = pairs = 0
+    for i in range(len(times)):
+        for j in range(len(times)):
+            if events[i] and (times[i] < times[j] or (times[i] == times[j] and not events[j])):
+                pairs += 1
+                right += (risks[i] > risks[j]) + 0.5 * (risks[i] == risks[j])
+    return right / pairs
+
+
+def quadratic_kappa(called, truth, n):
+    matrix = np.zeros((n, n))
+    for c, t in zip(called, truth):
+        matrix[c, t] += 1
+    apart = (np.arange(n)[:, None] - np.arange(n)) ** 2
+    return 1 - (apart * matrix).sum() / (apart * np.outer(matrix.sum(1), matrix.sum(0)) / matrix.sum()).sum()
+
+
+def test_watched(folder):
+    """the figure of merit of the watched cases, after each epoch, and early stopping by it"""
+    features, labels, _ = cohort(folder)
+    table = {r["slide_id"]: r for r in rows_of(labels)}
+    val = sorted(i for i, r in table.items() if r["split"] == "val")
+    truth = [table[i] for i in val]
+
+    def merit(task, rows):
+        if task == "binary":
+            return auroc([float(r["score_tumour"]) for r in rows], [t["label"] == "tumour" for t in truth])
+        if task == "multilabel":  # Mass with a blank or -1 is not known
+            known = [k for k, t in enumerate(truth) if t["Mass"] in "01" and t["Mass"] != ""]
+            return (auroc([float(rows[k]["score_Mass"]) for k in known], [int(truth[k]["Mass"]) for k in known])
+                    + auroc([float(r["score_Effusion"]) for r in rows], [int(t["Effusion"]) for t in truth])) / 2
+        if task == "ordinal":
+            return quadratic_kappa([int(np.argmax([float(r[f"score_{g}"]) for g in range(3)])) for r in rows], [int(t["grade"]) for t in truth], 3)
+        return concordance([float(r["score_risk"]) for r in rows], [float(t["time"]) for t in truth], [int(t["event"]) for t in truth])
+
+    for model, task, args in (("linear", "binary", ["--positive", "tumour"]), ("abmil", "multilabel", ["--label-names", "Mass,Effusion"]),
+                              ("linear", "ordinal", ["--column", "grade"]), ("abmil", "cox", []), ("linear", "cox", [])):
+        name = f"{model}-{task}"
+        head = os.path.join(folder, name + ".safetensors")
+        small = ["--hidden", 8, "--attention", 4, "--lr", 5e-3, "--epochs", 12] if model == "abmil" else []
+        report = train(features, labels, head, "-m", model, "--task", task, "--split-column", "split", "--patience", 4, "--watch", "metric", *small, *args)
+        curve = rows_of(os.path.join(folder, name + "-curves.csv"))
+        best = min(curve, key=lambda r: (-float(r["val_metric"]), float(r["val_loss"]), int(r["epoch"])))
+        equal(report["final"]["epochs"], int(best["epoch"]))
+        assert int(curve[-1]["epoch"]) <= int(best["epoch"]) + 4
+        scored = scores_of(os.path.join(folder, name), head, features, [int(i[4:]) for i in val])
+        if task == "cox":  # one label: the score is its own
+            scored = {i: {"score_risk": float(scored_logit(os.path.join(folder, name, "scored"), i))} for i in val}
+        else:
+            scored = {i: scores_stored(os.path.join(folder, name, "scored"), i) for i in val}
+        assert abs(merit(task, [scored[i] for i in val]) - float(best["val_metric"])) < 1e-9, (name, best)
+    by_loss = train(features, labels, os.path.join(folder, "loss.safetensors"), "-m", "linear", "--positive", "tumour", "--split-column", "split",
+                    "--patience", 4)
+    curve = rows_of(os.path.join(folder, "loss-curves.csv"))
+    equal(by_loss["final"]["epochs"], int(min(curve, key=lambda r: float(r["val_loss"]))["epoch"]))
+    rows = rows_of(labels)
+    for r in rows:
+        r["label"] = "normal" if r["split"] == "val" else r["label"]
+    write_rows(labels, rows)
+    base = ["-m", "linear", "--positive", "tumour", "--split-column", "split"]
+    answer = microtome("train", features, "--labels", labels, "-o", os.path.join(folder, "x.safetensors"), *base, "--patience", 4, "--watch", "metric")
+    equal((answer.code, answer.err),
+          (65, "microtome train: train fold 0: --watch metric: the AUROC of the 14 cases watched is not defined (they do not differ in what "
+               "was true): take --watch loss\n"))
+    assert not os.path.exists(os.path.join(folder, "x.safetensors"))
+    train(features, labels, os.path.join(folder, "one.safetensors"), *base, "--patience", 4)
+    equal({r["val_metric"] for r in rows_of(os.path.join(folder, "one-curves.csv"))}, {""})
+    for args, message in ((["--watch", "metric"], "--watch metric: it says what --patience looks at: give that too"),
+                          (["--watch", "both", "--patience", 2], "--watch both: loss or metric is wanted")):
+        answer = microtome("train", features, "--labels", labels, "-o", os.path.join(folder, "x.safetensors"), *base, *args)
+        equal((answer.code, answer.err), (64, f"microtome train: {message}\n"))
+
+
+def stored(out, case, what):
+    with h5py.File(os.path.join(out, "cases", case + ".h5")) as f:
+        d = f["prediction"][what]
+        return [n.decode() if isinstance(n, bytes) else n for n in d.attrs["labels"]], d[:]
+
+
+def scores_stored(out, case):
+    names, values = stored(out, case, "scores")
+    return {"score_" + n: v for n, v in zip(names, values)}
+
+
+def scored_logit(out, case):
+    return stored(out, case, "logits")[1][0]
+
+
+def test_no_reference(folder):
+    """a head without a reference of its training bags says so, with the reason, and an older one is taken away"""
+    features, labels, _ = cohort(folder)
+    head, base = os.path.join(folder, "h.safetensors"), ["-m", "linear", "--positive", "tumour"]
+    report = train(features, labels, head, *base, "--split-column", "split", "--force")
+    equal((report["no_reference"], report["files"]["reference"]), (None, os.path.join(folder, "h.reference.safetensors")))
+    assert os.path.exists(os.path.join(folder, "h.reference.safetensors"))
+    write_rows(labels, rows_of(labels)[:18])
+    reason = "the head: what training bags look like: 18 bags, at least 20 are wanted"
+    report = train(features, labels, head, *base, "--force")
+    equal((report["no_reference"], report["files"]["reference"]), (reason, None))
+    assert not os.path.exists(os.path.join(folder, "h.reference.safetensors")) and "reference" not in read(os.path.join(folder, "h.card"))
+    answer = microtome("train", features, "--labels", labels, "-o", head, *base, "--force")
+    contains(answer.out, f"no reference of the training bags, so that cases unlike them will not be told: {reason}\n")
+    report = train(features, labels, os.path.join(folder, "k.safetensors"), *base, "-k", 3, "--keep-folds")
+    equal(report["no_reference"], "; ".join(f"fold {i}: what training bags look like: 12 bags, at least 20 are wanted" for i in range(3)) + "; " + reason)
+    alike = [{"id": f"copy{i}", "label": i % 2} for i in range(24)]
+    os.makedirs(os.path.join(folder, "alike"))
+    for row in alike:
+        with h5py.File(os.path.join(folder, "alike", row["id"] + ".h5"), "w") as f:
+            f["features"] = np.ones((3, DIM), "f4")
+    write_rows(labels, alike)
+    report = train(os.path.join(folder, "alike"), labels, os.path.join(folder, "a.safetensors"), "-m", "knn")
+    equal(report["no_reference"], "the head: what training bags look like: their mean features are all the same")
+
+
 def test_left_out(folder):
     """cases without a result, a label or a tile are refused or counted"""
     features, labels, _ = cohort(folder)
@@ -387,4 +502,4 @@ def test_run(folder):
     equal(microtome("aggregate", "-m", head, "-o", os.path.join(folder, "again"), out).code, 0)
 
 
-main([test_linear, test_knn, test_networks, test_bytes, test_tasks, test_folds, test_reference, test_left_out, test_refused, test_run])
+main([test_linear, test_knn, test_networks, test_bytes, test_tasks, test_folds, test_reference, test_watched, test_no_reference, test_left_out, test_refused, test_run])
