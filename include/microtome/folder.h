@@ -55,6 +55,24 @@ MT_PUBLIC void       mt_folder_free(mt_folder *folder);
 /* "done", "failed", "running", "pending" */
 MT_PUBLIC const char *mt_case_state_name(mt_case_state state);
 
+typedef struct mt_folder_check {
+    const char *out;
+    /* Called for each problem: the file below OUT, and what is wrong with it. */
+    void (*problem)(void *user, const char *file, const char *what);
+    /* Called before each result, may be NULL.  False stops. */
+    bool (*progress)(void *user, int64_t done, int64_t total);
+    void *user;
+} mt_folder_check;
+
+typedef struct mt_folder_checked {
+    int64_t results, unhashed, bytes, problems; /* unhashed: of a version whose headlines have no hash of the content */
+} mt_folder_checked;
+
+/* Hold every file of the folder against what it says of itself: results of cases and patients and those superseded (all bytes against the
+ * hash in the headline, structure, number of tiles, recipe), records of failures, the manifest; and tell what belongs to nothing.
+ * One result at a time.  MT_ERROR_MISSING as mt_folder_read, MT_ERROR_STOPPED. */
+MT_PUBLIC bool mt_folder_verify(const mt_folder_check *check, mt_folder_checked *checked, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_folder, mt_folder_free)
 
 G_END_DECLS

@@ -16,6 +16,10 @@ typedef struct mt_result mt_result;
  * schema.  Free with g_free. */
 MT_PUBLIC char *mt_result_headline(const char *path, GError **error);
 
+/* Hold every byte of the file against the hash in its headline, without HDF5; *hashed is false for one of an older version, which has none.
+ * MT_ERROR_INPUT when they differ. */
+MT_PUBLIC bool mt_result_check_content(const char *path, bool *hashed, GError **error);
+
 MT_PUBLIC mt_result  *mt_result_open(const char *path, GError **error);
 MT_PUBLIC void        mt_result_free(mt_result *result);
 MT_PUBLIC const char *mt_result_path(const mt_result *result);

@@ -2,12 +2,14 @@
 
 #include "src/base/decimal.h"
 #include "src/base/limits.h"
+#include "src/store/content_hash.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_BYTES (MT_RESULT_HEADLINE_BYTES - MT_CONTENT_HASH_BYTES) /* the hash is put in when the file is complete */
 #define ELLIPSIS "\xe2\x80\xa6"
 
 /* How much of what is long goes in. */
@@ -122,7 +124,7 @@ char *mt_headline_json(const mt_prediction *prediction, const mt_headline_facts 
         return NULL;
     }
     line = build(prediction, facts, limit);
-    while (strlen(line) >= MT_RESULT_HEADLINE_BYTES && (limit.text_bytes > 16 || limit.scores > 0)) {
+    while (strlen(line) >= LINE_BYTES && (limit.text_bytes > 16 || limit.scores > 0)) {
         g_free(line);
         if (limit.text_bytes > 16)
             limit.text_bytes /= 2;
@@ -130,11 +132,10 @@ char *mt_headline_json(const mt_prediction *prediction, const mt_headline_facts 
             limit.scores /= 2;
         line = build(prediction, facts, limit);
     }
-    if (strlen(line) < MT_RESULT_HEADLINE_BYTES)
+    if (strlen(line) < LINE_BYTES)
         return line;
     g_free(line);
-    g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "write the headline of %s: it does not fit into %d bytes", facts->id,
-                MT_RESULT_HEADLINE_BYTES - 1);
+    g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "write the headline of %s: it does not fit into %d bytes", facts->id, LINE_BYTES - 1);
     return NULL;
 }
 

@@ -15,7 +15,6 @@
 
 #define ATTRIBUTE_VALUES 65536 /* elements of one attribute that we are ready to read */
 
-
 /* A regular file, open for reading; a FIFO in its place must not block us. */
 static int open_regular(const char *path, GError **error)
 {

@@ -1,6 +1,7 @@
 #include "src/store/store.h"
 
 #include "src/base/publish.h"
+#include "src/store/content_hash.h"
 #include "src/store/result_private.h"
 
 #include <errno.h>
@@ -367,7 +368,8 @@ bool mt_store_publish(mt_store *store, const char *headline, GError **error)
         return false;
     if (!settle(store, close_file(store, false), "close", "the HDF5 structure", error))
         return false;
-    if (!write_headline(store, headline)) {
+    g_autofree char *hashed = mt_content_hash_put(store->fd, headline);
+    if (hashed == NULL || !write_headline(store, hashed)) {
         mt_publish_io_error(error, "write", store->target, errno);
         return false;
     }

@@ -216,11 +216,11 @@ static void test_not_ours(fixture *f, gconstpointer data)
     assert_message(&error, MT_ERROR_INPUT, "read %s: not a result of microtome (no headline in front of HDF5 data)", f->path);
     g_unlink(f->path);
     write_result(f->path, "{\"schema\":1}");
-    rewrite(f->path, "{\"schema\":1}", "{\"schema\":2}");
+    rewrite(f->path, "{\"schema\":1,", "{\"schema\":2,");
     g_assert_null(mt_result_headline(f->path, &error));
     assert_message(&error, MT_ERROR_INPUT, "read %s: written by a newer microtome (schema 2, this one reads up to 1): use that version",
                    f->path);
-    rewrite(f->path, "{\"schema\":2}", "{\"schema\":\"}");
+    rewrite(f->path, "{\"schema\":2,", "{\"schema\":\",");
     g_assert_null(mt_result_headline(f->path, &error));
     assert_message(&error, MT_ERROR_INPUT, "read %s: its headline is damaged (no JSON with a schema number)", f->path);
     g_unlink(f->path);
