@@ -24,14 +24,15 @@ static const char HELP[] =
     "  microtome evaluate out --labels labels.csv --by sex --by age:40,60,80 --bootstrap 2000\n"
     "  microtome evaluate out --labels labels.csv --goal sensitivity=0.95 --goal specificity=0.85\n"
     "  microtome evaluate out --labels labels.csv --compare old                which of two runs is better, and is it chance\n"
-    "  microtome evaluate ours --labels labels.csv --train-labels train.csv    refuses a patient that was trained on\n"
+    "  microtome evaluate ours --labels labels.csv --head head.safetensors     refuses a patient that was trained on\n"
+    "  microtome evaluate ours --labels labels.csv --prevalence 0.02           PPV and NPV of a clinic where 2 % have it\n"
     "\n"
     "A goal is met when the lower bound of its interval reaches it (the upper one of brier and ece). Intervals are at 95 %: AUROC by "
     "DeLong, shares by Wilson. What the data cannot say is \"not defined\", with the reason.\n";
 
 typedef struct evaluate_options {
     mt_evaluation_params params;
-    char                *out, *level, *threshold;
+    char                *out, *level, *threshold, *prevalence;
     int                  gallery;
     gboolean             json;
 } evaluate_options;
@@ -54,18 +55,17 @@ static int show(const char *folder, const evaluate_options *o)
     return 0;
 }
 
-/* Of --threshold; false after an error was printed. */
-static bool parse_threshold(const char *text, double *threshold)
+/* Of an option that is a number; false after an error was printed. */
+static bool parse_number(const char *option, const char *text, double *number)
 {
     char *end = NULL;
 
-    *threshold = NAN;
     if (text == NULL)
         return true;
-    *threshold = g_ascii_strtod(text, &end);
-    if (end != text && *end == '\0' && isfinite(*threshold))
+    *number = g_ascii_strtod(text, &end);
+    if (end != text && *end == '\0' && isfinite(*number))
         return true;
-    mt_command_usage(&mt_command_evaluate, "--threshold %s: a number is wanted", text);
+    mt_command_usage(&mt_command_evaluate, "%s %s: a number is wanted", option, text);
     return false;
 }
 
@@ -73,8 +73,12 @@ static int check(const char *folder, evaluate_options *o)
 {
     if (o->level != NULL && strcmp(o->level, "case") != 0 && strcmp(o->level, "patient") != 0)
         return mt_command_usage(&mt_command_evaluate, "--level %s: case or patient is wanted", o->level);
-    if (!parse_threshold(o->threshold, &o->params.threshold))
+    o->params.threshold = NAN;
+    if (!parse_number("--threshold", o->threshold, &o->params.threshold) ||
+        !parse_number("--prevalence", o->prevalence, &o->params.prevalence))
         return 64;
+    if (o->prevalence != NULL && !(o->params.prevalence > 0 && o->params.prevalence < 1))
+        return mt_command_usage(&mt_command_evaluate, "--prevalence %s: a share between 0 and 1 is wanted, as 0.02", o->prevalence);
     if (o->gallery < 0 || o->gallery > 1000)
         return mt_command_usage(&mt_command_evaluate, "--gallery %d: 0 to 1000 is wanted", o->gallery);
     o->params.by_patient = g_strcmp0(o->level, "patient") == 0;
@@ -86,10 +90,11 @@ static int run(int argc, char **argv)
     evaluate_options o = {.gallery = GALLERY};
     g_autofree char *labels = NULL, *out = NULL, *task = NULL, *column = NULL, *positive = NULL, *split = NULL, *level = NULL;
     g_autofree char *goals_file = NULL, *internal = NULL, *internal_labels = NULL, *compare = NULL, *train_labels = NULL, *splits = NULL;
-    g_autofree char *readers = NULL, *threshold = NULL, *time = NULL, *event = NULL, *uncertain = NULL;
+    g_autofree char *readers = NULL, *threshold = NULL, *fold = NULL, *head = NULL, *prevalence = NULL, *time = NULL, *event = NULL,
+                    *uncertain = NULL;
     g_auto(GStrv) by = NULL, goals = NULL;
     gint64       seed = 0;
-    gboolean     allow_missing = FALSE;
+    gboolean     allow_missing = FALSE, allow_trained = FALSE;
     GOptionEntry entries[] = {
         {"labels", 0, 0, G_OPTION_ARG_FILENAME, &labels, "the truth: id, label and more", "CSV"},
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for evaluation.html, evaluation.json, cases.csv", "DIR"},
@@ -110,14 +115,19 @@ static int run(int argc, char **argv)
         {"by", 0, 0, G_OPTION_ARG_STRING_ARRAY, &by, "subgroups of a column, or its bands: --by sex --by age:40,60,80", "COLUMN[:EDGES]"},
         {"goal", 0, 0, G_OPTION_ARG_STRING_ARRAY, &goals, "held against the bound of the interval: --goal sensitivity=0.95", "NAME=VALUE"},
         {"goals", 0, 0, G_OPTION_ARG_FILENAME, &goals_file, "recipe or key file with [goals]", "FILE"},
-        {"compare", 0, 0, G_OPTION_ARG_FILENAME, &compare, "another run over the same cases: DeLong, McNemar", "OUT2"},
+        {"compare", 0, 0, G_OPTION_ARG_FILENAME, &compare, "another run over the same cases: DeLong, McNemar, C-index", "OUT2"},
         {"internal", 0, 0, G_OPTION_ARG_FILENAME, &internal, "results of the internal cases, or which cases of OUT are internal",
          "OUT2|COLUMN=VALUE"},
         {"internal-labels", 0, 0, G_OPTION_ARG_FILENAME, &internal_labels, "their truth (default: that of --labels)", "CSV"},
         {"readers", 0, 0, G_OPTION_ARG_STRING, &readers,
          "columns, one a reader: their agreement; without a column label their majority is the truth", "A,B,.."},
         {"train-labels", 0, 0, G_OPTION_ARG_FILENAME, &train_labels, "the training set: a case or patient of it is refused", "CSV"},
-        {"splits", 0, 0, G_OPTION_ARG_FILENAME, &splits, "CLAM's splits_0.csv: only its column test is evaluated", "CSV"},
+        {"splits", 0, 0, G_OPTION_ARG_FILENAME, &splits, "splits of train or CLAM: their test cases alone, and no other's patient",
+         "FILE|DIR"},
+        {"fold", 0, 0, G_OPTION_ARG_STRING, &fold, "which one of --splits made the head", "NAME"},
+        {"head", 0, 0, G_OPTION_ARG_FILENAME, &head, "the head of these scores: a case or patient it was trained on is refused", "HEAD"},
+        {"allow-trained", 0, 0, G_OPTION_ARG_NONE, &allow_trained, "measure them all the same; every output says so", NULL},
+        {"prevalence", 0, 0, G_OPTION_ARG_STRING, &prevalence, "PPV and NPV where this share is positive, as 0.02", "P"},
         {"gallery", 0, 0, G_OPTION_ARG_INT, &o.gallery, "wrong cases of each kind on the page (default: 12)", "N"},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
@@ -128,6 +138,7 @@ static int run(int argc, char **argv)
     o.out = out;
     o.level = level;
     o.threshold = threshold;
+    o.prevalence = prevalence;
     g_auto(GStrv) columns = readers != NULL ? g_strsplit(readers, ",", -1) : NULL;
     o.params = (mt_evaluation_params){.bootstrap = o.params.bootstrap,
                                       .seed = (uint64_t)seed,
@@ -140,6 +151,9 @@ static int run(int argc, char **argv)
                                       .compare = compare,
                                       .train_labels = train_labels,
                                       .splits = splits,
+                                      .fold = fold,
+                                      .head = head,
+                                      .allow_trained = allow_trained,
                                       .labels = labels,
                                       .task = task,
                                       .column = column,

@@ -23,15 +23,19 @@ typedef struct mt_evaluation_params {
     double             threshold;     /* NAN: the head's, else 0.5 with a warning */
     int                bootstrap;     /* rounds over patients, 0 or 100..100000 */
     uint64_t           seed;
-    const char *const *by;              /* columns, "sex" or in bands "age:40,60,80" */
-    const char *const *readers;         /* columns, each one reader's label of each case */
-    const char *const *goals;           /* "sensitivity=0.95" */
-    const char        *goals_file;      /* key file with [goals] */
-    const char        *internal;        /* folder of the internal results, or "column=VALUE" of cases in this one; the others are external */
+    const char *const *by;         /* columns, "sex" or in bands "age:40,60,80" */
+    const char *const *readers;    /* columns, each one reader's label of each case */
+    const char *const *goals;      /* "sensitivity=0.95" */
+    const char        *goals_file; /* key file with [goals] */
+    const char        *internal;   /* folder of the internal results, or "column=VALUE" of cases in this one; the others are external */
     const char        *internal_labels; /* of that folder; NULL: `labels` */
     const char        *compare;         /* folder of another run over the same cases */
     const char        *train_labels;    /* CSV of the training set */
-    const char        *splits;          /* CLAM's splits_i.csv: its test column is evaluated, its others are the training set */
+    const char *splits; /* CLAM's splits_i.csv or train's splits.csv: its test cases are evaluated, its others are the training set */
+    const char *fold;   /* the fold of splits.csv, "2" or the site that was left out; NULL: it has one alone */
+    const char *head;   /* the head that made the scores, for whom it was trained on; NULL: what the folder knows of it */
+    bool        allow_trained; /* cases and patients that were trained on are measured, and every output says so */
+    double      prevalence;    /* share of positives to give PPV and NPV for; 0: that of the cohort alone */
 } mt_evaluation_params;
 
 /* MT_ERROR_INPUT: a case without result or label (named), an unknown label, a case or patient that was trained on (named), ...

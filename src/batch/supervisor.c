@@ -1,4 +1,5 @@
 /* Hands cases to worker processes and accounts for every one.  Opens no case, calls no HDF5. */
+#include "mil/training_list.h"
 #include "src/batch/account.h"
 #include "src/batch/local_copies.h"
 #include "src/batch/protocol.h"
@@ -189,6 +190,15 @@ static void warn_of_slow_precision(supervisor *s, const char *resolved)
     tell(s, MT_BATCH_WARNED, NULL, NULL, message);
 }
 
+/* Results know whom their head was trained on. */
+static void keep_training_list(supervisor *s, const char *resolved)
+{
+    g_autofree char *sha256 = s->recipe->head != NULL ? mt_resolved_head_sha256(resolved) : NULL;
+
+    if (sha256 != NULL && s->fatal == NULL)
+        mt_training_list_keep(s->recipe->head, sha256, s->o->out, &s->fatal);
+}
+
 static void on_loaded(supervisor *s, mt_worker_process *w, const json_t *event)
 {
     const char *resolved = json_string_value(json_object_get(event, "resolved"));
@@ -196,6 +206,7 @@ static void on_loaded(supervisor *s, mt_worker_process *w, const json_t *event)
 
     if (mt_account_recipe(s->account, resolved, &cause)) {
         w->loaded = true;
+        keep_training_list(s, resolved);
         s->totals->demonstration = json_is_true(json_object_get(event, "demonstration"));
         warn_of_slow_precision(s, resolved);
     } else if (!g_error_matches(cause, MT_ERROR, MT_ERROR_USAGE) || !follow_folder(s, w)) {

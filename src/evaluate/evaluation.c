@@ -47,6 +47,8 @@ void mt_evaluation_free(mt_evaluation *e)
     g_clear_pointer(&e->missing_results, g_ptr_array_unref);
     g_clear_pointer(&e->missing_labels, g_ptr_array_unref);
     g_clear_pointer(&e->warnings, g_ptr_array_unref);
+    g_clear_pointer(&e->leak_sources, g_ptr_array_unref);
+    mt_risk_groups_free(e->risk_groups);
     free_comparison(e->comparison);
     free_comparison(e->external);
     free_readers(e->readers);
@@ -77,11 +79,13 @@ mt_evaluation *mt_evaluation_begin(const char *folder, const mt_evaluation_param
     e->warnings = g_ptr_array_new_with_free_func(g_free);
     e->views = g_ptr_array_new_with_free_func(mt_view_free);
     e->metrics = g_array_new(FALSE, TRUE, sizeof(mt_metric));
+    e->leak_sources = g_ptr_array_new_with_free_func(g_free);
     e->groupings = g_ptr_array_new_with_free_func(free_grouping);
     e->goals = g_array_new(FALSE, TRUE, sizeof(mt_goal));
     g_array_set_clear_func(e->goals, clear_goal);
     e->bootstrap = params->bootstrap;
     e->seed = params->seed;
+    e->prevalence = params->prevalence;
     return e;
 }
 
@@ -98,14 +102,38 @@ mt_evaluation *mt_evaluation_of(const mt_evaluation *e, GPtrArray *subjects, GEr
     part->task = e->task;
     part->n_labels = e->n_labels;
     part->threshold = e->threshold;
+    part->prevalence = e->prevalence;
     g_ptr_array_set_free_func(part->subjects, NULL);
     for (guint i = 0; i < subjects->len; i++)
         g_ptr_array_add(part->subjects, subjects->pdata[i]);
     return mt_evaluation_measure(part, error) ? g_steal_pointer(&part) : NULL;
 }
 
+/* One patient's cases share a time: counted twice, they would make the test too sure. */
+static bool study_survival(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
+{
+    bool several;
+
+    if (e->task != MT_TASK_HAZARD && e->task != MT_TASK_COX)
+        return true;
+    g_free(mt_evaluation_patients(e, &several));
+    if (several)
+        mt_evaluation_warn(e,
+                           "some patients have several cases, which the log-rank test and the survival curves take for as many patients: "
+                           "give --level patient");
+    return mt_evaluation_risk_groups(e, params, error);
+}
+
 static bool check_params(const mt_evaluation_params *params, GError **error)
 {
+    if (!(params->prevalence == 0 || (params->prevalence > 0 && params->prevalence < 1))) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--prevalence %g: a share between 0 and 1 is wanted, as 0.02", params->prevalence);
+        return false;
+    }
+    if (params->fold != NULL && params->splits == NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--fold %s: it is of --splits, which is not given", params->fold);
+        return false;
+    }
     if (params->bootstrap == 0 || (params->bootstrap >= 100 && params->bootstrap <= 100000))
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--bootstrap %d: 100 to 100000 rounds are wanted", params->bootstrap);
@@ -117,7 +145,8 @@ mt_evaluation *mt_evaluation_new(const char *folder, const mt_evaluation_params 
     g_autoptr(mt_evaluation) e = mt_evaluation_begin(folder, params);
 
     if (!check_params(params, error) || !mt_evaluation_gather(e, params, error) || !mt_evaluation_check_leaks(e, params, error) ||
-        !mt_evaluation_measure(e, error) || (e->bootstrap > 0 && !mt_evaluation_resample(e, error)))
+        !mt_evaluation_measure(e, error) || !mt_evaluation_cluster(e, error) || !study_survival(e, params, error) ||
+        (e->bootstrap > 0 && !mt_evaluation_resample(e, error)))
         return NULL;
     for (const char *const *by = params->by; by != NULL && *by != NULL; by++)
         if (!mt_evaluation_group(e, *by, error))

@@ -29,6 +29,7 @@ typedef struct mt_subject {
     double                    time;       /* survival */
     bool                      event;
     int                       called; /* class that was decided for; findings and survival: -1 */
+    bool                      trained_on;
 } mt_subject;
 
 typedef struct mt_unanswered {
@@ -112,6 +113,29 @@ typedef struct mt_readers {
     bool         consensus_is_truth;
 } mt_readers;
 
+#define MT_RISK_TIMES 7
+
+/* Those whose risk lies below the cut, or at it and above. */
+typedef struct mt_risk_group {
+    const char *name;
+    int         n, n_events;
+    mt_curve    curve;      /* Kaplan and Meier: time, share without event, Greenwood's standard error */
+    double     *low, *high; /* of each point, log-log at 95 %; NAN where the share is 0 or 1 */
+    mt_estimate median;     /* time by which half had the event; not defined: not reached */
+    int64_t     at_risk[MT_RISK_TIMES];
+} mt_risk_group;
+
+typedef struct mt_risk_groups {
+    double        cut;
+    const char   *cut_source; /* "median", "head", "option" */
+    mt_risk_group groups[2];  /* low, high */
+    int           n_times;
+    double        times[MT_RISK_TIMES]; /* of at_risk */
+    bool          tested;               /* false: one group is empty, or there is no event */
+    double        chi_squared, p;       /* log-rank */
+    mt_estimate   hazard_ratio;         /* of high against low */
+} mt_risk_groups;
+
 struct mt_evaluation {
     char           *folder, *labels_path;
     const char     *level; /* "case", "patient" */
@@ -136,9 +160,13 @@ struct mt_evaluation {
     mt_readers     *readers;
     int             bootstrap;
     uint64_t        seed;
-    int            *consensus; /* truth of each row by the readers; NULL: the labels say it */
-    GHashTable     *test;      /* ids that --splits tests; NULL: all */
-    bool            borrowed;  /* predictions, labels, targets and subjects are another's */
+    int            *consensus;    /* truth of each row by the readers; NULL: the labels say it */
+    GHashTable     *test;         /* ids that --splits tests; NULL: all */
+    bool            borrowed;     /* predictions, labels, targets and subjects are another's */
+    double          prevalence;   /* stated; 0: none */
+    GPtrArray      *leak_sources; /* char *: what was looked at for who was trained on; empty: nothing says */
+    guint           n_trained_on; /* subjects that the head was trained on: only where that was allowed */
+    mt_risk_groups *risk_groups;  /* survival; NULL else */
 };
 
 /* evaluation_cohort.c: predictions, labels, targets and subjects. */
@@ -170,9 +198,42 @@ bool mt_evaluation_judge(mt_evaluation *e, const mt_evaluation_params *params, G
 bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
 bool mt_evaluation_externalise(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
 bool mt_evaluation_ask_readers(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+
+/* Rounds of those intervals that only drawing again gives, without --bootstrap. */
+#define MT_EVALUATION_ROUNDS 2000
+#define MT_BY_PATIENTS "bootstrap, by patients"
+
+/* evaluation_clusters.c: where patients have several cases, intervals of kappas, gaps and several classes' accuracy over patients; else
+ * as they are.  Which patient each subject is of, 0 .. (g_free). */
+int64_t *mt_evaluation_patients(const mt_evaluation *e, bool *several);
+bool     mt_evaluation_cluster(mt_evaluation *e, GError **error);
+bool     mt_evaluation_kappa(const mt_evaluation *e, const int *first, int step, const int *second, int second_step, mt_estimate *kappa,
+                             GError **error);
+/* Of several readers, [n][n_readers]: Fleiss's, or the mean over pairs; these have no formula, and are always drawn. */
+bool mt_evaluation_agreement(const mt_evaluation *e, const int *readings, int n_readers, bool pairwise, mt_estimate *kappa, GError **error);
+/* Between two of n_groups, of those of one truth. */
+bool mt_evaluation_gap(const mt_evaluation *e, const int *group, int truth, int highest, int lowest, int n_groups, mt_estimate *gap,
+                       GError **error);
+
+/* evaluation_survival.c: higher: earlier.  C-index; Kaplan-Meier of two groups of risk; two runs over the same subjects in one order. */
+double mt_evaluation_risk(const mt_evaluation *e, const mt_subject *s);
+bool   mt_evaluation_measure_survival(mt_evaluation *e, GError **error);
+bool   mt_evaluation_risk_groups(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+void   mt_risk_groups_free(mt_risk_groups *groups);
+bool   mt_evaluation_compare_survival(const mt_evaluation *a, const mt_evaluation *b, mt_difference *difference, GError **error);
+
 /* What was trained on is refused; the cases that --splits tests (keys), NULL and the error. */
-bool        mt_evaluation_check_leaks(const mt_evaluation *e, const mt_evaluation_params *params, GError **error);
-GHashTable *mt_evaluation_test_cases(const char *splits, GError **error);
+bool        mt_evaluation_check_leaks(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
+GHashTable *mt_evaluation_test_cases(const char *splits, const char *fold, GError **error);
+/* evaluation_splits.c: the rows of one fold (mt_split_row), of the file or of one in the folder, whose name `file` gets. */
+typedef struct mt_split_row {
+    char *id, *patient; /* patient NULL: the file does not say */
+    bool  test;         /* else it was trained on */
+    guint line;
+} mt_split_row;
+GArray *mt_evaluation_read_splits(const char *path, const char *fold, char **file, GError **error);
+/* evaluation_cohort.c: whether a row of the labels file is asked for. */
+bool mt_evaluation_wants(const mt_evaluation *e, const mt_evaluation_params *params, guint row);
 /* Of evaluation_cohort.c, and the readers' columns as targets (mt_targets *), and the majority for each row (-1: none; g_free). */
 mt_targets_params mt_evaluation_targets_params(const mt_evaluation *e, const mt_evaluation_params *params);
 bool mt_evaluation_read_readers(const mt_evaluation *e, const mt_evaluation_params *params, GPtrArray **targets, GError **error);

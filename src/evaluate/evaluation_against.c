@@ -100,13 +100,25 @@ static bool test_areas(mt_comparison *c, const GPtrArray *first, const GPtrArray
     return true;
 }
 
+static bool compare_survival(mt_evaluation *e, const mt_evaluation *other, GPtrArray *first, GPtrArray *second, GError **error)
+{
+    g_autoptr(mt_evaluation) a = mt_evaluation_of(e, first, error);
+    g_autoptr(mt_evaluation) b = a != NULL ? mt_evaluation_of(other, second, error) : NULL;
+    mt_difference d;
+
+    if (b == NULL || !mt_evaluation_compare_survival(a, b, &d, error))
+        return false;
+    g_array_append_val(e->comparison->differences, d);
+    return true;
+}
+
 bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
 {
     g_autoptr(mt_evaluation) other = NULL;
     g_autoptr(GPtrArray) first = g_ptr_array_new(), second = g_ptr_array_new();
     mt_mcnemar all;
 
-    if (e->task == MT_TASK_MULTILABEL || e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX) {
+    if (e->task == MT_TASK_MULTILABEL) {
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--compare: runs of a %s task are not compared", mt_task_name(e->task));
         return false;
     }
@@ -122,6 +134,8 @@ bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params,
         mt_evaluation_warn(e, "compared over the %u %ss that have a score in both folders", first->len, e->level);
     mt_comparison *c = e->comparison = new_comparison(params->compare);
     c->n = c->n_other = (int)first->len;
+    if (e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX)
+        return compare_survival(e, other, first, second, error);
     if (e->task == MT_TASK_BINARY) {
         mt_mcnemar part;
         if (!test_areas(c, first, second, error) || !test_calls(c, "sensitivity", first, second, 1, &part, error) ||
@@ -157,7 +171,8 @@ static bool compare_groups(mt_evaluation *e, const mt_evaluation *external, cons
     for (guint i = 0; i < external->metrics->len; i++) {
         const mt_metric *a = &g_array_index(external->metrics, mt_metric, i), *b = mt_metrics_find(internal->metrics, a->name);
         mt_estimate      difference = subtract(a->estimate, b->estimate);
-        if (a->n > 0 && b->n > 0 && !mt_proportion_difference(a->hits, a->n, b->hits, b->n, LEVEL, &difference, error))
+        bool             independent = g_strcmp0(a->estimate.interval, "Wilson") == 0 && g_strcmp0(b->estimate.interval, "Wilson") == 0;
+        if (independent && a->n > 0 && b->n > 0 && !mt_proportion_difference(a->hits, a->n, b->hits, b->n, LEVEL, &difference, error))
             return false;
         add_difference(c, a->name, a->estimate, b->estimate, difference, NAN);
     }
@@ -193,7 +208,8 @@ static bool by_column(mt_evaluation *e, const char *internal, const char *equal,
     }
     g_autoptr(mt_evaluation) a = mt_evaluation_of(e, outside, error);
     g_autoptr(mt_evaluation) b = a != NULL ? mt_evaluation_of(e, inside, error) : NULL;
-    return b != NULL && resample_both(a, b, error) && compare_groups(e, a, b, internal, error);
+    return b != NULL && mt_evaluation_cluster(a, error) && mt_evaluation_cluster(b, error) && resample_both(a, b, error) &&
+           compare_groups(e, a, b, internal, error);
 }
 
 bool mt_evaluation_externalise(mt_evaluation *e, const mt_evaluation_params *params, GError **error)
@@ -204,7 +220,8 @@ bool mt_evaluation_externalise(mt_evaluation *e, const mt_evaluation_params *par
     if (equal != NULL && !g_file_test(params->internal, G_FILE_TEST_IS_DIR))
         return by_column(e, params->internal, equal, error);
     g_autoptr(mt_evaluation) other = gather_other(e, params, params->internal, labels, error);
-    if (other == NULL || !mt_evaluation_measure(other, error) || (e->bootstrap > 0 && !mt_evaluation_resample(other, error)))
+    if (other == NULL || !mt_evaluation_measure(other, error) || !mt_evaluation_cluster(other, error) ||
+        (e->bootstrap > 0 && !mt_evaluation_resample(other, error)))
         return false;
     return compare_groups(e, e, other, params->internal, error);
 }

@@ -59,24 +59,6 @@ static bool one_metric(const int64_t *rows, int64_t n, const void *data, mt_esti
     return true;
 }
 
-/* Which patient each subject is of, 0 .. */
-static int64_t *number_patients(const mt_evaluation *e)
-{
-    int64_t *numbers = g_new(int64_t, e->subjects->len + 1);
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-
-    for (guint i = 0; i < e->subjects->len; i++) {
-        const char *patient = ((const mt_subject *)e->subjects->pdata[i])->patient;
-        void       *number = g_hash_table_lookup(seen, patient);
-        if (number == NULL) {
-            number = GINT_TO_POINTER((int)g_hash_table_size(seen) + 1);
-            g_hash_table_insert(seen, (gpointer)(uintptr_t)patient, number);
-        }
-        numbers[i] = GPOINTER_TO_INT(number) - 1;
-    }
-    return numbers;
-}
-
 static void take_interval(mt_metric *m, const mt_bootstrap_result *result)
 {
     if (!result->estimate.defined || result->estimate.interval == NULL)
@@ -90,7 +72,7 @@ static void take_interval(mt_metric *m, const mt_bootstrap_result *result)
 
 bool mt_evaluation_resample(mt_evaluation *e, GError **error)
 {
-    g_autofree int64_t *patients = number_patients(e);
+    g_autofree int64_t *patients = mt_evaluation_patients(e, NULL);
     g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(g_free);
     draws               d = {.e = e, .kept = kept, .n_metrics = count_metrics(e)};
     mt_bootstrap_params params = {

@@ -260,20 +260,22 @@ static int compare_units(gconstpointer a, gconstpointer b)
     return strcmp((*(const unit *const *)a)->id, (*(const unit *const *)b)->id);
 }
 
-static bool wanted_row(const mt_evaluation *e, const mt_evaluation_params *params, int split, guint row)
+bool mt_evaluation_wants(const mt_evaluation *e, const mt_evaluation_params *params, guint row)
 {
+    int split = params->split != NULL ? mt_labels_column(e->labels, "split") : -1;
+
     if (e->test != NULL && !g_hash_table_contains(e->test, mt_labels_id(e->labels, row)))
         return false;
-    return params->split == NULL || strcmp(mt_labels_cell(e->labels, row, split), params->split) == 0;
+    return split < 0 || strcmp(mt_labels_cell(e->labels, row, split), params->split) == 0;
 }
 
-static GPtrArray *make_units(mt_evaluation *e, const mt_evaluation_params *params, int split)
+static GPtrArray *make_units(mt_evaluation *e, const mt_evaluation_params *params)
 {
     GPtrArray *units = g_ptr_array_new_with_free_func(free_unit);
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
 
     for (guint row = 0; row < mt_labels_n(e->labels); row++) {
-        if (!wanted_row(e, params, split, row))
+        if (!mt_evaluation_wants(e, params, row))
             continue;
         const char *id = params->by_patient ? mt_labels_patient(e->labels, row) : mt_labels_id(e->labels, row);
         unit       *u = g_hash_table_lookup(known, id);
@@ -374,10 +376,10 @@ static bool check_missing(mt_evaluation *e, const mt_evaluation_params *params, 
     return false;
 }
 
-static void find_unlabelled(mt_evaluation *e, const mt_evaluation_params *params, bool own, int split, GHashTable *used)
+static void find_unlabelled(mt_evaluation *e, const mt_evaluation_params *params, bool own, GHashTable *used)
 {
     for (guint row = 0; row < mt_labels_n(e->labels); row++) /* of another split: known, and not wanted */
-        if (!wanted_row(e, params, split, row))
+        if (!mt_evaluation_wants(e, params, row))
             g_hash_table_add(used, (gpointer)(uintptr_t)(own ? mt_labels_patient(e->labels, row) : mt_labels_id(e->labels, row)));
     for (guint i = 0; i < e->predictions->cases->len; i++) {
         const mt_case_prediction *c = e->predictions->cases->pdata[i];
@@ -388,14 +390,13 @@ static void find_unlabelled(mt_evaluation *e, const mt_evaluation_params *params
 
 static bool meet(mt_evaluation *e, const mt_evaluation_params *params, bool own, GError **error)
 {
-    int split = params->split != NULL ? mt_labels_column(e->labels, "split") : -1;
     g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
 
-    if (params->split != NULL && split < 0) {
+    if (params->split != NULL && mt_labels_column(e->labels, "split") < 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--split %s: %s has no column split", params->split, e->labels_path);
         return false;
     }
-    g_autoptr(GPtrArray) units = make_units(e, params, split);
+    g_autoptr(GPtrArray) units = make_units(e, params);
     if (units->len == 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%s %s: no row of %s is of it", params->split != NULL ? "--split" : "--splits",
                     params->split != NULL ? params->split : params->splits, e->labels_path);
@@ -404,7 +405,7 @@ static bool meet(mt_evaluation *e, const mt_evaluation_params *params, bool own,
     for (guint i = 0; i < units->len; i++)
         if (!add_unit(e, units->pdata[i], own, used, error))
             return false;
-    find_unlabelled(e, params, own, split, used);
+    find_unlabelled(e, params, own, used);
     if (!check_missing(e, params, error))
         return false;
     if (e->subjects->len > 0)
@@ -434,7 +435,7 @@ bool mt_evaluation_gather(mt_evaluation *e, const mt_evaluation_params *params, 
     bool own = params->by_patient && has_patients(e->folder);
 
     e->labels = mt_labels_read(e->labels_path, error);
-    if (e->labels != NULL && params->splits != NULL && (e->test = mt_evaluation_test_cases(params->splits, error)) == NULL)
+    if (e->labels != NULL && params->splits != NULL && (e->test = mt_evaluation_test_cases(params->splits, params->fold, error)) == NULL)
         return false;
     e->predictions =
         e->labels != NULL ? mt_predictions_read(e->folder, own ? MT_PREDICTIONS_PATIENTS : MT_PREDICTIONS_CASES, false, error) : NULL;
@@ -442,6 +443,11 @@ bool mt_evaluation_gather(mt_evaluation *e, const mt_evaluation_params *params, 
         return false;
     if (first_scored(e->predictions)->demonstration)
         mt_evaluation_warn(e, "DEMONSTRATION: the encoder or the head is a sample, and its numbers say nothing about patients");
+    if (e->prevalence > 0 && e->task != MT_TASK_BINARY) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--prevalence %g: it is of binary tasks, and this one is %s", e->prevalence,
+                    mt_task_name(e->task));
+        return false;
+    }
     choose_threshold(e, params);
     if (!meet(e, params, own, error))
         return false;

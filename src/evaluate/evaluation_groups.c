@@ -176,7 +176,7 @@ static bool measure_group(const mt_evaluation *e, mt_grouping *g, const member_l
     g_ptr_array_add(g->groups, group);
     group->name = g_strdup(list->name);
     group->n = (int)list->subjects->len;
-    if (sub == NULL)
+    if (sub == NULL || !mt_evaluation_cluster(sub, error))
         return false;
     if (e->task == MT_TASK_BINARY) {
         const mt_view *v = sub->views->pdata[0];
@@ -192,6 +192,25 @@ static void name_pair(const mt_grouping *g, const mt_group_gap *gap, const char 
 {
     pair[0] = gap->highest >= 0 ? ((const mt_group *)g->groups->pdata[gap->highest])->name : NULL;
     pair[1] = gap->lowest >= 0 ? ((const mt_group *)g->groups->pdata[gap->lowest])->name : NULL;
+}
+
+/* Over patients where they have several cases; at a level for the choice among the groups that have such cases. */
+static bool widen_gap(const mt_evaluation *e, const GPtrArray *lists, const mt_confusion *counts, int truth, mt_group_gap *gap,
+                      GError **error)
+{
+    g_autoptr(GHashTable) of = g_hash_table_new(NULL, NULL);
+    g_autofree int *group = g_new(int, e->subjects->len + 1);
+    int             n_groups = 0;
+
+    for (guint k = 0; k < lists->len; k++) {
+        const GPtrArray *subjects = ((const member_list *)lists->pdata[k])->subjects;
+        n_groups += truth == 1 ? counts[k].tp + counts[k].fn > 0 : counts[k].fp + counts[k].tn > 0;
+        for (guint i = 0; i < subjects->len; i++)
+            g_hash_table_insert(of, subjects->pdata[i], GINT_TO_POINTER((int)k + 1));
+    }
+    for (guint i = 0; i < e->subjects->len; i++)
+        group[i] = GPOINTER_TO_INT(g_hash_table_lookup(of, e->subjects->pdata[i])) - 1;
+    return mt_evaluation_gap(e, group, truth, gap->highest, gap->lowest, n_groups, &gap->gap, error);
 }
 
 bool mt_evaluation_group(mt_evaluation *e, const char *by, GError **error)
@@ -216,9 +235,11 @@ bool mt_evaluation_group(mt_evaluation *e, const char *by, GError **error)
     mt_equalised_odds odds;
     if (!mt_equalised_odds_measure(counts, (int)lists->len, LEVEL, &odds, error))
         return false;
+    if (!widen_gap(e, lists, counts, 1, &odds.sensitivity, error) || !widen_gap(e, lists, counts, 0, &odds.false_positive_rate, error))
+        return false;
     g->tpr_gap = odds.sensitivity.gap;
     g->fpr_gap = odds.false_positive_rate.gap;
-    g->odds = odds.difference;
+    g->odds = g->tpr_gap.defined && g->fpr_gap.defined ? g->tpr_gap.value >= g->fpr_gap.value ? g->tpr_gap : g->fpr_gap : odds.difference;
     name_pair(g, &odds.sensitivity, g->tpr_pair);
     name_pair(g, &odds.false_positive_rate, g->fpr_pair);
     return true;

@@ -1,6 +1,5 @@
 /* The numbers of an evaluation over all labels. */
 #include "src/evaluate/agreement.h"
-#include "src/evaluate/concordance.h"
 #include "src/evaluate/confusion.h"
 #include "src/evaluate/evaluation.h"
 #include "src/evaluate/reliability.h"
@@ -91,40 +90,6 @@ static bool add_calibration(mt_evaluation *e, GError **error)
     return true;
 }
 
-/* A head of intervals is the surer of an early event, the less it gives to surviving each. */
-static double risk_of(const mt_evaluation *e, const mt_subject *s)
-{
-    double sum = 0;
-
-    if (e->task == MT_TASK_COX)
-        return s->scores[0];
-    for (int k = 0; k < e->n_labels; k++)
-        sum += s->scores[k];
-    return -sum;
-}
-
-static bool measure_survival(mt_evaluation *e, GError **error)
-{
-    guint              n = e->subjects->len;
-    g_autofree double *risks = g_new(double, n + 1), *times = g_new(double, n + 1);
-    g_autofree int    *events = g_new(int, n + 1);
-    int64_t            n_events = 0;
-    mt_concordance     c;
-
-    for (guint i = 0; i < n; i++) {
-        const mt_subject *s = e->subjects->pdata[i];
-        risks[i] = risk_of(e, s);
-        times[i] = s->time;
-        n_events += events[i] = s->event;
-    }
-    if (!mt_concordance_index(risks, times, events, n, &c, error))
-        return false;
-    mt_metrics_add(e->metrics, "c_index", c.index, 0, 0,
-                   "no two cases can be compared: an event is needed, and someone followed for longer");
-    mt_metrics_add(e->metrics, "events", mt_estimate_ratio((double)n_events, n), n_events, n, "there is no case");
-    return true;
-}
-
 static bool measure_matrix(mt_evaluation *e, GError **error)
 {
     g_autofree int *called = take_calls(e, false), *truth = take_calls(e, true);
@@ -186,7 +151,7 @@ bool mt_evaluation_measure(mt_evaluation *e, GError **error)
     if (!survival && e->task != MT_TASK_MULTILABEL && !measure_matrix(e, error))
         return false;
     if (survival)
-        return measure_survival(e, error);
+        return mt_evaluation_measure_survival(e, error);
     measure_labels(e);
     warn_undefined(e);
     return true;

@@ -7,6 +7,7 @@
 
 #define LEVEL 0.95
 #define MAX_READERS 64
+#define MAX_DRAWN 12 /* readers, for whose pairs patients are drawn again */
 
 static void clear_reader(void *pointer)
 {
@@ -42,7 +43,8 @@ static bool pair_kappa(const mt_evaluation *e, const int *first, guint step, con
         matrix[a * e->n_labels + b]++;
         ++*n;
     }
-    return mt_kappa(matrix, e->n_labels, weights, LEVEL, kappa, error);
+    return mt_kappa(matrix, e->n_labels, weights, LEVEL, kappa, error) &&
+           mt_evaluation_kappa(e, first, (int)step, second, (int)step2, kappa, error);
 }
 
 static bool measure_readers(mt_evaluation *e, const int *readings, const int *consensus, const int *called, guint n, GError **error)
@@ -59,6 +61,28 @@ static bool measure_readers(mt_evaluation *e, const int *readings, const int *co
     return pair_kappa(e, called, 1, consensus, 1, &both, &r->model_kappa, error);
 }
 
+/* Intervals of what has no formula, and over patients of each pair; of very many pairs none rather than a wrong one. */
+static bool spread_kappas(mt_evaluation *e, const int *readings, guint n, GError **error)
+{
+    mt_readers *r = e->readers;
+    bool        several;
+
+    g_free(mt_evaluation_patients(e, &several));
+    if (!mt_evaluation_agreement(e, readings, (int)n, false, &r->fleiss, error) ||
+        !mt_evaluation_agreement(e, readings, (int)n, true, &r->mean_pairwise, error))
+        return false;
+    for (guint i = 0; i < n && several; i++)
+        for (guint k = i + 1; k < n; k++) {
+            mt_estimate *kappa = &r->pairwise[i * n + k];
+            if (n > MAX_DRAWN && kappa->defined)
+                *kappa = mt_estimate_point(kappa->value);
+            else if (!mt_evaluation_kappa(e, readings + i, (int)n, readings + k, (int)n, kappa, error))
+                return false;
+            r->pairwise[k * n + i] = *kappa;
+        }
+    return true;
+}
+
 static bool measure_all(mt_evaluation *e, const int *readings, guint n, GError **error)
 {
     mt_readers      *r = e->readers;
@@ -71,6 +95,8 @@ static bool measure_all(mt_evaluation *e, const int *readings, guint n, GError *
     if (!mt_fleiss_kappa(readings, n_subjects, (int)n, classes, &r->fleiss, &r->n_cases, error) ||
         !mt_pairwise_kappa(readings, n_subjects, (int)n, classes, weights, LEVEL, &r->mean_pairwise, r->pairwise, error) ||
         !mt_consensus(readings, n_subjects, (int)n, classes, consensus, error))
+        return false;
+    if (!spread_kappas(e, readings, n, error))
         return false;
     for (guint i = 0; i < n_subjects; i++) {
         bool read = false;

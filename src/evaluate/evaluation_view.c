@@ -5,6 +5,7 @@
 #include "src/evaluate/delong.h"
 #include "src/evaluate/evaluation.h"
 #include "src/evaluate/precision_recall.h"
+#include "src/evaluate/predictive_value.h"
 #include "src/evaluate/reliability.h"
 #include "src/evaluate/roc.h"
 
@@ -114,6 +115,21 @@ static bool count(mt_view *v, GError **error)
     return true;
 }
 
+/* Where another share is positive than here; from the intervals as they now are. */
+static bool foretell(mt_view *v, double prevalence, GError **error)
+{
+    mt_estimate ppv, npv;
+
+    if (prevalence == 0)
+        return true;
+    if (!mt_predictive_values(&mt_metrics_find(v->metrics, "sensitivity")->estimate, &mt_metrics_find(v->metrics, "specificity")->estimate,
+                              prevalence, &ppv, &npv, error))
+        return false;
+    mt_metrics_add(v->metrics, "ppv_at_prevalence", ppv, 0, 0, "needs positive and negative cases, and one that was called positive");
+    mt_metrics_add(v->metrics, "npv_at_prevalence", npv, 0, 0, "needs positive and negative cases, and one that was called negative");
+    return true;
+}
+
 static void keep_bins(mt_view *v, const mt_reliability_bin *bins)
 {
     mt_points *p = &v->reliability;
@@ -176,7 +192,8 @@ mt_view *mt_view_new(const mt_evaluation *e, int index, GError **error)
     v->threshold = e->threshold;
     v->metrics = g_array_new(FALSE, TRUE, sizeof(mt_metric));
     take_subjects(v, e, index);
-    if (rank(v, error) && count(v, error) && mt_view_widen(v, e, error) && calibrate(v, error) && weigh(v, error))
+    if (rank(v, error) && count(v, error) && mt_view_widen(v, e, error) && foretell(v, e->prevalence, error) && calibrate(v, error) &&
+        weigh(v, error))
         return v;
     g_prefix_error(error, "evaluate %s, %s: ", e->folder, v->label);
     mt_view_free(v);

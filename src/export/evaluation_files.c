@@ -32,7 +32,9 @@ static void append_header(GString *table, const mt_evaluation *e)
             mt_csv_append_text(table, name, false);
         }
     else
-        g_string_append(table, e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX ? ",time,event" : ",truth,called,right");
+        g_string_append(table, e->risk_groups != NULL ? ",time,event,risk,group" : ",truth,called,right");
+    if (e->n_trained_on > 0)
+        g_string_append(table, ",trained_on");
     g_string_append_c(table, '\n');
 }
 
@@ -43,9 +45,12 @@ static void append_truth(GString *table, const mt_evaluation *e, const mt_subjec
     if (e->task == MT_TASK_MULTILABEL) {
         for (int k = 0; k < e->n_labels; k++)
             append_number(table, (double)s->holds[k]);
-    } else if (e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX) {
+    } else if (e->risk_groups != NULL) {
+        double risk = mt_evaluation_risk(e, s);
         append_number(table, s->time);
         append_number(table, s->event);
+        append_number(table, risk);
+        mt_csv_append_text(table, e->risk_groups->groups[risk >= e->risk_groups->cut].name, false);
     } else {
         mt_csv_append_text(table, names[s->truth], false);
         mt_csv_append_text(table, names[s->called], false);
@@ -66,6 +71,8 @@ char *mt_evaluation_csv(const mt_evaluation *e)
         for (int k = 0; k < e->n_labels; k++)
             append_number(table, s->scores[k]);
         append_truth(table, e, s);
+        if (e->n_trained_on > 0)
+            append_number(table, s->trained_on);
         g_string_append_c(table, '\n');
     }
     return g_string_free(table, FALSE);

@@ -86,8 +86,8 @@ static void put_lead(GString *html, const mt_evaluation *e)
     const char *noun = strcmp(e->level, "patient") == 0 ? "patients" : "cases";
     char        value[G_ASCII_DTOSTR_BUF_SIZE];
 
-    mt_html_printf(html, "<h1>Evaluation of %s</h1>\n<p class=\"lead\">%u %s against %s", e->folder, e->subjects->len, noun,
-                   e->labels_path);
+    mt_html_printf(html, "<h1>Evaluation of %s%s</h1>\n<p class=\"lead\">%u %s against %s", e->folder,
+                   e->n_trained_on > 0 ? " on cases it was trained on" : "", e->subjects->len, noun, e->labels_path);
     if (e->task == MT_TASK_BINARY && e->views->len == 1) {
         const mt_view *v = e->views->pdata[0];
         mt_html_printf(html, ": %d %s, %d not", v->n_positive, v->label, v->n - v->n_positive);
@@ -100,6 +100,8 @@ static void put_lead(GString *html, const mt_evaluation *e)
             if (strcmp(e->threshold_source, sources[i][0]) == 0)
                 mt_html_printf(html, " (%s). ", sources[i][1]);
     }
+    if (e->prevalence > 0)
+        mt_html_printf(html, "Stated prevalence %s. ", g_ascii_formatd(value, sizeof value, "%.6g", e->prevalence));
     mt_html_printf(html, "Task: %s. Intervals are at 95 %%.</p>\n", mt_task_name(e->task));
 }
 
@@ -365,6 +367,21 @@ static void put_unanswered(GString *html, const mt_evaluation *e)
     g_string_append(html, "</table>\n");
 }
 
+static void put_training_set(GString *html, const mt_evaluation *e)
+{
+    if (e->leak_sources->len == 0) {
+        g_string_append(html, "Nothing said whom the head was trained on: it was not looked for among these. ");
+        return;
+    }
+    if (e->n_trained_on > 0)
+        mt_html_printf(html, "The head was trained on %u of these, by ", e->n_trained_on);
+    else
+        g_string_append(html, "The head was trained on none of these, by ");
+    for (guint i = 0; i < e->leak_sources->len; i++)
+        mt_html_printf(html, "%s%s", i > 0 ? ", " : "", (const char *)e->leak_sources->pdata[i]);
+    g_string_append(html, ". ");
+}
+
 static void put_footer(GString *html, const mt_evaluation *e)
 {
     const mt_case_prediction *c = ((const mt_subject *)e->subjects->pdata[0])->prediction;
@@ -373,6 +390,7 @@ static void put_footer(GString *html, const mt_evaluation *e)
     mt_html_printf(html, "Encoder %s, head %s, SHA-256 of the head %s. microtome " MT_VERSION ". ",
                    c->encoder != NULL ? c->encoder : "not said", c->head != NULL ? c->head : "not said",
                    c->head_sha256 != NULL && *c->head_sha256 != '\0' ? c->head_sha256 : "not said");
+    put_training_set(html, e);
     g_string_append(html, "For research and decision support; not a medical device.</footer>\n");
 }
 
@@ -393,6 +411,7 @@ char *mt_evaluation_html(const mt_evaluation *e, int gallery)
     put_classes(html, e);
     put_confusion(html, e);
     put_plots(html, e);
+    mt_evaluation_survival_html(e, html);
     put_groupings(html, e);
     put_comparison(html, e->external, "External against internal:", "here, external", "internal", false);
     put_comparison(html, e->comparison, "Compared with", "this run", "the other run", true);

@@ -1,7 +1,7 @@
 /* An evaluation as JSON. */
 #include <microtome/evaluation_report.h>
 
-#include "src/evaluate/evaluation.h"
+#include "src/export/evaluation_parts.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -302,6 +302,16 @@ static json_t *readers(const mt_readers *r)
     return object;
 }
 
+/* Where it was looked who was trained on, and how many of those evaluated were: 0, or --allow-trained was given. */
+static json_t *training_set(const mt_evaluation *e)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "looked_in", texts(e->leak_sources));
+    json_object_set_new(object, "evaluated_of_it", e->leak_sources->len > 0 ? json_integer(e->n_trained_on) : json_null());
+    return object;
+}
+
 static void set_head(json_t *root, const mt_evaluation *e)
 {
     json_t *labels = json_array();
@@ -317,6 +327,8 @@ static void set_head(json_t *root, const mt_evaluation *e)
     json_object_set_new(root, "positive", text(mt_targets_positive(e->targets)));
     json_object_set_new(root, "threshold", number(e->threshold));
     json_object_set_new(root, "threshold_source", text(e->threshold_source));
+    json_object_set_new(root, "prevalence", e->prevalence > 0 ? number(e->prevalence) : json_null());
+    json_object_set_new(root, "training_set", training_set(e));
     json_object_set_new(root, "confidence", json_real(0.95));
     json_object_set_new(root, "bootstrap", json_integer(e->bootstrap));
     json_object_set_new(root, "seed", json_integer((json_int_t)e->seed));
@@ -338,6 +350,7 @@ char *mt_evaluation_json(const mt_evaluation *e)
     json_object_set_new(root, "goals", goals(e));
     json_object_set_new(root, "goals_met", e->goals->len > 0 ? json_boolean(mt_evaluation_goals_met(e)) : json_null());
     json_object_set_new(root, "subgroups", groupings(e));
+    json_object_set_new(root, "survival", mt_evaluation_survival_json(e));
     json_object_set_new(root, "comparison", e->comparison != NULL ? comparison(e->comparison, true) : json_null());
     json_object_set_new(root, "external_against_internal", e->external != NULL ? comparison(e->external, false) : json_null());
     json_object_set_new(root, "readers", e->readers != NULL ? readers(e->readers) : json_null());

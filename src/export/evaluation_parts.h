@@ -6,6 +6,8 @@
 
 #include <microtome/evaluation_report.h>
 
+#include <jansson.h>
+
 #define MT_ESTIMATE_TEXT_BYTES 96
 
 /* evaluation_words.c */
@@ -21,6 +23,12 @@ char *mt_evaluation_plot_pr(const mt_evaluation *evaluation);
 char *mt_evaluation_plot_reliability(const mt_evaluation *evaluation);
 char *mt_evaluation_plot_decision(const mt_evaluation *evaluation);
 char *mt_evaluation_plot_groups(const mt_grouping *grouping);
+char *mt_evaluation_plot_survival(const mt_evaluation *evaluation);
+
+/* evaluation_survival_report.c: Kaplan-Meier of the two groups of risk; nothing of other tasks. */
+void    mt_evaluation_survival_html(const mt_evaluation *evaluation, GString *html);
+void    mt_evaluation_survival_text(const mt_evaluation *evaluation, GString *text);
+json_t *mt_evaluation_survival_json(const mt_evaluation *evaluation); /* null of other tasks */
 
 /* evaluation_gallery.c: the section of wrong cases, nothing where nothing is wrong. */
 void mt_evaluation_gallery(const mt_evaluation *evaluation, int most, GString *html);

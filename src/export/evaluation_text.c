@@ -15,6 +15,10 @@ static void put_head(GString *t, const mt_evaluation *e)
         g_string_append_printf(t, ", %d %s and %d not, threshold %s", v->n_positive, v->label, v->n - v->n_positive,
                                g_ascii_formatd(value, sizeof value, "%.6g", e->threshold));
     }
+    if (e->prevalence > 0)
+        g_string_append_printf(t, ", stated prevalence %s", g_ascii_formatd(value, sizeof value, "%.6g", e->prevalence));
+    if (e->n_trained_on > 0)
+        g_string_append_printf(t, " (TRAINED ON: %u of these)", e->n_trained_on);
     g_string_append(t, ((const mt_subject *)e->subjects->pdata[0])->prediction->demonstration ? " (DEMONSTRATION)\n\n" : "\n\n");
 }
 
@@ -30,10 +34,10 @@ static void put_metric(GString *t, const mt_metric *m)
     char text[MT_ESTIMATE_TEXT_BYTES], low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
 
     if (!m->estimate.defined) {
-        g_string_append_printf(t, "  %-20s not defined: %s\n", mt_metric_title(m->name), m->undefined);
+        g_string_append_printf(t, "  %-24s not defined: %s\n", mt_metric_title(m->name), m->undefined);
         return;
     }
-    g_string_append_printf(t, "  %-20s %-25s", mt_metric_title(m->name), mt_estimate_text(&m->estimate, text));
+    g_string_append_printf(t, "  %-24s %-25s", mt_metric_title(m->name), mt_estimate_text(&m->estimate, text));
     if (m->bootstrapped)
         g_string_append_printf(t, " bootstrap %s to %s", g_ascii_formatd(low, sizeof low, "%.3f", m->low),
                                g_ascii_formatd(high, sizeof high, "%.3f", m->high));
@@ -171,6 +175,7 @@ char *mt_evaluation_text(const mt_evaluation *e)
     put_classes(t, e);
     put_confusion(t, e);
     put_goals(t, e);
+    mt_evaluation_survival_text(e, t);
     for (guint i = 0; i < e->groupings->len; i++)
         put_grouping(t, e->groupings->pdata[i], e->task == MT_TASK_BINARY);
     put_comparison(t, e->external, "external against internal:", false);

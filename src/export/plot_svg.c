@@ -315,9 +315,33 @@ static int count_keys(const mt_plot *plot)
     return n;
 }
 
+static double rows_height(const mt_plot *plot)
+{
+    return plot->n_rows > 0 ? ROW * (plot->n_rows + 1) + 6 : 0;
+}
+
+static void draw_rows(frame *f)
+{
+    const mt_plot *plot = f->plot;
+    double         y = f->top + f->height + (plot->x_label != NULL ? 58 : 38);
+    char           text[32];
+
+    if (plot->n_rows > 0 && plot->rows_title != NULL)
+        put_text(f->svg, f->left, y, "text-anchor=\"start\" font-weight=\"bold\"", plot->rows_title);
+    for (int r = 0; r < plot->n_rows; r++) {
+        g_autofree char *color = g_strdup_printf("text-anchor=\"end\" fill=\"%s\"", mt_plot_color(plot->rows[r].color));
+        y += ROW;
+        put_text(f->svg, f->left - 14, y, color, plot->rows[r].name);
+        for (int i = 0; i < plot->n_row_x; i++) {
+            g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, plot->rows[r].values[i]);
+            put_text(f->svg, at_x(f, plot->row_x[i]), y, "text-anchor=\"middle\"", text);
+        }
+    }
+}
+
 static void draw_legend(frame *f)
 {
-    double y = f->top + f->height + (f->plot->x_label != NULL ? 58 : 38);
+    double y = f->top + f->height + (f->plot->x_label != NULL ? 58 : 38) + rows_height(f->plot);
 
     for (int s = 0; s < f->plot->n_series; s++) {
         if (f->plot->series[s].name == NULL)
@@ -338,10 +362,10 @@ static void lay_out(frame *f, int width, int height)
         find_range(plot, false, &f->x_min, &f->x_max);
     if (f->y_min == f->y_max)
         find_range(plot, true, &f->y_min, &f->y_max);
-    f->left = plot->y_label != NULL ? 62 : 46;
+    f->left = plot->n_rows > 0 ? 84 : plot->y_label != NULL ? 62 : 46;
     f->top = plot->title != NULL ? 32 : 12;
     f->width = width - f->left - 18;
-    f->height = height - f->top - (plot->x_label != NULL ? 44 : 24) - (keys > 0 ? 6 + ROW * keys : 0);
+    f->height = height - f->top - (plot->x_label != NULL ? 44 : 24) - (keys > 0 ? 6 + ROW * keys : 0) - rows_height(plot);
 }
 
 /* An inner picture, which cuts off what lies outside the axes; a point on them stays whole. */
@@ -384,6 +408,7 @@ char *mt_plot_svg(const mt_plot *plot)
     g_string_append(f.svg, "</svg>\n");
     put_line(f.svg, f.left, f.top + f.height, f.left + f.width, f.top + f.height, "stroke=\"#5b6472\"");
     put_line(f.svg, f.left, f.top, f.left, f.top + f.height, "stroke=\"#5b6472\"");
+    draw_rows(&f);
     draw_legend(&f);
     g_string_append(f.svg, "</svg>\n");
     return g_string_free(f.svg, FALSE);

@@ -25,6 +25,13 @@ typedef struct mt_plot_series {
     bool          dashed;
 } mt_plot_series;
 
+/* Counts under the axis, as those at risk under survival curves. */
+typedef struct mt_plot_row {
+    const char    *name;
+    const int64_t *values; /* at the plot's row_x */
+    int            color;  /* of the name */
+} mt_plot_row;
+
 typedef struct mt_plot {
     const char           *title, *x_label, *y_label;  /* NULL: none */
     double                x_min, x_max, y_min, y_max; /* an end that equals its other end (0, 0) is found from the data */
@@ -32,6 +39,10 @@ typedef struct mt_plot {
     const mt_plot_series *series;
     int                   n_series;
     const char *const    *x_names; /* at x = 0, 1, ..: names in place of numbers; NULL-terminated; NULL: numbers */
+    const char           *rows_title;
+    const double         *row_x; /* where the rows' values stand */
+    int                   n_row_x, n_rows;
+    const mt_plot_row    *rows;
 } mt_plot;
 
 /* <svg ..>..</svg>, without an XML declaration, to stand alone or in HTML.  Free with g_free. */

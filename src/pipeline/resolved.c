@@ -130,3 +130,11 @@ char *mt_resolved_precision(const char *text)
                ? g_key_file_get_string(file, "encoder", "precision", NULL)
                : NULL;
 }
+
+char *mt_resolved_head_sha256(const char *text)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+
+    return g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, NULL) ? g_key_file_get_string(file, "head", "sha256", NULL)
+                                                                                      : NULL;
+}

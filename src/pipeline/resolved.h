@@ -17,6 +17,8 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
                        const mt_stain_target *stain, const mt_head *head, const mt_head_card *head_card);
 /* The precision that such a text names, NULL when it names none; free with g_free. */
 char *mt_resolved_precision(const char *text);
+/* The same of its head. */
+char *mt_resolved_head_sha256(const char *text);
 
 /* Group [head]. */
 void mt_resolved_put_head(GString *text, const mt_head *head, const mt_head_card *card, const char *path);

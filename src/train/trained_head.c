@@ -4,6 +4,7 @@
 #include "mil/head_card.h"
 #include "mil/safetensors_writer.h"
 #include "mil/score_activation.h"
+#include "mil/training_list.h"
 #include "src/base/alloc.h"
 #include "src/base/decimal.h"
 #include "src/base/publish.h"
@@ -100,6 +101,20 @@ static bool write_reference(const mt_fit_job *job, mt_head_card *card, const cha
     return mt_feature_reference_write(reference, file, error);
 }
 
+/* Who chose the epoch was learnt from too. */
+static bool write_list(const mt_fit_job *job, const char *path, GError **error)
+{
+    guint                       n = job->n_train + job->n_val;
+    g_autofree mt_trained_case *cases = g_new0(mt_trained_case, n + 1);
+
+    for (guint i = 0; i < n; i++) {
+        bool                  val = i >= job->n_train;
+        const mt_cohort_case *c = job->cohort->cases->pdata[val ? job->val[i - job->n_train] : job->train[i]];
+        cases[i] = (mt_trained_case){.id = c->id, .patient = c->patient, .validation = val};
+    }
+    return mt_training_list_write(path, cases, n, error);
+}
+
 bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, char **no_reference, GError **error)
 {
     g_autoptr(mt_head_card) card = make_card(fitted, job);
@@ -108,5 +123,5 @@ bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const
     if (!write_reference(job, card, path, no_reference, error))
         return false;
     g_autofree char *text = mt_head_card_text(card);
-    return write_weights(fitted, card, path, error) && mt_publish_text(card_path, text, true, error);
+    return write_weights(fitted, card, path, error) && write_list(job, path, error) && mt_publish_text(card_path, text, true, error);
 }

@@ -1,5 +1,6 @@
 /* A training from labels file to head: cohort, folds, held-out scores, final head. */
 #include "mil/feature_reference.h"
+#include "mil/training_list.h"
 #include "src/base/csv.h"
 #include "src/base/decimal.h"
 #include "src/base/publish.h"
@@ -217,10 +218,11 @@ static void note_fold(training *t, int fold, const mt_fitted *fitted)
 
 static void remove_head(const char *path)
 {
-    g_autofree char *card = g_strdup(path), *reference = mt_feature_reference_path(path);
+    g_autofree char *card = g_strdup(path), *reference = mt_feature_reference_path(path), *list = mt_training_list_path(path);
 
     g_unlink(path);
     g_unlink(reference);
+    g_unlink(list);
     memcpy(card + strlen(card) - strlen(".safetensors"), ".card", sizeof ".card");
     g_unlink(card);
 }

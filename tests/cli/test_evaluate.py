@@ -429,12 +429,14 @@ def test_leaks(folder):
     out, labels, rows = cohort(folder)
     train, splits = os.path.join(folder, "train.csv"), os.path.join(folder, "splits_0.csv")
     write_labels(train, [{"id": "t1", "label": "normal", "patient": "Q1"}, {"id": "t2", "label": "normal", "patient": rows[7]["patient"]}])
-    first = next(r for r in rows if r["patient"] == rows[7]["patient"])
-    refuse(65, f"evaluate {out}: patient {first['patient']} was trained on (case t2, line 3 of {train}) and is tested (case {first['id']}): "
-               "take the patient out of one of them", out, "--labels", labels, "--train-labels", train)
+    mine = [r["id"] for r in rows if r["patient"] == rows[7]["patient"]]
+    what_to_do = (f": leave them out of {labels}, score them with a head that has not seen them, or say --allow-trained, and every output "
+                  "will")
+    refuse(65, f"evaluate {out}: {len(mine)} of its 120 cases {'was' if len(mine) == 1 else 'were'} trained on: patient {rows[7]['patient']} "
+               f"of case {mine[0]} (case t2, line 3 of {train}){what_to_do}", out, "--labels", labels, "--train-labels", train)
     write_labels(train, [{"id": "s005", "label": "normal"}])
-    refuse(65, f"evaluate {out}: case s005 was trained on (line 2 of {train}) and is tested: take it out of one of them", out, "--labels",
-           labels, "--train-labels", train)
+    refuse(65, f"evaluate {out}: 1 of its 120 cases was trained on: case s005 (line 2 of {train}){what_to_do}", out, "--labels", labels,
+           "--train-labels", train)
     write_labels(train, [{"id": "s005", "label": "normal", "patient": "Q5", "split": "test"}])
     evaluate(out, labels, "--train-labels", train)
     with open(splits, "w") as f:
@@ -444,8 +446,8 @@ def test_leaks(folder):
     same = next(i for i in range(60) if rows[i]["patient"] == rows[i + 1]["patient"])
     with open(splits, "w") as f:
         f.write(f",train,val,test\n0,s{same:03d},,s{same + 1:03d}\n1,,,s100\n")
-    refuse(65, f"evaluate {out}: patient {rows[same]['patient']} was trained on (case s{same:03d}, line 2 of {splits}) and is tested "
-               f"(case s{same + 1:03d}): take the patient out of one of them", out, "--labels", labels, "--splits", splits)
+    refuse(65, f"evaluate {out}: 1 of its 2 cases was trained on: patient {rows[same]['patient']} of case s{same + 1:03d} "
+               f"(case s{same:03d}, line 2 of {splits}){what_to_do}", out, "--labels", labels, "--splits", splits)
 
 
 class Page(html.parser.HTMLParser):

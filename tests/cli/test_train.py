@@ -201,7 +201,8 @@ def test_bytes(folder):
         names = [n for n in os.listdir(home) if n != "h-splits"] + ["h-splits/" + n for n in os.listdir(os.path.join(home, "h-splits"))]
         written.append({n: read(os.path.join(home, n), "rb") for n in sorted(names)})
     equal(sorted(written[0]), ["h-curves.csv", "h-curves.png", "h-predictions.csv", "h-splits/splits.csv", "h-splits/splits_0.csv",
-                               "h-splits/splits_1.csv", "h-splits/splits_2.csv", "h.card", "h.reference.safetensors", "h.safetensors"])
+                               "h-splits/splits_1.csv", "h-splits/splits_2.csv", "h.card", "h.reference.safetensors", "h.safetensors",
+                               "h.trained.csv"])
     for other in written[1:]:
         for name in written[0]:
             assert written[0][name] == other[name], name
