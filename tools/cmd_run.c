@@ -268,6 +268,17 @@ static int report_patients(const run_options *o, const mt_recipe *recipe, GPtrAr
     return mt_patient_report(&mt_command_run, cases, &scorer, rule, o->out, code);
 }
 
+/* The cases in the order of the command line; what was left out is told. */
+static GPtrArray *find_cases(const run_options *o, char **arguments, double mpp_x, double mpp_y, GError **error)
+{
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) cases = mt_batch_cases_warned((const char *const *)arguments, mpp_x, mpp_y, warnings, error);
+
+    for (guint i = 0; i < warnings->len; i++)
+        fprintf(stderr, "microtome run: warning: %s\n", (char *)warnings->pdata[i]);
+    return cases != NULL && mt_batch_check_recipe(cases, o->recipe, error) ? g_steal_pointer(&cases) : NULL;
+}
+
 static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 {
     g_autoptr(GError) error = NULL;
@@ -276,7 +287,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 
     if (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_run, o->slide_mpp, &mpp_x, &mpp_y))
         return 64;
-    g_autoptr(GPtrArray) cases = mt_batch_cases((const char *const *)arguments, mpp_x, mpp_y, &error);
+    g_autoptr(GPtrArray) cases = find_cases(o, arguments, mpp_x, mpp_y, &error);
     if (cases == NULL)
         return mt_command_fail(&mt_command_run, error);
     if (cases->len == 0)

@@ -6,6 +6,8 @@
 #include <microtome/aggregate.h>
 #include <microtome/pipeline.h>
 
+#include <math.h>
+
 G_BEGIN_DECLS
 
 typedef struct mt_batch_case {
@@ -15,12 +17,29 @@ typedef struct mt_batch_case {
     double mpp_x, mpp_y; /* manifest column or option, 0 */
     char  *mpp_source;
     char **columns; /* the manifest's row as it was given: name, value, name, value, .., NULL; NULL: there was none */
+    /* further columns of the manifest that the batch goes by; docs/batch.md */
+    double priority; /* the larger, the earlier; 0 is routine, MT_BATCH_URGENT comes before all that is not */
+    gint64 due_us;   /* µs since 1970; 0: none */
+    char  *control;  /* what the score has to be: "LO..HI" or a label; NULL: no control case */
+    char  *recipe;   /* the recipe it is meant for: a name, or a path where the cell has a slash; NULL: any */
+    guint  position; /* among the cases as they were given */
+    char  *refused;  /* why it cannot be run, to be recorded as its failure; NULL: it can */
 } mt_batch_case;
 
-/* The cases named on a command line: paths, or one MANIFEST.csv (columns path|case|wsi, id, mpp, patient; others kept).
- * mpp_x, mpp_y > 0 apply to every case without its own (source "option").  Elements are mt_batch_case.
- * MT_ERROR_MISSING for a manifest that is not there, MT_ERROR_USAGE for two equal ids (both paths named). */
+#define MT_BATCH_URGENT HUGE_VAL
+
+/* The cases named on a command line: paths; folders, of which every supported file below is taken, slides of several files once; patterns
+ * as the shell has them; MANIFEST.csv (columns as docs/batch.md has them).  mpp_x, mpp_y > 0 apply to every case without its own (source
+ * "option").  Elements are mt_batch_case.  `warnings` (char *, or NULL) takes what was left out of folders, and why.
+ * MT_ERROR_MISSING for a manifest that is not there and for a folder or pattern without cases, MT_ERROR_USAGE for two equal ids (both paths
+ * named) and for cells that mean nothing. */
+MT_PUBLIC GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, double mpp_y, GPtrArray *warnings, GError **error);
 MT_PUBLIC GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error);
+/* A cell of the case's row in its manifest; NULL: it has none. */
+MT_PUBLIC const char *mt_batch_case_column(const mt_batch_case *c, const char *name);
+/* Cases whose manifest names another recipe than the run's (`recipe_path`, NULL: the run has none) are refused: a folder takes one recipe.
+ * MT_ERROR_USAGE. */
+MT_PUBLIC bool mt_batch_check_recipe(GPtrArray *cases, const char *recipe_path, GError **error);
 /* The patient of each case by the columns of a labels file (id or slide_id, patient or case_id).  MT_ERROR_INPUT for a case that the
  * file does not have. */
 MT_PUBLIC bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_path, GError **error);

@@ -1,23 +1,30 @@
 /* Which cases a command line means, and what each is called. */
-#include <microtome/batch.h>
+#include "src/batch/cases.h"
 
-#include "src/base/csv.h"
 #include "src/base/hash.h"
 #include "src/base/limits.h"
+#include "src/batch/case_listing.h"
+#include "src/batch/manifest.h"
 #include "src/evaluate/labels.h"
 
-#include <math.h>
 #include <string.h>
 
-static void free_case(void *data)
-{
-    mt_batch_case *c = data;
+#define NAMED 8 /* files that a warning names */
 
+void mt_batch_case_free(void *batch_case)
+{
+    mt_batch_case *c = batch_case;
+
+    if (c == NULL)
+        return;
     g_free(c->path);
     g_free(c->id);
     g_free(c->patient);
     g_free(c->mpp_source);
     g_strfreev(c->columns);
+    g_free(c->control);
+    g_free(c->recipe);
+    g_free(c->refused);
     g_free(c);
 }
 
@@ -57,7 +64,7 @@ static char *stem(const char *path)
     return name;
 }
 
-static mt_batch_case *new_case(const char *path, const char *id)
+mt_batch_case *mt_batch_case_new(const char *path, const char *id)
 {
     mt_batch_case   *c = g_new0(mt_batch_case, 1);
     g_autofree char *text = id != NULL && *id != '\0' ? g_strdup(id) : stem(path);
@@ -67,77 +74,12 @@ static mt_batch_case *new_case(const char *path, const char *id)
     return c;
 }
 
-static const char *first_cell(const mt_csv *csv, guint row, const char *const *names)
+const char *mt_batch_case_column(const mt_batch_case *c, const char *name)
 {
-    for (; *names != NULL; names++) {
-        const char *cell = mt_csv_cell(csv, row, mt_csv_column(csv, *names));
-        if (cell != NULL)
-            return cell;
-    }
+    for (char **pair = c->columns; pair != NULL && pair[0] != NULL; pair += 2)
+        if (strcmp(pair[0], name) == 0)
+            return pair[1];
     return NULL;
-}
-
-static bool read_mpp(mt_batch_case *c, const char *cell, const char *manifest, guint row, GError **error)
-{
-    char  *end;
-    double mpp;
-
-    if (cell == NULL || *cell == '\0')
-        return true;
-    mpp = g_ascii_strtod(cell, &end);
-    if (*end != '\0' || !isfinite(mpp) || mpp <= 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "read manifest %s: row %u: mpp '%s' is not a positive number of µm per pixel",
-                    manifest, row + 2, cell);
-        return false;
-    }
-    c->mpp_x = c->mpp_y = mpp;
-    c->mpp_source = g_strdup("manifest");
-    return true;
-}
-
-/* Every column that has a value, known here or not. */
-static char **row_columns(const mt_csv *csv, guint row)
-{
-    GPtrArray *pairs = g_ptr_array_new();
-
-    for (guint k = 0; k < csv->header->len; k++) {
-        const char *cell = mt_csv_cell(csv, row, (int)k);
-        if (*cell == '\0')
-            continue;
-        g_ptr_array_add(pairs, g_strdup(csv->header->pdata[k]));
-        g_ptr_array_add(pairs, g_strdup(cell));
-    }
-    g_ptr_array_add(pairs, NULL);
-    return (char **)g_ptr_array_free(pairs, FALSE);
-}
-
-static bool add_manifest(GPtrArray *cases, const char *manifest, GError **error)
-{
-    static const char *const path_names[] = {"path", "case", "wsi", NULL}, *const id_names[] = {"id", NULL},
-                             *const patient_names[] = {"patient", NULL}, *const mpp_names[] = {"mpp", NULL};
-    g_autoptr(mt_csv) csv = mt_csv_read(manifest, error);
-    g_autofree char *folder = g_path_get_dirname(manifest);
-
-    if (csv == NULL) {
-        g_prefix_error(error, "read manifest: ");
-        return false;
-    }
-    for (guint row = 0; row < csv->rows->len; row++) {
-        const char *path = first_cell(csv, row, path_names);
-        if (path == NULL || *path == '\0') {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "read manifest %s: row %u names no case: a column path, case or wsi is wanted",
-                        manifest, row + 2);
-            return false;
-        }
-        g_autofree char *whole = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(folder, path, NULL);
-        mt_batch_case   *c = new_case(whole, first_cell(csv, row, id_names));
-        g_ptr_array_add(cases, c);
-        c->patient = g_strdup(first_cell(csv, row, patient_names));
-        c->columns = row_columns(csv, row);
-        if (!read_mpp(c, first_cell(csv, row, mpp_names), manifest, row, error))
-            return false;
-    }
-    return true;
 }
 
 static bool check_unique(GPtrArray *cases, GError **error)
@@ -157,31 +99,144 @@ static bool check_unique(GPtrArray *cases, GError **error)
     return true;
 }
 
+static void warn_of_skipped(GPtrArray *warnings, const char *folder, const GPtrArray *skipped)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (warnings == NULL || skipped->len == 0)
+        return;
+    g_string_append_printf(text, "folder %s: %u file%s left out: ", folder, skipped->len, skipped->len == 1 ? " is" : "s are");
+    for (guint i = 0; i < MIN(skipped->len, NAMED); i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", (char *)skipped->pdata[i]);
+    if (skipped->len > NAMED)
+        g_string_append_printf(text, " and %u more", skipped->len - NAMED);
+    g_ptr_array_add(warnings, g_strdup(text->str));
+}
+
+static bool add_folder(GPtrArray *cases, const char *folder, GPtrArray *warnings, GError **error)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free), skipped = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *owner = mt_case_listing_owner(folder);
+
+    if (owner != NULL) { /* an unquoted pattern gives both */
+        g_autofree char *name = g_path_get_basename(owner);
+        if (warnings != NULL)
+            g_ptr_array_add(warnings, g_strdup_printf("folder %s: it is left out: it holds the pixels of %s", folder, name));
+        return true;
+    }
+    if (!mt_case_listing_folder(folder, paths, skipped, error)) {
+        g_prefix_error(error, "name the cases: ");
+        return false;
+    }
+    if (paths->len == 0) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "name the cases: folder %s holds no file that microtome reads (%u other%s)", folder,
+                    skipped->len, skipped->len == 1 ? "" : "s");
+        return false;
+    }
+    for (guint i = 0; i < paths->len; i++)
+        g_ptr_array_add(cases, mt_batch_case_new(paths->pdata[i], NULL));
+    warn_of_skipped(warnings, folder, skipped);
+    return true;
+}
+
+static bool add_argument(GPtrArray *cases, const char *argument, GPtrArray *warnings, GError **error)
+{
+    size_t n = strlen(argument);
+
+    if (g_file_test(argument, G_FILE_TEST_IS_DIR))
+        return add_folder(cases, argument, warnings, error);
+    if (n > 4 && g_ascii_strcasecmp(argument + n - 4, ".csv") == 0)
+        return mt_manifest_read(argument, cases, error);
+    g_ptr_array_add(cases, mt_batch_case_new(argument, NULL));
+    return true;
+}
+
+static bool add_pattern(GPtrArray *cases, const char *pattern, GPtrArray *warnings, GError **error)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+
+    if (!mt_case_listing_pattern(pattern, paths, error))
+        return false;
+    for (guint i = 0; i < paths->len; i++)
+        if (!add_argument(cases, paths->pdata[i], warnings, error))
+            return false;
+    return true;
+}
+
+/* What the options say for all of them. */
+static bool complete_case(mt_batch_case *c, guint position, double mpp_x, double mpp_y, GError **error)
+{
+    c->position = position;
+    if (!g_utf8_validate(c->path, -1, NULL)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "name the cases: the path of case '%s' is not UTF-8: rename the file", c->id);
+        return false;
+    }
+    if (c->mpp_source == NULL && mpp_x > 0) {
+        c->mpp_x = mpp_x;
+        c->mpp_y = mpp_y;
+        c->mpp_source = g_strdup("option");
+    }
+    return true;
+}
+
+GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, double mpp_y, GPtrArray *warnings, GError **error)
+{
+    g_autoptr(GPtrArray) cases = g_ptr_array_new_with_free_func(mt_batch_case_free);
+
+    for (const char *const *argument = arguments; *argument != NULL; argument++)
+        if (!(mt_case_listing_is_pattern(*argument) ? add_pattern : add_argument)(cases, *argument, warnings, error))
+            return NULL;
+    for (guint i = 0; i < cases->len; i++)
+        if (!complete_case(cases->pdata[i], i, mpp_x, mpp_y, error))
+            return NULL;
+    return check_unique(cases, error) ? g_steal_pointer(&cases) : NULL;
+}
+
 GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error)
 {
-    g_autoptr(GPtrArray) cases = g_ptr_array_new_with_free_func(free_case);
+    return mt_batch_cases_warned(arguments, mpp_x, mpp_y, NULL, error);
+}
 
-    for (const char *const *argument = arguments; *argument != NULL; argument++) {
-        size_t n = strlen(*argument);
-        if (n > 4 && g_ascii_strcasecmp(*argument + n - 4, ".csv") == 0) {
-            if (!add_manifest(cases, *argument, error))
-                return NULL;
-        } else
-            g_ptr_array_add(cases, new_case(*argument, NULL));
+/* A name without folder and ending names the same recipe as the path; a path only itself. */
+static bool is_recipe(const char *wanted, const char *path)
+{
+    g_autofree char *a = NULL, *b = NULL;
+
+    if (path == NULL)
+        return false;
+    if (strchr(wanted, '/') != NULL) {
+        a = g_canonicalize_filename(wanted, NULL);
+        b = g_canonicalize_filename(path, NULL);
+        return strcmp(a, b) == 0;
     }
+    b = g_path_get_basename(path);
+    if (strcmp(wanted, b) == 0)
+        return true;
+    a = stem(path);
+    return strcmp(wanted, a) == 0;
+}
+
+bool mt_batch_check_recipe(GPtrArray *cases, const char *recipe_path, GError **error)
+{
+    g_autoptr(GString) named = g_string_new(NULL);
+    guint n = 0;
+
     for (guint i = 0; i < cases->len; i++) {
-        mt_batch_case *c = cases->pdata[i];
-        if (!g_utf8_validate(c->path, -1, NULL)) {
-            g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "name the cases: the path of case '%s' is not UTF-8: rename the file", c->id);
-            return NULL;
-        }
-        if (c->mpp_source == NULL && mpp_x > 0) {
-            c->mpp_x = mpp_x;
-            c->mpp_y = mpp_y;
-            c->mpp_source = g_strdup("option");
-        }
+        const mt_batch_case *c = cases->pdata[i];
+        if (c->recipe == NULL || is_recipe(c->recipe, recipe_path))
+            continue;
+        if (n++ < NAMED)
+            g_string_append_printf(named, "%s'%s' (%s)", n > 1 ? ", " : "", c->id, mt_batch_case_column(c, "recipe"));
     }
-    return check_unique(cases, error) ? g_steal_pointer(&cases) : NULL;
+    if (n == 0)
+        return true;
+    if (n > NAMED)
+        g_string_append_printf(named, " and %u more", n - NAMED);
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                "read the manifest: its column recipe means another recipe than %s for %u case%s: %s: a folder takes one recipe: give each "
+                "recipe a manifest and an output folder of its own",
+                recipe_path != NULL ? recipe_path : "this run without -r", n, n == 1 ? "" : "s", named->str);
+    return false;
 }
 
 bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_path, GError **error)
