@@ -219,22 +219,31 @@ static void print_cell(const char *cell, int width)
         printf("%-*s", width, cell);
 }
 
-/* summary.csv as a table. */
-static void print_table(const mt_batch_totals *totals)
+static void print_row(const mt_csv *csv, int row)
 {
     static const char *const columns[] = {"status", "decision", "score", "tiles", "tissue_mm2", "seconds"};
+
+    printf("%-28s", row < 0 ? "id" : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, "id")));
+    for (size_t k = 0; k < G_N_ELEMENTS(columns); k++)
+        print_cell(row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k])), 14);
+    putchar('\n');
+}
+
+/* The rows of this command's cases in summary.csv, which has all of the folder. */
+static void print_table(const mt_batch_totals *totals, GPtrArray *cases)
+{
+    g_autoptr(GHashTable) ours = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(mt_csv) csv = totals->summary != NULL ? mt_csv_read(totals->summary, NULL) : NULL;
 
     if (csv == NULL)
         return;
     if (totals->demonstration)
         puts("DEMONSTRATION: encoder or head are samples; these scores mean nothing for a patient.");
-    for (int row = -1; row < (int)csv->rows->len; row++) {
-        printf("%-28s", row < 0 ? "id" : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, "id")));
-        for (size_t k = 0; k < G_N_ELEMENTS(columns); k++)
-            print_cell(row < 0 ? columns[k] : mt_csv_cell(csv, (guint)row, mt_csv_column(csv, columns[k])), 14);
-        putchar('\n');
-    }
+    for (guint i = 0; i < cases->len; i++)
+        g_hash_table_add(ours, ((mt_batch_case *)cases->pdata[i])->id);
+    for (int row = -1; row < (int)csv->rows->len; row++)
+        if (row < 0 || g_hash_table_contains(ours, mt_csv_cell(csv, (guint)row, mt_csv_column(csv, "id"))))
+            print_row(csv, row);
 }
 
 static int finish(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)
@@ -242,7 +251,7 @@ static int finish(const run_options *o, const mt_batch_totals *totals, GPtrArray
     if (o->json)
         print_json(o, totals, cases);
     else
-        print_table(totals);
+        print_table(totals, cases);
     fprintf(stderr, "%d done, %d skipped, %d failed%s: %s\n", totals->done, totals->skipped, totals->failed,
             totals->stopped ? ", stopped (run the same command again to resume)" : "", totals->summary);
     if (totals->failed > 0)

@@ -1,9 +1,8 @@
 #include "src/batch/account.h"
 
-#include "src/base/csv.h"
 #include "src/base/publish.h"
 #include "src/batch/case_table.h"
-#include "src/export/summary_csv.h"
+#include "src/batch/summary.h"
 #include "src/pipeline/resolved.h"
 
 #include <microtome/result.h>
@@ -22,7 +21,6 @@
 struct mt_account {
     char       *out;
     int         log_fd;
-    GHashTable *seconds;     /* id -> double *, of cases done now */
     GHashTable *progress_us; /* id -> gint64 *: when its progress was last told */
 };
 
@@ -81,7 +79,6 @@ mt_account *mt_account_open(const char *out, GError **error)
     mt_account *account = g_new0(mt_account, 1);
     account->out = g_strdup(out);
     account->log_fd = fd;
-    account->seconds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     account->progress_us = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return account;
 }
@@ -91,7 +88,6 @@ void mt_account_close(mt_account *account)
     if (account == NULL)
         return;
     close(account->log_fd);
-    g_hash_table_unref(account->seconds);
     g_hash_table_unref(account->progress_us);
     g_free(account->out);
     g_free(account);
@@ -250,11 +246,8 @@ static json_t *told_headline(const char *target)
 void mt_account_done(mt_account *account, const mt_batch_case *c, double seconds, const json_t *timings)
 {
     g_autofree char *target = mt_account_target(account, c);
-    double          *value = g_new(double, 1);
     json_t *event = json_pack("{s:s s:s s:f s:o}", "event", "done", "id", c->id, "seconds", seconds, "result", told_headline(target));
 
-    *value = seconds;
-    g_hash_table_insert(account->seconds, g_strdup(c->id), value);
     if (timings != NULL)
         json_object_set_new(event, "timings", json_deep_copy(timings));
     mt_account_clear_failed(account, c);
@@ -273,60 +266,9 @@ void mt_account_progress(mt_account *account, const mt_batch_case *c, int64_t ti
                                       (json_int_t)tiles_total));
 }
 
-/* Seconds that an earlier run wrote, so that skipped cases keep theirs. */
-static void take_old_seconds(mt_account *account, const char *summary)
+char *mt_account_summary(mt_account *account, GError **error)
 {
-    g_autoptr(mt_csv) csv = mt_csv_read(summary, NULL);
-    int id = csv != NULL ? mt_csv_column(csv, "id") : -1, seconds = csv != NULL ? mt_csv_column(csv, "seconds") : -1;
+    g_autoptr(mt_folder) folder = mt_case_table_refresh(account->out, error) ? mt_folder_read(account->out, error) : NULL;
 
-    for (guint row = 0; id >= 0 && seconds >= 0 && row < csv->rows->len; row++) {
-        const char *name = mt_csv_cell(csv, row, id), *cell = mt_csv_cell(csv, row, seconds);
-        if (*cell == '\0' || g_hash_table_contains(account->seconds, name))
-            continue;
-        double *value = g_new(double, 1);
-        *value = g_ascii_strtod(cell, NULL);
-        g_hash_table_insert(account->seconds, g_strdup(name), value);
-    }
-}
-
-/* The reason in failed/<id>.json; NULL when there is none. */
-static char *failed_reason(const mt_account *account, const mt_batch_case *c)
-{
-    g_autofree char *path = case_path(account, "failed", c, ".json");
-    json_t          *object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
-    char            *reason = g_strdup(json_string_value(json_object_get(object, "reason")));
-
-    json_decref(object);
-    return reason;
-}
-
-/* False: the case has not been run yet, and has no row. */
-static bool fill_row(mt_account *account, const mt_batch_case *c, GPtrArray *texts, mt_summary_row *row)
-{
-    g_autofree char *target = mt_account_target(account, c);
-    double          *seconds = g_hash_table_lookup(account->seconds, c->id);
-
-    *row = (mt_summary_row){.id = c->id, .patient = c->patient, .seconds = seconds != NULL ? *seconds : -1};
-    row->error = failed_reason(account, c); /* a finished case has none, unless this path is another file */
-    if (row->error == NULL && access(target, F_OK) == 0) {
-        g_autoptr(GError) error = NULL;
-        row->headline = mt_result_headline(target, &error);
-        row->error = row->headline == NULL ? g_strdup(error->message) : NULL;
-    }
-    g_ptr_array_add(texts, (char *)row->headline);
-    g_ptr_array_add(texts, (char *)row->error);
-    return row->headline != NULL || row->error != NULL;
-}
-
-char *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error)
-{
-    g_autofree char *path = g_build_filename(account->out, "summary.csv", NULL);
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
-    g_autofree mt_summary_row *rows = g_new0(mt_summary_row, cases->len + 1);
-    int                        n = 0;
-
-    take_old_seconds(account, path);
-    for (guint i = 0; i < cases->len; i++)
-        n += fill_row(account, cases->pdata[i], texts, &rows[n]);
-    return mt_summary_csv_write(path, rows, n, error) ? g_steal_pointer(&path) : NULL;
+    return folder != NULL ? mt_folder_summary(folder, error) : NULL;
 }

@@ -29,8 +29,8 @@ bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *
 void mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
 /* One line of runs/...jsonl; takes the reference.  `time` is added. */
 void mt_account_log(mt_account *account, json_t *event);
-/* summary.csv over the given cases: headline of the published, reason of the failed.  Returns its path. */
-char *mt_account_summary(mt_account *account, GPtrArray *cases, GError **error);
+/* summary.csv over all cases of the folder.  Returns its path. */
+char *mt_account_summary(mt_account *account, GError **error);
 /* A case was published: no failure of it is left, and the log says what came out.  `timings` (of mt_timings_to_json) may be NULL. */
 void mt_account_done(mt_account *account, const mt_batch_case *c, double seconds, const json_t *timings);
 /* Tiles done, for those who watch: a line of the log every few seconds at most. */

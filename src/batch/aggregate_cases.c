@@ -64,7 +64,7 @@ bool mt_batch_aggregate(GPtrArray *cases, const mt_scorer *scorer, const mt_batc
         totals->stopped = options->stop != NULL && *options->stop && i + 1 < cases->len;
     }
     if (ok)
-        totals->summary = mt_account_summary(account, cases, error);
+        totals->summary = mt_account_summary(account, error);
     mt_account_close(account);
     return ok && totals->summary != NULL;
 }

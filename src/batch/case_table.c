@@ -104,9 +104,11 @@ void mt_case_table_add_cases(mt_case_table *table, GPtrArray *cases)
         guint                row = mt_case_table_row(table, c->id);
         set_cell(table, row, COLUMN_PATIENT, c->patient);
         set_cell(table, row, COLUMN_FILE, file);
-        for (char **pair = c->columns; pair != NULL && pair[0] != NULL; pair += 2)
+        for (char **pair = c->columns; pair != NULL && pair[0] != NULL; pair += 2) {
+            g_autofree char *name = strcmp(pair[0], "recipe") == 0 ? g_path_get_basename(pair[1]) : NULL;
             if (strcmp(pair[0], "id") != 0 && !is_path_column(pair[0]))
-                set_cell(table, row, add_column(table, pair[0]), pair[1]);
+                set_cell(table, row, add_column(table, pair[0]), name != NULL ? name : pair[1]);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A run of another machine that has not written for so long is taken for gone; a working one writes its progress every few seconds. */
 #define SILENT_AFTER_S 180
@@ -50,9 +51,11 @@ static bool process_lives(int pid)
 
 static bool run_lives(const mt_folder_run *run, const struct stat *log)
 {
-    if (run->ended)
+    bool here = strcmp(run->host, g_get_host_name()) == 0;
+
+    if (run->ended || (here && run->pid == (int)getpid())) /* a run asks when it is at its own end */
         return false;
-    if (strcmp(run->host, g_get_host_name()) == 0)
+    if (here)
         return process_lives(run->pid);
     return time(NULL) - log->st_mtime < SILENT_AFTER_S;
 }

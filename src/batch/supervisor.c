@@ -455,7 +455,7 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
     end_workers(&s);
     mt_local_copies_free(s.copies);
     g_autoptr(GError) summary_error = NULL;
-    totals->summary = mt_account_summary(s.account, cases, &summary_error);
+    totals->summary = mt_account_summary(s.account, &summary_error);
     if (ok && totals->summary == NULL) {
         g_propagate_error(error, g_steal_pointer(&summary_error));
         ok = false;

@@ -34,14 +34,29 @@ static GPtrArray *collect_labels(mt_headline *const *headlines, int n)
     return labels;
 }
 
-static void append_header(GString *table, const GPtrArray *labels)
+#define BEFORE_LABELS "id,patient,status,decision,score,threshold"
+#define BEHIND_LABELS "tiles,invalid_tiles,tissue_mm2,mpp_x,mpp_y,mpp_source,encoder,head,precision,seconds,error"
+
+static bool is_taken(const char *name)
 {
-    g_string_append(table, "id,patient,status,decision,score,threshold");
+    g_autofree char *member = g_strdup_printf(",%s,", name);
+
+    return strstr("," BEFORE_LABELS "," BEHIND_LABELS ",", member) != NULL || g_str_has_prefix(name, "score_");
+}
+
+static void append_header(GString *table, const GPtrArray *labels, const char *const *columns)
+{
+    g_string_append(table, BEFORE_LABELS);
     for (guint i = 0; i < labels->len; i++) {
         g_autofree char *name = g_strconcat("score_", labels->pdata[i], NULL);
         append_text(table, name);
     }
-    g_string_append(table, ",tiles,invalid_tiles,tissue_mm2,mpp_x,mpp_y,mpp_source,encoder,head,precision,seconds,error\n");
+    g_string_append(table, "," BEHIND_LABELS);
+    for (; columns != NULL && *columns != NULL; columns++) {
+        g_autofree char *name = g_strconcat(is_taken(*columns) ? "manifest_" : "", *columns, NULL);
+        append_text(table, name);
+    }
+    g_string_append_c(table, '\n');
 }
 
 static double score_of(const mt_headline *headline, const char *label)
@@ -56,7 +71,8 @@ static void append_failed(GString *table, const mt_summary_row *row, const GPtrA
 {
     mt_csv_append_text(table, row->id != NULL ? row->id : "", true);
     append_text(table, row->patient);
-    g_string_append(table, ",failed,none,,");
+    append_text(table, row->state != NULL ? row->state : "failed");
+    g_string_append(table, ",none,,");
     for (guint i = 0; i < labels->len + 9; i++) /* tiles to precision */
         g_string_append_c(table, ',');
 }
@@ -90,7 +106,7 @@ static const char *told_reason(const mt_headline *headline)
     return g_strcmp0(headline->status, "ok") != 0 ? headline->reason : NULL;
 }
 
-static void append_run(GString *table, const mt_summary_row *row, const mt_headline *headline)
+static void append_run(GString *table, const mt_summary_row *row, const mt_headline *headline, const char *const *columns)
 {
     char seconds[G_ASCII_DTOSTR_BUF_SIZE] = "";
 
@@ -98,6 +114,8 @@ static void append_run(GString *table, const mt_summary_row *row, const mt_headl
         g_ascii_formatd(seconds, sizeof seconds, "%.2f", row->seconds);
     append_text(table, seconds);
     append_text(table, row->error != NULL || headline == NULL ? row->error : told_reason(headline));
+    for (int i = 0; columns != NULL && columns[i] != NULL; i++)
+        append_text(table, row->columns != NULL ? row->columns[i] : NULL);
     g_string_append_c(table, '\n');
 }
 
@@ -106,7 +124,7 @@ static void free_headline(void *headline)
     mt_headline_free(headline);
 }
 
-bool mt_summary_csv_write(const char *path, const mt_summary_row *rows, int n, GError **error)
+bool mt_summary_csv_write(const char *path, const mt_summary_row *rows, int n, const char *const *columns, GError **error)
 {
     g_autoptr(GPtrArray) headlines = g_ptr_array_new_with_free_func(free_headline);
     g_autoptr(GString) table = g_string_new(NULL);
@@ -118,13 +136,13 @@ bool mt_summary_csv_write(const char *path, const mt_summary_row *rows, int n, G
         g_ptr_array_add(headlines, headline);
     }
     g_autoptr(GPtrArray) labels = collect_labels((mt_headline *const *)headlines->pdata, n);
-    append_header(table, labels);
+    append_header(table, labels, columns);
     for (int i = 0; i < n; i++) {
         if (headlines->pdata[i] != NULL)
             append_case(table, &rows[i], headlines->pdata[i], labels);
         else
             append_failed(table, &rows[i], labels);
-        append_run(table, &rows[i], headlines->pdata[i]);
+        append_run(table, &rows[i], headlines->pdata[i], columns);
     }
     return mt_publish_text(path, table->str, true, error);
 }

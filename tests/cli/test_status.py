@@ -1,4 +1,5 @@
 """status: every case of a folder, whoever runs or ran it."""
+import csv
 import json
 import os
 import signal
@@ -80,6 +81,30 @@ def test_real_run(folder):
     equal(read(os.path.join(out, "manifest.csv")).split("\n")[0].split(",")[:3], ["id", "patient", "file"])
 
 
+def test_summary(folder):
+    """summary.csv has every case of the folder and the columns of its manifests; formulas are escaped"""
+    cohort = synthetic(os.path.join(folder, "slides"), "--count", 2, "--size", 1024, "--seed", 5)
+    slides = sorted(n for n in os.listdir(cohort) if n.endswith(".tif"))
+    with open(os.path.join(cohort, "one.csv"), "w") as f:
+        f.write(f'path,patient,ward,score\n{slides[0]},P1,"=cmd()|x",high\n')
+    with open(os.path.join(cohort, "two.csv"), "w") as f:
+        f.write(f"path,note\n{slides[1]},\tx\nmissing.svs,+1\n")
+    out = os.path.join(folder, "out")
+    equal(microtome("run", "-e", "builtin:demo", "-o", out, os.path.join(cohort, "one.csv")).code, 0)
+    second = microtome("run", "-e", "builtin:demo", "-o", out, os.path.join(cohort, "two.csv"))
+    equal(second.code, 65)
+    assert slides[0][:-4] not in second.out, second.out  # of this command alone
+    with open(os.path.join(out, "summary.csv"), newline="") as f:
+        rows = {r["id"]: r for r in csv.DictReader(f)}
+    equal(list(rows), [slides[0][:-4], slides[1][:-4], "missing"])
+    first = rows[slides[0][:-4]]
+    equal((first["patient"], first["ward"], first["manifest_score"], first["file"], first["status"]),
+          ("P1", "'=cmd()|x", "high", slides[0], "embedded"))
+    assert float(first["seconds"]) > 0
+    equal((rows[slides[1][:-4]]["note"], rows["missing"]["note"]), ("'\tx", "'+1"))
+    equal((rows["missing"]["status"], rows["missing"]["error"]), ("failed", "open missing.svs: no such file"))
+
+
 def test_no_folder(folder):
     """no output folder: 66"""
     answer = microtome("status", os.path.join(folder, "nowhere"))
@@ -89,4 +114,4 @@ def test_no_folder(folder):
 
 
 if __name__ == "__main__":
-    main([test_states, test_hosts, test_real_run, test_no_folder])
+    main([test_states, test_hosts, test_real_run, test_summary, test_no_folder])

@@ -383,8 +383,8 @@ static void test_summary(void)
             "c", NULL, 0, NULL},
     };
 
-    g_assert_true(mt_summary_csv_write(path, rows, 1, &error)); /* replaced by the next */
-    g_assert_true(mt_summary_csv_write(path, rows, G_N_ELEMENTS(rows), &error));
+    g_assert_true(mt_summary_csv_write(path, rows, 1, NULL, &error)); /* replaced by the next */
+    g_assert_true(mt_summary_csv_write(path, rows, G_N_ELEMENTS(rows), NULL, &error));
     g_assert_no_error(error);
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_assert_cmpstr(
@@ -406,7 +406,7 @@ static void test_summary_damaged(void)
     mt_summary_row rows[] = {{"{", "a", NULL, 0, NULL}};
     GError        *error = NULL;
 
-    g_assert_false(mt_summary_csv_write("summary.csv", rows, 1, &error));
+    g_assert_false(mt_summary_csv_write("summary.csv", rows, 1, NULL, &error));
     assert_message(&error, MT_ERROR_INPUT, "read the headline of a: string or '}' expected near end of file");
 }
 
