@@ -1,4 +1,5 @@
 """What the command-line tests share: running the program, TAP, small heads in safetensors.  Standard library only."""
+import atexit
 import json
 import os
 import random
@@ -28,9 +29,19 @@ def microtome(*args, cwd=None, timeout=600, env=None):
     return Answer(subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, timeout=timeout, cwd=cwd, env=env))
 
 
+drawn = {}  # arguments of microtome-synthetic: a folder with its slides
+
+
 def synthetic(folder, *args):
-    done = subprocess.run([SYNTHETIC, "-o", str(folder), *map(str, args)], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    """The slides of these arguments in FOLDER: drawn once a program, a copy for each test."""
+    args = tuple(map(str, args))
+    if args not in drawn:
+        kept = tempfile.mkdtemp(prefix="microtome-slides-")
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        done = subprocess.run([SYNTHETIC, "-o", kept, *args], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        drawn[args] = kept
+    shutil.copytree(drawn[args], str(folder), dirs_exist_ok=True)
     return folder
 
 
@@ -96,6 +107,7 @@ def main(tests):
     for i, test in enumerate(tests, 1):
         title = (test.__doc__ or test.__name__).strip().split("\n")[0]
         folder = tempfile.mkdtemp(prefix="microtome-")
+        before = sum(os.times()[:4])
         try:
             test(folder)
             print(f"ok {i} - {title}", flush=True)
@@ -108,4 +120,5 @@ def main(tests):
                 print(f"# {line}", flush=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            print(f"# {sum(os.times()[:4]) - before:.1f} s of CPU", flush=True)
     sys.exit(1 if failed else 0)

@@ -89,7 +89,7 @@ def paint(width, height):
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def write_pyramid(path, levels):
+def write_pyramid(path, levels, effort=9):
     """A tiled deflate TIFF; a level is (width, height, image), or (edge, colours of tiles by number) instead of an image:
     all other tiles are glass and share one tile's bytes."""
     tile, out = 256, bytearray(b"II*\0\0\0\0\0")
@@ -111,7 +111,7 @@ def write_pyramid(path, levels):
             padded[:height, :width] = image
             for t in range(across * down):
                 y, x = t // across * tile, t % across * tile
-                data = zlib.compress(padded[y : y + tile, x : x + tile].tobytes(), 9)
+                data = zlib.compress(padded[y : y + tile, x : x + tile].tobytes(), effort)
                 offsets[t], counts[t] = len(out), len(data)
                 out += data
         at_bits = len(out)

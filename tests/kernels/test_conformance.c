@@ -280,6 +280,17 @@ static GPtrArray *ramp_inputs(const mt_model *model)
 
 static int n_light;
 
+/* Under sanitizers the reference's plain loops take minutes for VGG: there it runs two small models, and each operator in the node
+ * tests as ever. */
+static bool in_reference(const char *name)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return g_strcmp0(name, "squeezenet") == 0 || g_strcmp0(name, "shufflenet") == 0;
+#else
+    return name != NULL;
+#endif
+}
+
 static void test_light(gconstpointer name)
 {
     const char *root = unpacked_folder();
@@ -294,7 +305,7 @@ static void test_light(gconstpointer name)
     g_autoptr(GPtrArray) inputs = ramp_inputs(model);
     g_autoptr(mt_tensor) wanted = mt_vectors_read_file(output);
     static const mt_backend backends[] = {MT_BACKEND_REFERENCE, MT_BACKEND_AUTO};
-    for (int b = 0; b < 2; b++) {
+    for (int b = in_reference(name) ? 0 : 1; b < 2; b++) {
         g_autoptr(GPtrArray) outputs = maker_run(model, backends[b], 1, inputs, &error);
         g_assert_no_error(error);
         g_assert_true(is_right(b == 0 ? "reference" : "oneDNN", outputs->pdata[0], wanted));
