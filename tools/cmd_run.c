@@ -18,26 +18,28 @@
 
 typedef struct run_options {
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
-        *memory, *patients, *language;
+        *memory, *patients, *language, *shard, *until;
     uint64_t copy_bytes;
-    double   mpp, overlap, min_share;
+    gint64   until_us;
+    double   mpp, overlap, min_share, lease;
     int      tile, patch_level, threads, workers;
-    bool     off_contract, json, approximate;
+    bool     off_contract, json, approximate, force;
 } run_options;
 
 static volatile int stop_asked; /* set by the signal handler */
 
+/* Once: stop soon.  Twice: kill the workers, clear up and leave.  Three times: leave. */
 static void on_stop(int signal_number)
 {
-    if (stop_asked)
-        _exit(75); /* asked twice: the workers end with us */
     (void)signal_number;
-    stop_asked = 1;
+    if (stop_asked >= 2)
+        _exit(75);
+    stop_asked++;
 }
 
 static bool parse(run_options *o, int *argc, char ***argv)
 {
-    gboolean     off_contract = FALSE, json = FALSE, approximate = FALSE;
+    gboolean     off_contract = FALSE, json = FALSE, approximate = FALSE, force = FALSE;
     GOptionEntry entries[] = {
         {"recipe", 'r', 0, G_OPTION_ARG_FILENAME, &o->recipe, "key file that names encoder, head, grid and thresholds", "RECIPE"},
         {"encoder", 'e', 0, G_OPTION_ARG_FILENAME, &o->encoder, "model with its card beside it, or builtin:demo", "ENCODER.onnx"},
@@ -72,6 +74,14 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "how the scored cases of one patient (manifest column) become one score (default bag)", "bag|max|mean|noisy_or"},
         {"memory", 0, 0, G_OPTION_ARG_STRING, &o->memory, "what all workers may use for tiles in memory, as 4G or 800M", "SIZE"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips or nifti (default: what fits the file)", "NAME"},
+        {"shard", 0, 0, G_OPTION_ARG_STRING, &o->shard,
+         "every N-th case from the I-th on, for one of N processes; auto: as the job array of Slurm, PBS or Kubernetes says", "I/N|auto"},
+        {"until", 0, 0, G_OPTION_ARG_STRING, &o->until,
+         "local time by which to be done: no case begins that would end later, and what still runs is stopped (exit 75)", "HH:MM"},
+        {"lease", 0, 0, G_OPTION_ARG_DOUBLE, &o->lease,
+         "seconds without a sign of life after which another run's case is taken over (default 60)", "SECONDS"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &force,
+         "use this recipe although the folder has another; its results move to superseded/ as their cases are done again", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
     };
@@ -80,6 +90,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
         return false;
     o->off_contract = off_contract;
     o->approximate = approximate;
+    o->force = force;
     o->json = json;
     return true;
 }
@@ -124,7 +135,8 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         return false;
     }
     if ((!isnan(o->mpp) && !in_range(o->mpp, 0, 1000, "--mpp")) || (!isnan(o->overlap) && !in_range(o->overlap, 0, 0.99, "--overlap")) ||
-        (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) || (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")))
+        (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) ||
+        (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")) || (o->lease != 0 && !in_range(o->lease, 1, 86400, "--lease")))
         return false;
     if (o->backend != NULL && !mt_case_backend_known(o->backend)) {
         mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
@@ -301,6 +313,8 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
         return mt_command_fail(&mt_command_run, error);
     if (cases->len == 0)
         return mt_command_usage(&mt_command_run, "name at least one case or a manifest");
+    if (o->shard != NULL && !mt_batch_shard(cases, o->shard, &error))
+        return mt_command_fail(&mt_command_run, error);
     if (cases->len == 1 && access(((mt_batch_case *)cases->pdata[0])->path, F_OK) != 0) {
         fprintf(stderr, "microtome run: open %s: no such file\n", ((mt_batch_case *)cases->pdata[0])->path);
         return 66;
@@ -315,7 +329,10 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .program = "/proc/self/exe",
                                 .event = mt_progress_bar_event,
                                 .user = bar,
-                                .stop = &stop_asked};
+                                .stop = &stop_asked,
+                                .force = o->force,
+                                .lease_us = (gint64)(o->lease * 1e6),
+                                .until_us = o->until_us};
     catch_signals();
     bool ok = mt_batch_run(cases, &options, &totals, &error);
     mt_progress_bar_free(bar);
@@ -341,6 +358,8 @@ static int run_with(run_options *o, int argc, char **argv)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
     if (o->copy_to != NULL && !mt_batch_parse_copy_to(o->copy_to, &o->copy_folder, &o->copy_bytes, &error))
         return mt_command_fail(&mt_command_run, error);
+    if (o->until != NULL && !mt_batch_parse_until(o->until, g_get_real_time(), &o->until_us, &error))
+        return mt_command_fail(&mt_command_run, error);
     g_autoptr(mt_recipe) recipe = o->recipe != NULL ? mt_recipe_load(o->recipe, &error) : mt_recipe_new();
     if (recipe == NULL)
         return mt_command_fail(&mt_command_run, error);
@@ -357,8 +376,8 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe,    o.encoder, o.head,        o.out,    o.slide_mpp, o.backend, o.mask,     o.stain,
-                             o.precision, o.copy_to, o.copy_folder, o.compat, o.memory,    o.exclude, o.patients, o.language};
+    char *const strings[] = {o.recipe,  o.encoder,     o.head,   o.out,    o.slide_mpp, o.backend,  o.mask,     o.stain, o.precision,
+                             o.copy_to, o.copy_folder, o.compat, o.memory, o.exclude,   o.patients, o.language, o.shard, o.until};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -46,6 +46,12 @@ MT_PUBLIC bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_pat
 /* The id of a path: its stem, bytes outside [A-Za-z0-9._-] %-escaped, over 180 bytes cut and hashed. */
 MT_PUBLIC char *mt_batch_case_id(const char *text);
 
+/* Keep the cases of one of n processes: "I/N" (1/4 .. 4/4, every fourth case from the I-th on) or "auto", which reads the array variables
+ * of Slurm, Grid Engine, PBS and Kubernetes Indexed Jobs.  MT_ERROR_USAGE. */
+MT_PUBLIC bool mt_batch_shard(GPtrArray *cases, const char *shard, GError **error);
+/* "HH:MM", local time: the next time the clocks show it, as µs since 1970.  MT_ERROR_USAGE. */
+MT_PUBLIC bool mt_batch_parse_until(const char *text, gint64 now_us, gint64 *until_us, GError **error);
+
 /* "DIR" or "DIR:SIZE", SIZE a number with K, M, G or T (powers of 1024); *bytes is 0 without one.  MT_ERROR_USAGE. */
 MT_PUBLIC bool mt_batch_parse_copy_to(const char *text, char **folder, uint64_t *bytes, GError **error);
 
@@ -78,8 +84,13 @@ typedef struct mt_batch_options {
     const char      *program;    /* executable whose hidden verb `worker` calls mt_batch_worker() */
     void (*event)(void *user, const mt_batch_event *event);
     void         *user;
-    volatile int *stop; /* set by a signal handler: stop soon */
+    volatile int *stop;     /* set by a signal handler: 1 stop soon, 2 at once */
+    bool          force;    /* the folder takes this recipe; results of another are moved to OUT/superseded one by one */
+    gint64        lease_us; /* how long another run must have been silent before its case is taken over; 0: MT_BATCH_LEASE_US */
+    gint64        until_us; /* wall clock, µs since 1970: no case begins that would usually end later, none runs on; 0: no such hour */
 } mt_batch_options;
+
+#define MT_BATCH_LEASE_US (60 * G_USEC_PER_SEC)
 
 typedef struct mt_batch_totals {
     int     done, skipped, failed;

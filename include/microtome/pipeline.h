@@ -16,6 +16,8 @@ typedef struct mt_job {
     const char *id;           /* becomes the attribute `name`; the file is named by the caller */
     double      mpp_x, mpp_y; /* the case's own, where its file lacks it; 0: not given */
     const char *mpp_source;   /* "option", "manifest" or NULL */
+    const char *claims, *run; /* folder of claims and the run that holds the case's, where several may work on it; NULL: nobody else does */
+    int         epoch;        /* of the claim */
 } mt_job;
 
 /* Where a case's time went, in seconds; decode .. encode are summed over the threads, the others are wall time;

@@ -29,12 +29,15 @@ char *mt_publish_begin(const char *target, int *fd, GError **error)
         tag = ((uint64_t)g_random_int() << 32) | g_random_int();
     g_autofree char *name = g_strdup_printf(".tmp-%016" G_GINT64_MODIFIER "x", tag);
     g_autofree char *path = g_build_filename(folder, name, NULL);
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (*fd < 0) {
+    return mt_publish_begin_as(path, target, fd, error) ? g_steal_pointer(&path) : NULL;
+}
+
+bool mt_publish_begin_as(const char *temporary, const char *target, int *fd, GError **error)
+{
+    *fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (*fd < 0)
         mt_publish_io_error(error, "create a temporary file for", target, errno);
-        return NULL;
-    }
-    return g_steal_pointer(&path);
+    return *fd >= 0;
 }
 
 static int rename_file(const char *temporary, const char *target, bool replace)
@@ -49,6 +52,11 @@ static int rename_file(const char *temporary, const char *target, bool replace)
         return -1;
     unlink(temporary);
     return 0;
+}
+
+bool mt_publish_move(const char *from, const char *to)
+{
+    return rename_file(from, to, false) == 0;
 }
 
 static bool sync_folder(const char *target, GError **error)

@@ -6,12 +6,16 @@
 
 /* Create `.tmp-<16 random hex>` beside `target` (O_EXCL, mode 0644); *fd is open for reading and writing.  Returns its path. */
 char *mt_publish_begin(const char *target, int *fd, GError **error);
+/* The same with a name of the caller's for the temporary, which must not exist. */
+bool mt_publish_begin_as(const char *temporary, const char *target, int *fd, GError **error);
 /* fsync fd, rename `temporary` to `target` without replace (or over it when `replace`), fsync the folder; closes fd in any
  * case and removes the temporary on failure.  MT_ERROR_USAGE when the target exists, MT_ERROR_IO else. */
 bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error);
 /* The same without any fsync, for the many small files of a folder whose owner calls mt_publish_sync before it declares them complete:
  * a killed process leaves whole files alone, a power cut may leave short ones. */
 bool mt_publish_rename(const char *temporary, int fd, const char *target, bool replace, GError **error);
+/* Give a published file another name, never over another file: false with errno. */
+bool mt_publish_move(const char *from, const char *to);
 /* All that was written to the file system of `folder` is on the disk. */
 bool mt_publish_sync(const char *folder, GError **error);
 void mt_publish_abandon(const char *temporary, int fd);

@@ -1,9 +1,12 @@
 #include "src/batch/account.h"
 
+#include "src/base/hash.h"
 #include "src/base/publish.h"
 #include "src/batch/case_table.h"
 #include "src/batch/summary.h"
+#include "src/batch/supersede.h"
 #include "src/pipeline/resolved.h"
+#include "src/result/headline.h"
 
 #include <microtome/result.h>
 
@@ -20,6 +23,7 @@
 
 struct mt_account {
     char       *out;
+    char       *recipe_sha256;
     int         log_fd;
     GHashTable *progress_us; /* id -> gint64 *: when its progress was last told */
 };
@@ -89,6 +93,7 @@ void mt_account_close(mt_account *account)
         return;
     close(account->log_fd);
     g_hash_table_unref(account->progress_us);
+    g_free(account->recipe_sha256);
     g_free(account->out);
     g_free(account);
 }
@@ -109,7 +114,7 @@ static char *first_difference(const char *theirs, const char *ours)
     return g_strdup_printf("the folder has '%s', this run '%s'", a[i] != NULL ? a[i] : "", b[i] != NULL ? b[i] : "");
 }
 
-bool mt_account_recipe(mt_account *account, const char *resolved, GError **error)
+static bool hold_recipe(mt_account *account, const char *resolved, bool force, GError **error)
 {
     g_autofree char *path = g_build_filename(account->out, "recipe.ini", NULL), *theirs = NULL;
     g_autoptr(GError) cause = NULL;
@@ -126,10 +131,22 @@ bool mt_account_recipe(mt_account *account, const char *resolved, GError **error
     }
     if (strcmp(theirs, resolved) == 0)
         return true;
+    if (force)
+        return mt_publish_text(path, resolved, true, error);
     g_autofree char *difference = first_difference(theirs, resolved);
-    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "use output folder %s: it holds results of another recipe (%s): choose another folder",
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                "use output folder %s: it holds results of another recipe (%s): choose another folder, or --force to do its cases again",
                 account->out, difference);
     return false;
+}
+
+bool mt_account_recipe(mt_account *account, const char *resolved, bool force, GError **error)
+{
+    if (!hold_recipe(account, resolved, force, error))
+        return false;
+    g_free(account->recipe_sha256);
+    account->recipe_sha256 = mt_hash_bytes(resolved, strlen(resolved));
+    return true;
 }
 
 char *mt_account_precision(const mt_account *account)
@@ -176,16 +193,32 @@ static char *without_folders(const mt_account *account, const char *reason, cons
     return replace_all(b, out, "");
 }
 
+mt_standing mt_account_standing(const mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *target = mt_account_target(account, c);
+
+    if (access(target, F_OK) != 0)
+        return MT_STANDING_NONE;
+    g_autofree char *line = mt_result_headline(target, NULL), *now = mt_case_identity(c->path, NULL); /* reads bytes, decodes nothing */
+    g_autoptr(mt_headline) then = line != NULL ? mt_headline_parse(line, target, NULL) : NULL;
+    if (then != NULL && now != NULL && then->input_sha256 != NULL && strcmp(now, then->input_sha256) != 0)
+        return MT_STANDING_OTHER_INPUT;
+    if (then != NULL && account->recipe_sha256 != NULL && then->recipe_sha256 != NULL &&
+        strcmp(account->recipe_sha256, then->recipe_sha256) != 0)
+        return MT_STANDING_OTHER_RECIPE;
+    return MT_STANDING_DONE;
+}
+
 bool mt_account_same_input(const mt_account *account, const mt_batch_case *c)
 {
-    g_autofree char *target = mt_account_target(account, c), *line = mt_result_headline(target, NULL);
-    g_autofree char *now = mt_case_identity(c->path, NULL); /* reads bytes, decodes nothing */
-    json_t          *headline = line != NULL ? json_loads(line, 0, NULL) : NULL;
-    const char      *then = json_string_value(json_object_get(headline, "input_sha256"));
-    bool             same = now == NULL || then == NULL || strcmp(now, then) == 0;
+    return mt_account_standing(account, c) != MT_STANDING_OTHER_INPUT;
+}
 
-    json_decref(headline);
-    return same;
+char *mt_account_supersede(mt_account *account, const mt_batch_case *c, GError **error)
+{
+    g_autofree char *target = mt_account_target(account, c);
+
+    return mt_supersede(account->out, c->id, target, error);
 }
 
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
@@ -269,6 +302,24 @@ void mt_account_progress(mt_account *account, const mt_batch_case *c, int64_t ti
 char *mt_account_summary(mt_account *account, GError **error)
 {
     g_autoptr(mt_folder) folder = mt_case_table_refresh(account->out, error) ? mt_folder_read(account->out, error) : NULL;
+
+    char *mt_account_failure(const mt_account *account, const mt_batch_case *c)
+    {
+        g_autofree char *path = case_path(account, "failed", c, ".json");
+        char            *text = NULL;
+
+        return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
+    }
+
+    char *mt_account_failed_reason(const mt_account *account, const mt_batch_case *c)
+    {
+        g_autofree char *text = mt_account_failure(account, c);
+        json_t          *object = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        char            *reason = g_strdup(json_string_value(json_object_get(object, "reason")));
+
+        json_decref(object);
+        return reason;
+    }
 
     return folder != NULL ? mt_folder_summary(folder, error) : NULL;
 }

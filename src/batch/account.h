@@ -14,8 +14,9 @@ mt_account *mt_account_open(const char *out, GError **error);
 void        mt_account_close(mt_account *account);
 /* Keep the list of cases in manifest.csv, so that the pending ones are known to all. */
 bool mt_account_cases(mt_account *account, GPtrArray *cases, GError **error);
-/* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs. */
-bool mt_account_recipe(mt_account *account, const char *resolved, GError **error);
+/* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs, or, forced, it is
+ * replaced. */
+bool mt_account_recipe(mt_account *account, const char *resolved, bool force, GError **error);
 /* The precision in recipe.ini, NULL before the first run; free with g_free. */
 char *mt_account_precision(const mt_account *account);
 /* cases/<id>.h5; free with g_free. */
@@ -23,10 +24,25 @@ char *mt_account_target(const mt_account *account, const mt_batch_case *c);
 bool  mt_account_is_done(const mt_account *account, const mt_batch_case *c);
 /* False when the published case was made from other bytes than the path holds now; true when that cannot be told. */
 bool mt_account_same_input(const mt_account *account, const mt_batch_case *c);
+
+typedef enum mt_standing {
+    MT_STANDING_NONE,        /* nothing is published */
+    MT_STANDING_DONE,        /* by the folder's recipe, from this very file */
+    MT_STANDING_OTHER_INPUT, /* a result of that name, of other bytes: the slide was scanned again */
+    MT_STANDING_OTHER_RECIPE /* of the recipe before --force */
+} mt_standing;
+
+/* After mt_account_recipe.  What cannot be told counts as the same. */
+mt_standing mt_account_standing(const mt_account *account, const mt_batch_case *c);
+/* Move the published case to superseded/<id>.<n>.h5; returns the new name below OUT, free with g_free.  MT_ERROR_IO. */
+char *mt_account_supersede(mt_account *account, const mt_batch_case *c, GError **error);
 /* failed/<id>.json, replaced; signal_number 0: none. */
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
                        int attempts, GError **error);
-void mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
+/* The text of failed/<id>.json, or its reason; NULL when there is none.  Free with g_free. */
+char *mt_account_failure(const mt_account *account, const mt_batch_case *c);
+char *mt_account_failed_reason(const mt_account *account, const mt_batch_case *c);
+void  mt_account_clear_failed(mt_account *account, const mt_batch_case *c);
 /* One line of runs/...jsonl; takes the reference.  `time` is added. */
 void mt_account_log(mt_account *account, json_t *event);
 /* summary.csv over all cases of the folder.  Returns its path. */

@@ -57,7 +57,7 @@ bool mt_batch_aggregate(GPtrArray *cases, const mt_scorer *scorer, const mt_batc
     g_autofree char *resolved = mt_aggregate_resolved(scorer);
 
     *totals = (mt_batch_totals){.timings = g_array_new(FALSE, TRUE, sizeof(mt_timings)), .demonstration = scorer->card.demonstration};
-    bool ok = account != NULL && mt_account_recipe(account, resolved, error) && mt_account_cases(account, cases, error) &&
+    bool ok = account != NULL && mt_account_recipe(account, resolved, false, error) && mt_account_cases(account, cases, error) &&
               mt_training_list_keep(scorer->path, mt_head_sha256(scorer->head), options->out, error);
     for (guint i = 0; ok && i < cases->len && !totals->stopped; i++) {
         ok = run_case(account, cases->pdata[i], scorer, options, totals, cases->len, error);

@@ -1,4 +1,5 @@
 /* OUT/patients/<id>.h5: the cases of one patient as one answer. */
+#include "src/batch/supersede.h"
 #include "src/result/headline.h"
 
 #include <microtome/batch.h>
@@ -50,23 +51,11 @@ static bool make_folder(const char *out, const char *name, GError **error)
     return false;
 }
 
-/* Move what is there out of the way, never over another. */
 static bool supersede(const char *out, const char *id, const char *target, GError **error)
 {
-    if (!make_folder(out, "superseded", error))
-        return false;
-    for (int n = 1; n < 10000; n++) {
-        g_autofree char *ending = g_strdup_printf(".%d.h5", n), *name = g_strconcat("patient-", id, NULL);
-        g_autofree char *old = file_of(out, "superseded", name, ending);
-        if (link(target, old) == 0 && unlink(target) == 0)
-            return true;
-        if (errno != EEXIST) {
-            g_set_error(error, MT_ERROR, MT_ERROR_IO, "move %s to %s: %s", target, old, g_strerror(errno));
-            return false;
-        }
-    }
-    g_set_error(error, MT_ERROR, MT_ERROR_IO, "move %s: superseded/ is full of its older versions", target);
-    return false;
+    g_autofree char *name = g_strconcat("patient-", id, NULL), *moved = mt_supersede(out, name, target, error);
+
+    return moved != NULL;
 }
 
 static bool is_same(const char *target, const char *sha256)

@@ -74,7 +74,10 @@ static bool do_run(const json_t *command, mt_pipeline *pipeline)
                        .id = json_string_value(json_object_get(command, "id")),
                        .mpp_x = json_number_value(json_object_get(command, "mpp_x")),
                        .mpp_y = json_number_value(json_object_get(command, "mpp_y")),
-                       .mpp_source = json_string_value(json_object_get(command, "mpp_source"))};
+                       .mpp_source = json_string_value(json_object_get(command, "mpp_source")),
+                       .claims = json_string_value(json_object_get(command, "claims")),
+                       .run = json_string_value(json_object_get(command, "run")),
+                       .epoch = (int)json_integer_value(json_object_get(command, "epoch"))};
     const char *target = json_string_value(json_object_get(command, "target"));
 
     if (pipeline == NULL || job.path == NULL || job.id == NULL || target == NULL)

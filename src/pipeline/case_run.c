@@ -133,7 +133,8 @@ static bool publish(mt_case_run *run, GError **error)
 
 static bool run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
 {
-    gint64 start = g_get_monotonic_time();
+    gint64         start = g_get_monotonic_time();
+    const mt_fence fence = {.folder = run->job->claims, .id = run->job->id, .run = run->job->run, .epoch = run->job->epoch};
 
     if (!open_case(run, error))
         return false;
@@ -146,7 +147,7 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     if (!read_overview(run, error))
         return false;
     run->timings->stage = "encode";
-    run->store = mt_store_create(target, error);
+    run->store = mt_store_create_fenced(target, &fence, error);
     if (run->store == NULL || !mt_case_run_record_case(run, error))
         return false;
     mt_mask_drop_raster(run->tiles.mask); /* so that memory does not follow the size of the slide */

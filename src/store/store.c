@@ -26,6 +26,7 @@ struct mt_store {
     int            fd;
     mt_file_driver driver;
     mt_hid         file;
+    mt_fence       fence;   /* of which the strings are ours; epoch 0: nobody else can publish the target */
     GPtrArray     *growing; /* in order of creation: closing them allocates, and the bytes must not depend on it */
 };
 
@@ -64,7 +65,21 @@ static mt_hid create_file(mt_store *store, GError **error)
     return mt_hid_steal(&file);
 }
 
+static char *begin(mt_store *store, const mt_fence *fence, GError **error)
+{
+    if (fence == NULL || fence->epoch == 0)
+        return mt_publish_begin(store->target, &store->fd, error);
+    store->fence = (mt_fence){g_strdup(fence->folder), g_strdup(fence->id), g_strdup(fence->run), fence->epoch};
+    g_autofree char *temporary = mt_fence_temporary(&store->fence, store->target);
+    return mt_publish_begin_as(temporary, store->target, &store->fd, error) ? g_steal_pointer(&temporary) : NULL;
+}
+
 mt_store *mt_store_create(const char *target, GError **error)
+{
+    return mt_store_create_fenced(target, NULL, error);
+}
+
+mt_store *mt_store_create_fenced(const char *target, const mt_fence *fence, GError **error)
 {
     g_autoptr(mt_store) store = g_new0(mt_store, 1);
 
@@ -73,7 +88,7 @@ mt_store *mt_store_create(const char *target, GError **error)
     store->driver.id = -1;
     store->target = g_strdup(target);
     store->growing = g_ptr_array_new_with_free_func(free_growing);
-    store->temporary = mt_publish_begin(target, &store->fd, error);
+    store->temporary = begin(store, fence, error);
     if (store->temporary == NULL || !mt_file_driver_init(&store->driver, store->fd, true, error))
         return NULL;
     store->file = create_file(store, error);
@@ -103,6 +118,9 @@ void mt_store_free(mt_store *store)
     if (store->temporary != NULL)
         mt_publish_abandon(store->temporary, store->fd);
     g_ptr_array_unref(store->growing);
+    g_free((char *)store->fence.folder);
+    g_free((char *)store->fence.id);
+    g_free((char *)store->fence.run);
     g_free(store->temporary);
     g_free(store->target);
     g_free(store);
@@ -358,6 +376,26 @@ static bool write_headline(mt_store *store, const char *headline)
     return true;
 }
 
+/* Whose claim was outdone has nothing to publish; its temporary may be gone already. */
+static bool commit(mt_store *store, GError **error)
+{
+    g_autofree char *temporary = g_steal_pointer(&store->temporary); /* commit closes the descriptor and removes it on failure */
+    int              fd = store->fd;
+    bool             fenced = store->fence.epoch > 0, ok = !fenced || mt_fence_holds(&store->fence);
+    g_autoptr(GError) cause = NULL;
+
+    store->fd = -1;
+    if (!ok)
+        mt_publish_abandon(temporary, fd);
+    else
+        ok = mt_publish_commit(temporary, fd, store->target, false, &cause);
+    if (!ok && fenced && !mt_fence_holds(&store->fence))
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "publish %s: another run has taken the case over", store->target);
+    else if (!ok)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return ok;
+}
+
 bool mt_store_publish(mt_store *store, const char *headline, GError **error)
 {
     if (store->temporary == NULL) {
@@ -373,8 +411,5 @@ bool mt_store_publish(mt_store *store, const char *headline, GError **error)
         mt_publish_io_error(error, "write", store->target, errno);
         return false;
     }
-    g_autofree char *temporary = g_steal_pointer(&store->temporary); /* commit closes the descriptor and removes it on failure */
-    int              fd = store->fd;
-    store->fd = -1;
-    return mt_publish_commit(temporary, fd, store->target, false, error);
+    return commit(store, error);
 }

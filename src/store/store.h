@@ -4,12 +4,17 @@
 #ifndef MT_STORE_H
 #define MT_STORE_H
 
+#include "src/base/fence.h"
+
 #include <microtome/result.h>
 
 typedef struct mt_store mt_store;
 
 /* `.tmp-<16 random hex>` beside `target` (O_EXCL), with a user block of MT_RESULT_HEADLINE_BYTES. */
 mt_store *mt_store_create(const char *target, GError **error);
+/* The same where others may take the case over: the temporary is mt_fence_temporary's, and publishing fails with MT_ERROR_USAGE when
+ * `fence` (NULL or epoch 0: none) does not hold any more. */
+mt_store *mt_store_create_fenced(const char *target, const mt_fence *fence, GError **error);
 /* Abandon: the temporary is removed.  After publish only frees. */
 void mt_store_free(mt_store *store);
 

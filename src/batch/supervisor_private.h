@@ -1,0 +1,56 @@
+/* The supervisor's state, shared by its three files: supervisor.c (the loop), hand_out.c (which case goes to which worker),
+ * worker_events.c (what workers answer).  One thread. */
+#ifndef MT_SUPERVISOR_PRIVATE_H
+#define MT_SUPERVISOR_PRIVATE_H
+
+#include "src/batch/account.h"
+#include "src/batch/claims.h"
+#include "src/batch/local_copies.h"
+#include "src/batch/worker_process.h"
+
+typedef struct mt_supervisor {
+    const mt_batch_options *o;
+    mt_batch_totals        *totals;
+    mt_account             *account;
+    mt_claims              *claims;
+    mt_recipe              *recipe; /* the options' and, once there is one, the folder's precision */
+    bool                    warned, told_waiting;
+    GPtrArray              *cases;
+    GQueue                 *pending;       /* mt_batch_case */
+    GQueue                 *elsewhere;     /* mt_batch_case that others work on: looked at again from time to time */
+    gint64                  looked_us;     /* when the last of `elsewhere` came back to `pending` */
+    mt_local_copies        *copies;        /* NULL: cases are read in place */
+    GHashTable             *attempts;      /* mt_batch_case -> count */
+    GHashTable             *failed_before; /* id -> failed/<id>.json as this run found it */
+    mt_worker_process      *workers;
+    int                     n_workers, n_cases;
+    gint64                  stopped_us; /* when the stop was passed on; 0: not */
+    GError                 *fatal;      /* what ends the batch: disk full */
+} mt_supervisor;
+
+/* supervisor.c */
+void mt_supervisor_tell(mt_supervisor *s, mt_batch_event_kind kind, const mt_batch_case *c, const mt_worker_process *w,
+                        const char *message);
+void mt_supervisor_send_load(mt_supervisor *s, mt_worker_process *w);
+/* The case's own path, or that of its local copy. */
+const char *mt_supervisor_path(mt_supervisor *s, const mt_batch_case *c);
+/* The case needs nothing more: its copy and its claim are given back. */
+void mt_supervisor_let_go(mt_supervisor *s, const mt_batch_case *c);
+/* failed/<id>.json, and the totals.  w NULL: before any worker had it. */
+void mt_supervisor_fail(mt_supervisor *s, mt_batch_case *c, mt_worker_process *w, const char *reason, const char *stage, int code,
+                        int signal_number);
+/* Finished by an earlier run or by another. */
+void mt_supervisor_skip(mt_supervisor *s, mt_batch_case *c);
+
+/* hand_out.c */
+/* Sort the cases into finished and pending. */
+void mt_supervisor_queue(mt_supervisor *s);
+/* Idle workers get the next cases, dead ones are replaced while there is work. */
+bool mt_supervisor_hand_out(mt_supervisor *s, GError **error);
+
+/* worker_events.c */
+void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t *event);
+/* The worker is gone.  Its case is tried once more in a fresh worker, then recorded with the signal. */
+void mt_supervisor_on_end(mt_supervisor *s, mt_worker_process *w);
+
+#endif
