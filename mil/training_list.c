@@ -41,7 +41,20 @@ static char *hash_name(const char *salt, const char *what, const char *name)
     return mt_hash_bytes(text, strlen(text));
 }
 
-bool mt_training_list_write(const char *head_path, const mt_trained_case *cases, guint n, GError **error)
+/* The rows of the head that it began with. */
+static bool append_begun(GString *text, const char *begun_with, GError **error)
+{
+    g_autofree char *path = begun_with != NULL ? mt_training_list_path(begun_with) : NULL;
+
+    if (path == NULL || !g_file_test(path, G_FILE_TEST_EXISTS))
+        return true;
+    g_autoptr(mt_training_list) list = mt_training_list_read(path, error);
+    if (list != NULL)
+        g_string_append(text, list->text->str + strlen(HEADER));
+    return list != NULL;
+}
+
+bool mt_training_list_write(const char *head_path, const char *begun_with, const mt_trained_case *cases, guint n, GError **error)
 {
     g_autofree char *path = mt_training_list_path(head_path), *salt = mt_hash_file(head_path, error);
     g_autoptr(GString) text = g_string_new(HEADER);
@@ -52,7 +65,7 @@ bool mt_training_list_write(const char *head_path, const mt_trained_case *cases,
         g_autofree char *id = hash_name(salt, "case", cases[i].id), *patient = hash_name(salt, "patient", cases[i].patient);
         g_string_append_printf(text, "%s,%s,%s,%s\n", salt, cases[i].validation ? "val" : "train", id, patient);
     }
-    return mt_publish_text(path, text->str, true, error);
+    return append_begun(text, begun_with, error) && mt_publish_text(path, text->str, true, error);
 }
 
 static mt_training_list *new_list(void)

@@ -13,8 +13,9 @@ typedef struct mt_trained_case {
 
 /* HEAD.trained.csv for HEAD.safetensors; free with g_free. */
 char *mt_training_list_path(const char *head_path);
-/* Beside the head, which is there already: the salt follows from its bytes.  The same bytes for the same head and cases. */
-bool mt_training_list_write(const char *head_path, const mt_trained_case *cases, guint n, GError **error);
+/* Beside the head, which is there already: the salt follows from its bytes.  The same bytes for the same head and cases.  `begun_with`: the head
+ * whose weights it began with, whose cases are then its own too, where a list says so; NULL: none. */
+bool mt_training_list_write(const char *head_path, const char *begun_with, const mt_trained_case *cases, guint n, GError **error);
 
 typedef struct mt_training_list mt_training_list;
 

@@ -121,7 +121,7 @@ static bool study_survival(mt_evaluation *e, const mt_evaluation_params *params,
         mt_evaluation_warn(e,
                            "some patients have several cases, which the log-rank test and the survival curves take for as many patients: "
                            "give --level patient");
-    return mt_evaluation_risk_groups(e, params, error);
+    return mt_evaluation_spread_survival(e, error) && mt_evaluation_risk_groups(e, params, error);
 }
 
 static bool check_params(const mt_evaluation_params *params, GError **error)

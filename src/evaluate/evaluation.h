@@ -219,8 +219,10 @@ bool mt_evaluation_gap(const mt_evaluation *e, const int *group, int truth, int 
 double mt_evaluation_risk(const mt_evaluation *e, const mt_subject *s);
 bool   mt_evaluation_measure_survival(mt_evaluation *e, GError **error);
 bool   mt_evaluation_risk_groups(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
-void   mt_risk_groups_free(mt_risk_groups *groups);
-bool   mt_evaluation_compare_survival(const mt_evaluation *a, const mt_evaluation *b, mt_difference *difference, GError **error);
+/* The C-index has no formula for its interval: patients are drawn again. */
+bool mt_evaluation_spread_survival(mt_evaluation *e, GError **error);
+void mt_risk_groups_free(mt_risk_groups *groups);
+bool mt_evaluation_compare_survival(const mt_evaluation *a, const mt_evaluation *b, mt_difference *difference, GError **error);
 
 /* What was trained on is refused; the cases that --splits tests (keys), NULL and the error. */
 bool        mt_evaluation_check_leaks(mt_evaluation *e, const mt_evaluation_params *params, GError **error);

@@ -235,6 +235,25 @@ static bool second_of(const int64_t *rows, int64_t n, const void *data, mt_estim
     return concordance_of(&((const pair *)data)->second, rows, n, index, error);
 }
 
+bool mt_evaluation_spread_survival(mt_evaluation *e, GError **error)
+{
+    pair                p = {.first = take(e)};
+    g_autofree int64_t *patients = mt_evaluation_patients(e, NULL);
+    mt_estimate        *index = &g_array_index(e->metrics, mt_metric, 0).estimate;
+    mt_bootstrap_result drawn;
+    mt_bootstrap_params draws = {.resamples = e->bootstrap > 0 ? e->bootstrap : MT_EVALUATION_ROUNDS,
+                                 .seed = e->seed,
+                                 .level = LEVEL,
+                                 .interval = MT_BOOTSTRAP_PERCENTILE,
+                                 .cluster = patients};
+    bool                ok = !index->defined || mt_bootstrap(p.first.n, first_of, &p, &draws, &drawn, error);
+
+    if (ok && index->defined && drawn.estimate.interval != NULL)
+        *index = mt_estimate_between(index->value, drawn.estimate.low, drawn.estimate.high, "bootstrap");
+    outcomes_clear(&p.first);
+    return ok;
+}
+
 bool mt_evaluation_compare_survival(const mt_evaluation *a, const mt_evaluation *b, mt_difference *d, GError **error)
 {
     pair                p = {.first = take(a), .second = take(b)};

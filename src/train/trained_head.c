@@ -112,7 +112,7 @@ static bool write_list(const mt_fit_job *job, const char *path, GError **error)
         const mt_cohort_case *c = job->cohort->cases->pdata[val ? job->val[i - job->n_train] : job->train[i]];
         cases[i] = (mt_trained_case){.id = c->id, .patient = c->patient, .validation = val};
     }
-    return mt_training_list_write(path, cases, n, error);
+    return mt_training_list_write(path, job->options->init, cases, n, error);
 }
 
 bool mt_trained_head_write(const mt_fitted *fitted, const mt_fit_job *job, const char *path, char **no_reference, GError **error)

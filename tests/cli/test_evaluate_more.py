@@ -235,6 +235,8 @@ def test_compare_survival(folder):
         for name, wanted in zip(("low", "high"), np.percentile(drawn, (2.5, 97.5))):
             assert abs(d["difference"][name] - wanted) < 0.3 * spread, (name, d["difference"], wanted, spread)
         close(math.erfc(abs(a - b) / spread / math.sqrt(2)), d["p"], "p", 0.06)
+    index = evaluate(os.path.join(folder, "run"), alone)["metrics"]["c_index"]  # has its interval without --bootstrap
+    assert index["interval"] == "bootstrap" and index["low"] < index["value"] < index["high"], index
     again = [evaluate(os.path.join(folder, "run"), alone, "--compare", os.path.join(folder, "old"))["comparison"] for _ in range(2)]
     equal(again[0], again[1])
     assert again[0]["differences"][0]["difference"]["low"] is not None  # without --bootstrap too
@@ -392,6 +394,16 @@ def test_trained_on(folder):
     out = score(features, head, os.path.join(folder, "again"), [r["id"] for r in rows])
     contains(microtome("evaluate", out, "--labels", labels, "--splits", splits, "--fold", "1").err,
              f"evaluate {out}: {len(test)} of its {len(test)} cases were trained on: ")
+    # a head that began with another was trained on its cases too
+    half, later = write_labels(os.path.join(folder, "half.csv"), rows[:18]), os.path.join(folder, "later.safetensors")
+    first = os.path.join(folder, "first.safetensors")
+    for to, table, begun in ((first, write_labels(os.path.join(folder, "rest.csv"), rows[18:]), ()), (later, half, ("--init", first))):
+        answer = microtome("train", features, "--labels", table, "-o", to, "-m", "abmil", "--positive", "tumour", "--epochs", 1, "--hidden", 4,
+                           "--attention", 4, "--folds", 1, *begun)
+        assert answer.code == 0, answer
+    equal([len(read(f"{p[:-len('.safetensors')]}.trained.csv").split("\n")) - 2 for p in (first, later)], [18, 36])
+    answer = microtome("evaluate", score(features, later, os.path.join(folder, "later"), [r["id"] for r in rows]), "--labels", labels)
+    contains(answer.err, "36 of its 36 cases were trained on: ")
     # an ensemble was trained on what its members were
     both = score(features, os.path.join(folder, "h-ensemble.card"), os.path.join(folder, "ensemble"), test)
     table = write_labels(os.path.join(folder, "test.csv"), [r for r in rows if r["id"] in test])
