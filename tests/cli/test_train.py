@@ -501,6 +501,10 @@ def test_run(folder):
     contains(card, "demonstration=true\n")
     contains(card, "target_mpp=")
     equal(microtome("aggregate", "-m", head, "-o", os.path.join(folder, "again"), out).code, 0)
+    equal(microtome("run", "-r", os.path.join(SOURCE, "samples", "demo.ini"), "-m", head, "-o", os.path.join(folder, "with"), paths[0]).code, 0)
+    for folder_out in ("again", "with"):  # whom the head was trained on goes with its results
+        kept = os.path.join(folder, folder_out, "trained")
+        equal([read(os.path.join(kept, n)) for n in os.listdir(kept)], [read(os.path.join(folder, "h.trained.csv"))])
 
 
 main([test_linear, test_knn, test_networks, test_bytes, test_tasks, test_folds, test_reference, test_watched, test_no_reference, test_left_out, test_refused, test_run])
