@@ -299,27 +299,27 @@ void mt_account_progress(mt_account *account, const mt_batch_case *c, int64_t ti
                                       (json_int_t)tiles_total));
 }
 
+char *mt_account_failure(const mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *path = case_path(account, "failed", c, ".json");
+    char            *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
+}
+
+char *mt_account_failed_reason(const mt_account *account, const mt_batch_case *c)
+{
+    g_autofree char *text = mt_account_failure(account, c);
+    json_t          *object = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    char            *reason = g_strdup(json_string_value(json_object_get(object, "reason")));
+
+    json_decref(object);
+    return reason;
+}
+
 char *mt_account_summary(mt_account *account, GError **error)
 {
     g_autoptr(mt_folder) folder = mt_case_table_refresh(account->out, error) ? mt_folder_read(account->out, error) : NULL;
-
-    char *mt_account_failure(const mt_account *account, const mt_batch_case *c)
-    {
-        g_autofree char *path = case_path(account, "failed", c, ".json");
-        char            *text = NULL;
-
-        return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
-    }
-
-    char *mt_account_failed_reason(const mt_account *account, const mt_batch_case *c)
-    {
-        g_autofree char *text = mt_account_failure(account, c);
-        json_t          *object = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-        char            *reason = g_strdup(json_string_value(json_object_get(object, "reason")));
-
-        json_decref(object);
-        return reason;
-    }
 
     return folder != NULL ? mt_folder_summary(folder, error) : NULL;
 }
