@@ -19,7 +19,7 @@ static int run(int argc, char **argv)
     mt_calibrate_params p = {0};
     g_autofree char    *labels = NULL, *head = NULL, *card = NULL, *method = NULL, *positive = NULL, *text = NULL, *points = NULL,
                     *reference = NULL;
-    gboolean by_class = FALSE, exact = FALSE, force = FALSE, json = FALSE;
+    gboolean by_class = FALSE, stack = FALSE, exact = FALSE, force = FALSE, json = FALSE;
     g_autoptr(GError) error = NULL;
     GOptionEntry entries[] = {
         {"labels", 0, 0, G_OPTION_ARG_FILENAME, &labels, "what was true: id, label", "CSV"},
@@ -37,6 +37,7 @@ static int run(int argc, char **argv)
         {"exact", 0, 0, G_OPTION_ARG_NONE, &exact, "Clopper-Pearson bounds in place of Wilson's", NULL},
         {"reference", 0, 0, G_OPTION_ARG_FILENAME, &reference, "folder of the training cases' features: cases unlike them are never clear",
          "DIR"},
+        {"stack", 0, 0, G_OPTION_ARG_NONE, &stack, "of an ensemble: weights of its members, from a folder of its results", NULL},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace a card that is there", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "machine output", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
@@ -55,6 +56,7 @@ static int run(int argc, char **argv)
     p.clopper_pearson = exact;
     p.reference = reference;
     p.force = force;
+    p.stack = stack;
     if (!mt_calibrate(&p, &text, &points, &error))
         return mt_command_fail(&mt_command_calibrate, error);
     fputs(json ? points : text, stdout);

@@ -21,8 +21,9 @@ typedef struct mt_calibrate_params {
     bool        by_class;         /* a quantile of its own for each class */
     bool        clopper_pearson;  /* exact bounds in place of Wilson's */
     const char *reference;        /* folder of stored features of the training cases: what they look like goes beside the card */
-    const char *date;             /* NULL: today */
-    bool        force;            /* replace a card that is there */
+    bool        stack; /* of an ensemble's card: weights of its members, none below 0, from a folder of its results; nothing else */
+    const char *date;  /* NULL: today */
+    bool        force; /* replace a card that is there */
 } mt_calibrate_params;
 
 /* Fit, choose, write card and points; *json (may be NULL) is what HEAD.points.json holds, *text a summary for people; free with g_free.

@@ -1,15 +1,15 @@
 /* The verb's work: read held-out predictions, fit, choose thresholds, write the card and what its numbers rest on. */
 #include <microtome/calibrate.h>
 
-#include "mil/head_card.h"
 #include "mil/score_calibration.h"
-#include "src/base/publish.h"
 #include "src/evaluate/reliability.h"
 #include "src/result/conformal_set.h"
 #include "src/train/calibration.h"
 #include "src/train/calibration_data.h"
+#include "src/train/card_copy.h"
 #include "src/train/conformal.h"
 #include "src/train/operating_points.h"
+#include "src/train/stack.h"
 #include "src/train/training_reference.h"
 
 #include <jansson.h>
@@ -19,10 +19,11 @@
 #define BINS 15
 #define LEVEL 0.95
 
-/* Of the positive label; of a head without one the log likelihood of its classes alone. */
+/* Of the positive label, where there is one, and of all that the head says. */
 typedef struct quality {
     mt_estimate brier, loss;
     double      ece;
+    double      likelihood; /* mean negative log likelihood of all labels; NAN under Platt's line and curves, which are of one label */
 } quality;
 
 typedef struct fit {
@@ -39,7 +40,6 @@ typedef struct fit {
     mt_operating_point         points[2];
     int                        n_points;
     mt_feature_reference      *reference; /* NULL: not asked for */
-    char                      *reference_path;
     int                        low, high; /* index of the point behind each threshold; -1 */
 } fit;
 
@@ -51,35 +51,6 @@ static void fit_clear(fit *f)
     g_free(f->scores);
     g_free(f->truth);
     g_clear_pointer(&f->reference, mt_feature_reference_free);
-    g_free(f->reference_path);
-}
-
-/* A card of our own with the head's keys. */
-static mt_head_card *copy_card(const mt_head *head, const char *positive, GError **error)
-{
-    g_autofree char *text = mt_head_card_text(mt_head_get_card(head));
-    g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_autoptr(GKeyFile) file = g_key_file_new();
-
-    if (!g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, error))
-        return NULL;
-    g_auto(GStrv) names = g_key_file_get_keys(file, "head", NULL, NULL);
-    for (char **name = names; name != NULL && *name != NULL; name++)
-        g_hash_table_insert(keys, g_strdup(*name), g_key_file_get_string(file, "head", *name, NULL));
-    if (positive != NULL)
-        g_hash_table_insert(keys, g_strdup("positive"), g_strdup(positive));
-    return mt_head_card_from_metadata(keys, "the head", false, error);
-}
-
-static void reset_decision(mt_head_card *card)
-{
-    card->temperature = 1;
-    card->platt[0] = card->platt[1] = 0;
-    card->n_isotonic = 0;
-    card->threshold = NAN;
-    card->threshold_high = 0;
-    card->n_conformal = 0;
-    card->conformal_alpha = 0;
 }
 
 /* Scores of the positive label under the card as it stands. */
@@ -93,16 +64,29 @@ static void rescore(fit *f)
         float holds = d->holds[i * d->n_classes + f->positive];
         if (isnan(holds))
             continue;
-        mt_calibrated_scores(f->card, f->positive, d->logits + i * d->n_classes, d->n_classes, scores);
+        mt_calibrated_scores(f->card, f->positive, d->logits + i * d->n_logits, d->n_logits, scores);
         f->scores[f->n] = scores[f->positive];
         f->truth[f->n++] = holds == 1;
     }
 }
 
+/* Grades and intervals are questions of yes and no, one a logit. */
+static const float *truth_of_logits(const fit *f, mt_activation *activation)
+{
+    *activation = f->data->questions != NULL ? MT_ACTIVATION_SIGMOID : f->card->activation;
+    return f->data->questions != NULL ? f->data->questions : f->data->holds;
+}
+
 static bool measure(fit *f, quality *q, GError **error)
 {
-    mt_reliability_bin bins[BINS];
+    const mt_calibration_data *d = f->data;
+    mt_reliability_bin         bins[BINS];
+    mt_activation              activation;
+    const float               *truth = truth_of_logits(f, &activation);
 
+    q->likelihood = NAN;
+    if (f->card->platt[0] <= 0 && f->card->n_isotonic == 0)
+        q->likelihood = mt_calibration_likelihood(activation, d->logits, truth, d->n, d->n_logits, f->card->temperature);
     rescore(f);
     if (f->positive < 0)
         return true;
@@ -120,7 +104,7 @@ static bool fit_positive(fit *f, GError **error)
     g_autofree float          *holds = g_new(float, (gsize)d->n + 1);
 
     for (int64_t i = 0; i < d->n; i++) {
-        double odds = mt_score_log_odds(f->card->activation, d->logits + i * d->n_classes, d->n_classes, f->positive);
+        double odds = mt_score_log_odds(f->card->activation, d->logits + i * d->n_logits, d->n_logits, f->positive);
         x[i] = f->method == MT_CALIBRATION_PLATT ? odds : odds >= 0 ? 1 / (1 + exp(-odds)) : exp(odds) / (1 + exp(odds));
         holds[i] = d->holds[i * d->n_classes + f->positive];
     }
@@ -141,8 +125,11 @@ static bool fit_scores(fit *f, GError **error)
 
     if (f->method == MT_CALIBRATION_NONE)
         return true;
-    if (f->method == MT_CALIBRATION_TEMPERATURE)
-        return mt_calibration_temperature(f->card->activation, d->logits, d->holds, d->n, d->n_classes, &f->card->temperature, error);
+    if (f->method == MT_CALIBRATION_TEMPERATURE) {
+        mt_activation activation;
+        const float  *truth = truth_of_logits(f, &activation);
+        return mt_calibration_temperature(activation, d->logits, truth, d->n, d->n_logits, &f->card->temperature, error);
+    }
     if (f->positive >= 0)
         return fit_positive(f, error);
     g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "calibrate: --method %s is of one label's score: name it with --positive",
@@ -205,7 +192,7 @@ static bool fit_sets(fit *f, GError **error)
     g_autofree float  *row = g_new(float, (gsize)d->n_classes + 1);
     int                positive = mt_head_card_label(f->card, f->card->positive);
     for (int64_t i = 0; i < d->n; i++) {
-        mt_calibrated_scores(f->card, positive, d->logits + i * d->n_classes, d->n_classes, row);
+        mt_calibrated_scores(f->card, positive, d->logits + i * d->n_logits, d->n_logits, row);
         truth[n] = k != d->n_classes ? d->holds[i] == 1 : -1;
         for (int c = 0; c < k; c++) {
             scores[(int64_t)n * k + c] = mt_conformal_score(f->card, row, c);
@@ -224,19 +211,27 @@ static bool fit_sets(fit *f, GError **error)
 
 static bool fit_reference(fit *f, GError **error)
 {
-    if (f->params->reference == NULL)
-        return true;
-    f->reference = mt_training_reference(f->params->reference, f->head, error);
-    f->reference_path = mt_feature_reference_path(f->params->card);
-    g_free(f->card->reference);
-    f->card->reference = g_path_get_basename(f->reference_path);
-    g_clear_pointer(&f->card->reference_sha256, g_free);
-    return f->reference != NULL;
+    const mt_calibrate_params *p = f->params;
+
+    if (p->reference != NULL) {
+        g_autofree char *path = mt_feature_reference_path(p->card);
+        f->reference = mt_training_reference(p->reference, f->head, error);
+        if (f->reference == NULL)
+            return false;
+        g_free(f->card->reference);
+        f->card->reference = g_path_get_basename(path);
+        g_clear_pointer(&f->card->reference_sha256, g_free);
+    }
+    return mt_card_move(f->card, p->head, p->card, &f->reference, error);
 }
 
-static json_t *quality_json(const quality *q)
+static json_t *quality_json(const quality *q, bool positive)
 {
-    return json_pack("{s:f s:f s:f}", "brier", q->brier.value, "ece", q->ece, "log_loss", q->loss.value);
+    json_t *o = positive ? json_pack("{s:f s:f s:f}", "brier", q->brier.value, "ece", q->ece, "log_loss", q->loss.value) : json_object();
+
+    if (isfinite(q->likelihood))
+        json_object_set_new(o, "nll", json_real(q->likelihood));
+    return o;
 }
 
 static json_t *point_json(const fit *f, int i)
@@ -281,11 +276,10 @@ static char *points_json(const fit *f)
                           "method", mt_calibration_name(f->method), "calibration", calibration, "data", "source", name, "sha256",
                           f->data->sha256, "cases", (json_int_t)f->data->n, "positives", (json_int_t)positives, "negatives",
                           (json_int_t)(f->n - positives), "unknown", (json_int_t)f->data->n_unknown, "points", points);
-    if (f->positive >= 0) {
+    if (f->positive >= 0)
         json_object_set_new(o, "positive", json_string(f->card->positive));
-        json_object_set_new(o, "before", quality_json(&f->before));
-        json_object_set_new(o, "after", quality_json(&f->after));
-    }
+    json_object_set_new(o, "before", quality_json(&f->before, f->positive >= 0));
+    json_object_set_new(o, "after", quality_json(&f->after, f->positive >= 0));
     if (f->card->n_conformal > 0)
         json_object_set_new(o, "conformal_alpha", json_real(f->card->conformal_alpha));
     char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(9)), *copy = g_strconcat(text, "\n", NULL);
@@ -305,6 +299,9 @@ static char *summary(const fit *f)
         g_string_append_printf(text, "          before     after\nBrier     %-10.4f %.4f\nECE       %-10.4f %.4f\nlog loss  %-10.4f %.4f\n",
                                f->before.brier.value, f->after.brier.value, f->before.ece, f->after.ece, f->before.loss.value,
                                f->after.loss.value);
+    else
+        g_string_append_printf(text, "negative log likelihood of a case: before %.4f, after %.4f\n", f->before.likelihood,
+                               f->after.likelihood);
     for (int i = 0; i < f->n_points; i++) {
         const mt_operating_point *p = &f->points[i];
         g_string_append_printf(text,
@@ -348,6 +345,33 @@ static bool check_params(const mt_calibrate_params *p, fit *f, GError **error)
     return false;
 }
 
+/* Of which heads a method has a meaning. */
+static bool check_meaning(const fit *f, const mt_head_card *card, GError **error)
+{
+    const mt_calibrate_params *p = f->params;
+    bool                       one_label = f->method == MT_CALIBRATION_PLATT || f->method == MT_CALIBRATION_ISOTONIC;
+    bool                       point = p->sensitivity > 0 || p->specificity > 0 || p->npv > 0 || p->ppv > 0;
+
+    if (card->activation == MT_ACTIVATION_HAZARD && (one_label || point || p->conformal > 0 || p->positive != NULL))
+        g_set_error(
+            error, MT_ERROR, MT_ERROR_USAGE,
+            "calibrate %s: a hazard head gives chances to live on, and of a case that was last seen alive nobody knows which side of a "
+            "threshold it is: --method temperature is what it has, without a positive label, thresholds and sets",
+            p->head);
+    else if (card->activation == MT_ACTIVATION_ORDINAL && one_label)
+        g_set_error(
+            error, MT_ERROR, MT_ERROR_USAGE,
+            "calibrate %s: --method %s moves one label alone, which would take the grades of an ordinal head out of their order: take "
+            "temperature",
+            p->head, mt_calibration_name(f->method));
+    else if (card->activation == MT_ACTIVATION_ORDINAL && p->conformal > 0)
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                    "calibrate %s: conformal sets want a softmax head, or a sigmoid head of one label: this one is ordinal", p->head);
+    else
+        return true;
+    return false;
+}
+
 static bool prepare(fit *f, GError **error)
 {
     const mt_calibrate_params *p = f->params;
@@ -357,15 +381,17 @@ static bool prepare(fit *f, GError **error)
         return false;
     const mt_head_card *card = mt_head_get_card(f->head);
     const char         *positive = p->positive != NULL ? p->positive : card->positive;
-    if (card->labels == NULL || (card->activation != MT_ACTIVATION_SOFTMAX && card->activation != MT_ACTIVATION_SIGMOID)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "calibrate %s: only heads with softmax or sigmoid are calibrated", p->head);
+    if (card->labels == NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "calibrate %s: it gives no scores", p->head);
         return false;
     }
-    f->card = copy_card(f->head, p->positive, error);
-    if (f->card == NULL || !mt_head_card_fit(f->card, mt_head_kind(f->head), (int64_t)g_strv_length(card->labels), error))
+    if (!check_meaning(f, card, error))
         return false;
-    reset_decision(f->card);
-    f->positive = mt_head_card_label(f->card, positive);
+    int64_t n_logits = (int64_t)g_strv_length(card->labels) - (card->activation == MT_ACTIVATION_ORDINAL);
+    f->card = mt_card_copy(f->head, p->positive, error);
+    if (f->card == NULL || !mt_head_card_fit(f->card, mt_head_kind(f->head), n_logits, error))
+        return false;
+    f->positive = card->activation == MT_ACTIVATION_HAZARD ? -1 : mt_head_card_label(f->card, positive);
     f->data = mt_calibration_data_read(p->predictions, p->labels, f->head, positive, error);
     if (f->data == NULL)
         return false;
@@ -374,27 +400,17 @@ static bool prepare(fit *f, GError **error)
     return true;
 }
 
-static bool publish(const fit *f, const char *json, GError **error)
-{
-    g_autofree char *text = mt_head_card_text(f->card),
-                    *card = g_strconcat("# fitted to held-out predictions by microtome calibrate\n", text, NULL);
-    const char      *dot = strrchr(f->params->card, '.');
-    int              stem = dot != NULL && strchr(dot, '/') == NULL ? (int)(dot - f->params->card) : (int)strlen(f->params->card);
-    g_autofree char *points = g_strdup_printf("%.*s.points.json", stem, f->params->card);
-
-    return (f->reference == NULL || mt_feature_reference_write(f->reference, f->reference_path, error)) &&
-           mt_publish_text(points, json, true, error) && mt_publish_text(f->params->card, card, f->params->force, error);
-}
-
 bool mt_calibrate(const mt_calibrate_params *params, char **text, char **json, GError **error)
 {
-    fit  f = {.params = params, .low = -1, .high = -1};
+    fit f = {.params = params, .low = -1, .high = -1};
+    if (params->stack)
+        return mt_stack_fit(params, text, json, error);
     bool ok = check_params(params, &f, error) && prepare(&f, error) && measure(&f, &f.before, error) && fit_scores(&f, error) &&
               measure(&f, &f.after, error) && choose_points(&f, error) && fit_sets(&f, error) && fit_reference(&f, error);
 
     if (ok) {
         g_autofree char *points = points_json(&f);
-        ok = publish(&f, points, error);
+        ok = mt_card_publish(f.card, params->card, f.reference, points, params->force, error);
         if (ok && text != NULL)
             *text = summary(&f);
         if (ok && json != NULL)

@@ -90,6 +90,35 @@ bool mt_calibration_temperature(mt_activation activation, const float *logits, c
     return true;
 }
 
+static double softmax_likelihood(const float *logits, const float *holds, int64_t k, double temperature)
+{
+    double top = -INFINITY, sum = 0, truth = NAN;
+
+    for (int64_t c = 0; c < k; c++) {
+        top = fmax(top, logits[c] / temperature);
+        truth = holds[c] == 1 ? logits[c] / temperature : truth;
+    }
+    for (int64_t c = 0; c < k; c++)
+        sum += exp(logits[c] / temperature - top);
+    return isnan(truth) ? 0 : log(sum) + top - truth;
+}
+
+double mt_calibration_likelihood(mt_activation activation, const float *logits, const float *holds, int64_t n, int64_t k,
+                                 double temperature)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < n; i++, logits += k, holds += k) {
+        if (activation == MT_ACTIVATION_SOFTMAX)
+            sum += softmax_likelihood(logits, holds, k, temperature);
+        for (int64_t c = 0; activation == MT_ACTIVATION_SIGMOID && c < k; c++) {
+            double z = (holds[c] == 1 ? -logits[c] : logits[c]) / temperature;
+            sum += isnan(holds[c]) ? 0 : z > 0 ? z + log1p(exp(-z)) : log1p(exp(z));
+        }
+    }
+    return sum / (double)n;
+}
+
 static bool count_classes(const char *doing, const double *values, const float *holds, int64_t n, int64_t count[2], GError **error)
 {
     count[0] = count[1] = 0;

@@ -21,6 +21,9 @@ const char *mt_calibration_name(mt_calibration_method method);
  * say nothing. */
 bool mt_calibration_temperature(mt_activation activation, const float *logits, const float *holds, int64_t n, int64_t n_classes,
                                 double *temperature, GError **error);
+/* The mean over the rows of the negative log likelihood at a temperature; softmax or sigmoid. */
+double mt_calibration_likelihood(mt_activation activation, const float *logits, const float *holds, int64_t n, int64_t n_classes,
+                                 double temperature);
 /* A and B of sigmoid(A m + B).  MT_ERROR_INPUT without both classes, or when A is not above 0: the score runs against the label. */
 bool mt_calibration_platt(const double *log_odds, const float *holds, int64_t n, double platt[2], GError **error);
 /* Corners of the curve, into an array of mt_curve_point: the ends of every run of equal values, values kept between 1/(n+2) and

@@ -15,6 +15,7 @@ void mt_calibration_data_free(mt_calibration_data *data)
     g_clear_pointer(&data->ids, g_ptr_array_unref);
     g_free(data->logits);
     g_free(data->holds);
+    g_free(data->questions);
     g_free(data->sha256);
     g_free(data);
 }
@@ -80,25 +81,72 @@ static bool take_truth(const mt_targets *targets, guint row, const mt_head_card 
     return known;
 }
 
+/* What each logit of an ordinal or hazard head answers. */
+static void take_questions(const mt_targets *targets, guint row, const mt_calibration_data *d, float *questions)
+{
+    int class = mt_targets_class(targets, row);
+    bool event = mt_targets_event(targets, row), grades = mt_targets_task(targets) == MT_TASK_ORDINAL;
+
+    for (int64_t j = 0; j < d->n_logits; j++)
+        questions[j] = grades ? class > j : j > class ? NAN : j == class && event;
+}
+
+/* A result holds the logarithms of the grades' probabilities; what gave them, as far as it can be told, are the odds of more than grade k. */
+static void take_odds(const float *log_shares, int64_t n_classes, float *logits)
+{
+    for (int64_t k = 0; k + 1 < n_classes; k++) {
+        double below = 0, above = 0;
+        for (int64_t c = 0; c < n_classes; c++)
+            *(c <= k ? &below : &above) += exp(log_shares[c]);
+        logits[k] = (float)(log(above) - log(below));
+    }
+}
+
+/* False: nothing is known of the row. */
+static bool take_row_truth(mt_calibration_data *d, const mt_targets *targets, guint row, const mt_head_card *card)
+{
+    bool known = take_truth(targets, row, card, d->n_classes, d->holds + d->n * d->n_classes);
+
+    if (d->questions == NULL)
+        return known;
+    if (!mt_targets_known(targets, row))
+        return false;
+    take_questions(targets, row, d, d->questions + d->n * d->n_logits);
+    return true;
+}
+
+static void append_row(GString *text, const char *id, const mt_calibration_data *d, const float *given)
+{
+    char digits[MT_DECIMAL_BYTES];
+
+    g_string_append_printf(text, "%s", id);
+    for (int64_t i = 0; i < d->n_classes; i++)
+        g_string_append_printf(text, "\t%g\t%s", (double)d->holds[d->n * d->n_classes + i], mt_decimal_text(given[i], digits));
+    for (int64_t i = 0; d->questions != NULL && i < d->n_logits; i++)
+        g_string_append_printf(text, "\t%g", (double)d->questions[d->n * d->n_logits + i]);
+    g_string_append_c(text, '\n');
+}
+
 static bool fill(mt_calibration_data *d, const source *s, const mt_labels *labels, const mt_targets *targets, const mt_head_card *card,
                  GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    char digits[MT_DECIMAL_BYTES];
+    g_autofree float *given = g_new(float, (gsize)d->n_classes + 1);
 
     for (guint row = 0; row < mt_labels_n(labels); row++) {
         const char *id = mt_labels_id(labels, row);
-        float      *logits = d->logits + d->n * d->n_classes, *holds = d->holds + d->n * d->n_classes;
-        if (!take_truth(targets, row, card, d->n_classes, holds)) {
+        float      *logits = d->logits + d->n * d->n_logits;
+        if (!take_row_truth(d, targets, row, card)) {
             d->n_unknown++;
             continue;
         }
-        if (!(s->results != NULL ? row_of_results : row_of_table)(s, id, d->n_classes, logits, error))
+        if (!(s->results != NULL ? row_of_results : row_of_table)(s, id, d->n_classes, given, error))
             return false;
-        g_string_append_printf(text, "%s", id);
-        for (int64_t i = 0; i < d->n_classes; i++)
-            g_string_append_printf(text, "\t%g\t%s", (double)holds[i], mt_decimal_text(logits[i], digits));
-        g_string_append_c(text, '\n');
+        if (d->n_logits < d->n_classes)
+            take_odds(given, d->n_classes, logits);
+        else
+            memcpy(logits, given, (gsize)d->n_logits * sizeof(float));
+        append_row(text, id, d, given);
         g_ptr_array_add(d->ids, g_strdup(id));
         d->n++;
     }
@@ -161,7 +209,10 @@ static mt_calibration_data *read_all(source *s, const mt_labels *labels, const m
     if (targets == NULL || !(s->results != NULL ? check_head(s, head, error) : find_columns(s, card, k, error)))
         return NULL;
     gsize cells = (gsize)mt_labels_n(labels) * (gsize)k + 1;
+    bool  asked = card->activation == MT_ACTIVATION_ORDINAL || card->activation == MT_ACTIVATION_HAZARD;
     d->n_classes = k;
+    d->n_logits = card->activation == MT_ACTIVATION_ORDINAL ? k - 1 : k;
+    d->questions = asked ? g_new0(float, cells) : NULL;
     d->ids = g_ptr_array_new_with_free_func(g_free);
     d->logits = g_new0(float, cells);
     d->holds = g_new0(float, cells);

@@ -230,6 +230,11 @@ def test_tasks(folder):
         assert [r for r in first if r.startswith("label_")] == (["label_" + x for x in report["labels"]] if task == "multilabel" else [])
         assert ("time" in first) == (task in ("cox", "survival"))
         equal(len(scores_of(os.path.join(folder, str(n)), head, features, [1, 2])), 2)
+        if task in ("ordinal", "survival"):
+            card = os.path.join(folder, f"{n}.card")
+            answer = microtome("calibrate", os.path.join(folder, f"{n}-predictions.csv"), "-m", head, "-o", card, "--force")
+            equal((answer.code, answer.err), (0, ""))
+            contains(read(card), "temperature=")
     equal(microtome("train", features, "--labels", labels, "-o", os.path.join(folder, "x.safetensors"), "-m", "knn", "--task", "cox").err,
           "microtome train: --model knn learns no survival: take linear or abmil\n")
 
@@ -334,7 +339,7 @@ def test_watched(folder):
                               ("linear", "ordinal", ["--column", "grade"]), ("abmil", "cox", []), ("linear", "cox", [])):
         name = f"{model}-{task}"
         head = os.path.join(folder, name + ".safetensors")
-        small = ["--hidden", 8, "--attention", 4, "--lr", 5e-3, "--epochs", 12] if model == "abmil" else []
+        small = ["--hidden", 8, "--attention", 4, "--lr", 5e-3, "--epochs", 8, "--threads", 1] if model == "abmil" else []
         report = train(features, labels, head, "-m", model, "--task", task, "--split-column", "split", "--patience", 4, "--watch", "metric", *small, *args)
         curve = rows_of(os.path.join(folder, name + "-curves.csv"))
         best = min(curve, key=lambda r: (-float(r["val_metric"]), float(r["val_loss"]), int(r["epoch"])))
