@@ -89,6 +89,8 @@ static bool configure(void *data, mt_head_card *card, GError **error)
     self->repeats = MAX(1, card->repeats);
     self->seeded = card->seeded;
     self->seed = (uint64_t)card->seed;
+    card->groups = (int)self->groups; /* what results are made with is recorded, also where the card does not say */
+    card->repeats = (int)self->repeats;
     if (self->repeats == 1 || self->seeded)
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_MODEL,

@@ -111,6 +111,18 @@ void mt_prediction_free(mt_prediction *prediction)
     g_free(prediction);
 }
 
+/* How a head that cuts the bag into groups (DTFD-MIL) did it; without `seed` by stride. */
+static bool store_groups(const mt_head_card *card, mt_store *store, GError **error)
+{
+    static const char *const distill[] = {[MT_DISTILL_AFS] = "afs", [MT_DISTILL_MAXS] = "maxs", [MT_DISTILL_MAXMINS] = "maxmins"};
+    const int64_t            groups = card->groups, repeats = card->repeats, seed = card->seed;
+
+    return groups == 0 || (mt_store_attr_int(store, MT_OBJECT_SCORES, "groups", &groups, 1, error) &&
+                           mt_store_attr_int(store, MT_OBJECT_SCORES, "repeats", &repeats, 1, error) &&
+                           mt_store_attr_string(store, MT_OBJECT_SCORES, "distill", distill[card->distill], error) &&
+                           (!card->seeded || mt_store_attr_int(store, MT_OBJECT_SCORES, "seed", &seed, 1, error)));
+}
+
 static bool store_scores(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, mt_store *store,
                          GError **error)
 {
@@ -120,7 +132,7 @@ static bool store_scores(const mt_prediction *prediction, const mt_head_output *
            mt_schema_write_floats(store, MT_OBJECT_LOGITS, output->logits, output->n_classes, error) &&
            mt_store_attr_strings(store, MT_OBJECT_SCORES, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
            mt_store_attr_strings(store, MT_OBJECT_LOGITS, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
-           mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_CALIBRATION, calibration, error) &&
+           mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_CALIBRATION, calibration, error) && store_groups(card, store, error) &&
            (prediction->positive == NULL || mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_POSITIVE, prediction->positive, error)) &&
            (isnan(prediction->threshold) ||
             mt_store_attr_double(store, MT_OBJECT_SCORES, MT_ATTR_THRESHOLD, &prediction->threshold, 1, error));
