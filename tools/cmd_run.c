@@ -300,6 +300,19 @@ static GPtrArray *find_cases(const run_options *o, char **arguments, double mpp_
     return cases != NULL && mt_batch_check_recipe(cases, o->recipe, error) ? g_steal_pointer(&cases) : NULL;
 }
 
+/* Not again for a command that found all done. */
+static void write_report(const char *out, const char *language, const mt_batch_totals *totals)
+{
+    g_autofree char *page = g_build_filename(out, "report.html", NULL);
+
+    if (totals->done + totals->failed == 0 && access(page, F_OK) == 0)
+        return;
+    if (mt_command_report_folder(out, language, totals->stopped))
+        fprintf(stderr, "Report: %s\n", page);
+    else
+        fprintf(stderr, "microtome run: warning: %s was not written: microtome report %s tells why\n", page, out);
+}
+
 static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 {
     g_autoptr(GError) error = NULL;
@@ -339,6 +352,8 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
     int code = ok ? finish(o, &totals, cases) : mt_command_fail(&mt_command_run, error);
     if (ok && !totals.stopped)
         code = report_patients(o, recipe, cases, code);
+    if (ok)
+        write_report(o->out, recipe->language, &totals);
     mt_batch_totals_clear(&totals);
     return code;
 }

@@ -16,7 +16,7 @@ typedef struct mt_command {
 
 extern const mt_command mt_command_run, mt_command_info, mt_command_tissue, mt_command_tile, mt_command_heatmap, mt_command_model,
     mt_command_bench, mt_command_aggregate, mt_command_evaluate, mt_command_calibrate, mt_command_search, mt_command_doctor,
-    mt_command_train, mt_command_status, mt_command_verify, mt_command_worker;
+    mt_command_train, mt_command_status, mt_command_verify, mt_command_report, mt_command_worker;
 
 /* Parse argv (argv[0] is the verb); what is left are the arguments.  False after an error was printed: return 64. */
 bool mt_command_parse(const mt_command *command, const GOptionEntry *entries, int *argc, char ***argv);
@@ -36,5 +36,8 @@ bool mt_command_stain(const mt_command *command, const char *text, mt_recipe *re
 bool mt_command_compat(const mt_command *command, const char *text, mt_compat *compat);
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
 int mt_command_threads(int wanted);
+/* OUT/report.html by a process of its own: no damaged result can take a finished batch's exit code away.  hurry: without pictures, within
+ * seconds.  False when there is none. */
+bool mt_command_report_folder(const char *out, const char *language, bool hurry);
 
 #endif

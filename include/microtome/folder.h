@@ -29,7 +29,7 @@ typedef struct mt_folder_case {
     bool       timed;
     mt_timings timings;
     /* failed */
-    char *reason, *stage;
+    char *reason, *stage, *kind; /* kind: input, spacing, missing, io, ..; NULL: not recorded */
     int   exit_code, signal_number, attempts;
     /* running, or begun by a run that is gone */
     const mt_folder_run *run;
@@ -54,6 +54,10 @@ MT_PUBLIC mt_folder *mt_folder_read(const char *out, GError **error);
 MT_PUBLIC void       mt_folder_free(mt_folder *folder);
 /* "done", "failed", "running", "pending" */
 MT_PUBLIC const char *mt_case_state_name(mt_case_state state);
+
+/* A page of HTML (NULL: OUT/report.html) in "en" or "ko" (NULL: en).  Up to `pictures` finished cases (< 0: 300) all have theirs, of more the
+ * urgent ones.  MT_ERROR_IO. */
+MT_PUBLIC bool mt_folder_report(const mt_folder *folder, const char *path, const char *language, int pictures, GError **error);
 
 typedef struct mt_folder_check {
     const char *out;

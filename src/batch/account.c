@@ -221,6 +221,17 @@ char *mt_account_supersede(mt_account *account, const mt_batch_case *c, GError *
     return mt_supersede(account->out, c->id, target, error);
 }
 
+/* What kind of trouble, for those who sort failures by what to do. */
+static const char *error_kind(int code)
+{
+    static const char *const kinds[] = {
+        [MT_ERROR_USAGE] = "usage", [MT_ERROR_RANGE] = "range",     [MT_ERROR_INPUT] = "input",       [MT_ERROR_SPACING] = "spacing",
+        [MT_ERROR_LIMIT] = "limit", [MT_ERROR_MISSING] = "missing", [MT_ERROR_INTERNAL] = "internal", [MT_ERROR_MEMORY] = "memory",
+        [MT_ERROR_IO] = "io",       [MT_ERROR_STOPPED] = "stopped", [MT_ERROR_MODEL] = "model"};
+
+    return code >= 0 && code < (int)G_N_ELEMENTS(kinds) ? kinds[code] : "internal";
+}
+
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
                        int attempts, GError **error)
 {
@@ -229,6 +240,7 @@ bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *
     json_t          *object =
         json_pack("{s:s s:s s:i s:i}", "id", c->id, "reason", clean, "exit_code", mt_error_exit_code(&as_error), "attempts", attempts);
 
+    json_object_set_new(object, "kind", json_string(error_kind(code)));
     if (stage != NULL)
         json_object_set_new(object, "stage", json_string(stage));
     if (signal_number != 0)

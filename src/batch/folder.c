@@ -32,6 +32,7 @@ static void free_case(void *data)
     g_free(c->decision);
     g_free(c->reason);
     g_free(c->stage);
+    g_free(c->kind);
     g_free(c);
 }
 
@@ -124,6 +125,7 @@ static void on_failure(gathering *g, const char *folder, const char *stem)
     c->state = MT_STATE_FAILED;
     c->reason = g_strdup(json_string_value(json_object_get(object, "reason")));
     c->stage = g_strdup(json_string_value(json_object_get(object, "stage")));
+    c->kind = g_strdup(json_string_value(json_object_get(object, "kind")));
     c->exit_code = (int)json_integer_value(json_object_get(object, "exit_code"));
     c->signal_number = (int)json_integer_value(json_object_get(object, "signal"));
     c->attempts = (int)json_integer_value(json_object_get(object, "attempts"));

@@ -1,15 +1,13 @@
 /* The wrong cases of an evaluation, worst first, each with its slide and the tiles that the model saw most in. */
-#include "src/case/vips_start.h"
 #include "src/export/canvas.h"
 #include "src/export/evaluation_parts.h"
+#include "src/export/small_picture.h"
 #include "src/store/schema.h"
 
 #include <microtome/heatmap.h>
-#include <microtome/picture.h>
 
 #include <math.h>
 #include <string.h>
-#include <vips/vips.h>
 
 #define SIDE 360 /* px, long side of a slide's picture */
 #define TOP 5    /* tiles shown */
@@ -26,32 +24,6 @@ static gint compare_wrong(gconstpointer a, gconstpointer b)
     if (first->by != second->by)
         return first->by > second->by ? -1 : 1;
     return strcmp(first->subject->id, second->subject->id);
-}
-
-static mt_canvas *shrink(const mt_tensor *thumbnail, GError **error)
-{
-    VipsImage *whole = NULL, *small = NULL;
-    mt_canvas *canvas = NULL;
-    bool       ok = thumbnail->rank == 3 && thumbnail->dtype == MT_U8 && thumbnail->shape[2] == 3 && mt_vips_start(error);
-
-    if (ok)
-        whole = vips_image_new_from_memory(thumbnail->data, mt_tensor_bytes(thumbnail), (int)thumbnail->shape[1], (int)thumbnail->shape[0],
-                                           3, VIPS_FORMAT_UCHAR);
-    if (whole != NULL && vips_thumbnail_image(whole, &small, SIDE, "height", SIDE, "size", VIPS_SIZE_DOWN, NULL) == 0) {
-        size_t bytes = 0;
-        void  *pixels = vips_image_write_to_memory(small, &bytes);
-        canvas = mt_canvas_new(vips_image_get_width(small), vips_image_get_height(small), (mt_color){255, 255, 255}, error);
-        if (canvas != NULL && bytes == (size_t)canvas->width * (size_t)canvas->height * 3)
-            memcpy(canvas->rgb, pixels, bytes);
-        g_free(pixels);
-    }
-    if (canvas == NULL && (error == NULL || *error == NULL)) {
-        g_autofree char *reason = mt_vips_take_error();
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "its thumbnail cannot be drawn%s%s", *reason != '\0' ? ": " : "", reason);
-    }
-    g_clear_object(&small);
-    g_clear_object(&whole);
-    return canvas;
 }
 
 /* A white line around a dark one: seen on tissue and on glass. */
@@ -71,21 +43,6 @@ static void mark(mt_canvas *canvas, const mt_heatmap *h, const mt_heat_tile *til
     /* the numbers stand in the list as well: a machine without fonts still gets its page */
     mt_canvas_text(canvas, x + width + 7, y - 1, number,
                    &(mt_text_style){.size_px = 12, .bold = true, .color = light, .anchor = MT_ANCHOR_MIDDLE}, NULL);
-}
-
-static bool put_picture(GString *html, const mt_canvas *canvas, const char *id, GError **error)
-{
-    const mt_picture_params params = {.format = MT_PICTURE_JPEG, .quality = 88};
-    const mt_tile_pixels    pixels = {.dtype = MT_U8, .channels = 3, .width = canvas->width, .height = canvas->height, .data = canvas->rgb};
-    g_autoptr(GBytes) jpeg = mt_picture_encode(&params, &pixels, MT_U8, error);
-
-    if (jpeg == NULL)
-        return false;
-    g_autofree char *text = g_base64_encode(g_bytes_get_data(jpeg, NULL), g_bytes_get_size(jpeg));
-    g_string_append_printf(html, "<img width=\"%d\" height=\"%d\" alt=\"", canvas->width, canvas->height);
-    mt_html_text(html, id);
-    g_string_append_printf(html, "\" src=\"data:image/jpeg;base64,%s\">\n", text);
-    return true;
 }
 
 static void list_tiles(GString *html, const mt_heat_tile *tiles, int64_t n)
@@ -111,12 +68,12 @@ static bool draw_case(GString *html, const mt_subject *s, const char *label, GEr
     int64_t n = mt_heatmap_top_tiles(heatmap, TOP, tiles);
     if (mt_result_has(result, MT_OBJECT_THUMBNAIL)) {
         g_autoptr(mt_tensor) thumbnail = mt_result_read(result, MT_OBJECT_THUMBNAIL, error);
-        g_autoptr(mt_canvas) canvas = thumbnail != NULL ? shrink(thumbnail, error) : NULL;
+        g_autoptr(mt_canvas) canvas = thumbnail != NULL ? mt_small_picture(thumbnail, SIDE, error) : NULL;
         if (canvas == NULL)
             return false;
         for (int64_t i = n - 1; i >= 0; i--)
             mark(canvas, heatmap, &tiles[i], (int)i + 1);
-        if (!put_picture(html, canvas, s->id, error))
+        if (!mt_html_picture(html, canvas, s->id, 88, error))
             return false;
     }
     list_tiles(html, tiles, n);

@@ -1,0 +1,64 @@
+#include "tools/command.h"
+
+#include <microtome/folder.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define LIMIT_US INT64_C(900000000)
+#define HURRY_US INT64_C(5000000) /* a stopped batch has 20 s in all */
+#define POLL_US 10000
+
+bool mt_command_report_folder(const char *out, const char *language, bool hurry)
+{
+    const char *arguments[] = {
+        "/proc/self/exe", "report", out, "--language", language != NULL ? language : "en", hurry ? "--pictures" : NULL, "0", NULL};
+    gint64 until = g_get_monotonic_time() + (hurry ? HURRY_US : LIMIT_US);
+    int    status = 0;
+    GPid   pid;
+
+    if (!g_spawn_async(NULL, (char **)arguments, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, &pid, NULL))
+        return false;
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (g_get_monotonic_time() > until)
+            kill(pid, SIGKILL);
+        g_usleep(POLL_US);
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int run(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL, *language = NULL;
+    int              pictures = -1;
+    GOptionEntry     entries[] = {{"out", 'o', 0, G_OPTION_ARG_FILENAME, &path, "the page (default: OUT/report.html)", "REPORT.html"},
+                                  {"language", 0, 0, G_OPTION_ARG_STRING, &language, "of the page (default en)", "en|ko"},
+                                  {"pictures", 0, 0, G_OPTION_ARG_INT, &pictures,
+                                   "up to so many finished cases all have their pictures, of more the urgent ones (default 300; 0: none)", "N"},
+                                  {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+
+    if (!mt_command_parse(&mt_command_report, entries, &argc, &argv))
+        return 64;
+    if (argc != 2)
+        return mt_command_usage(&mt_command_report, "name one output folder");
+    if (language != NULL && strcmp(language, "en") != 0 && strcmp(language, "ko") != 0)
+        return mt_command_usage(&mt_command_report, "--language %s: en or ko is wanted", language);
+    g_autoptr(mt_folder) folder = mt_folder_read(argv[1], &error);
+    if (folder == NULL || !mt_folder_report(folder, path, language, pictures, &error))
+        return mt_command_fail(&mt_command_report, error);
+    return 0;
+}
+
+const mt_command mt_command_report = {
+    .name = "report",
+    .arguments = "OUT",
+    .summary = "One page about an output folder: what failed and what to do, and every case with its pictures, score and decision.",
+    .help = "The page stands for itself (nothing beside it, nothing fetched) and prints well.  run and aggregate write it at their end.\n\n"
+            "Examples:\n"
+            "  microtome report OUT\n"
+            "  microtome report OUT --language ko -o night.html",
+    .run = run,
+};
