@@ -104,6 +104,9 @@ static void on_case(const reading *r, const char *what, mt_folder_case *c, const
     } else if (strcmp(what, "done") == 0) {
         r->run->done++;
         on_done(c, event);
+    } else if (strcmp(what, "taken_over") == 0) {
+        if (c->run == r->run)
+            c->run = NULL;
     } else if (strcmp(what, "failed") == 0) {
         r->run->failed++;
         c->run = NULL;
