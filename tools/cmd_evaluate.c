@@ -1,4 +1,5 @@
 #include "tools/command.h"
+#include "tools/evaluate_places.h"
 
 #include <microtome/evaluate.h>
 #include <microtome/evaluation_report.h>
@@ -26,6 +27,8 @@ static const char HELP[] =
     "  microtome evaluate out --labels labels.csv --compare old                which of two runs is better, and is it chance\n"
     "  microtome evaluate ours --labels labels.csv --head head.safetensors     refuses a patient that was trained on\n"
     "  microtome evaluate ours --labels labels.csv --prevalence 0.02           PPV and NPV of a clinic where 2 % have it\n"
+    "  microtome evaluate masks --masks reference              Dice, IoU, Hausdorff-95; more with --masks X --help\n"
+    "  microtome evaluate findings.csv --lesions lesions.csv   FROC, average precision, false positives a scan; --lesions X --help\n"
     "\n"
     "A goal is met when the lower bound of its interval reaches it (the upper one of brier and ece). Intervals are at 95 %: AUROC by "
     "DeLong, shares by Wilson. What the data cannot say is \"not defined\", with the reason.\n";
@@ -131,6 +134,8 @@ static int run(int argc, char **argv)
         {"gallery", 0, 0, G_OPTION_ARG_INT, &o.gallery, "wrong cases of each kind on the page (default: 12)", "N"},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
+    if (mt_evaluate_places_asked(argc, argv))
+        return mt_evaluate_places(argc, argv);
     if (!mt_command_parse(&mt_command_evaluate, entries, &argc, &argv))
         return 64;
     if (argc != 2 || labels == NULL)

@@ -80,9 +80,16 @@ typedef struct mt_goal {
     char       *name;
     double      wanted;
     mt_estimate got;
-    bool        upper; /* the goal is a largest value: its upper bound counts */
+    bool        upper;  /* the goal is a largest value: its upper bound counts */
+    bool        strict; /* the bound must pass it, not only reach it */
     bool        met;
 } mt_goal;
+
+/* NULL: none.  `goals` as of --goal, `file` with [goals]. */
+typedef struct mt_goal_source {
+    const char *const *goals;
+    const char        *file;
+} mt_goal_source;
 
 typedef struct mt_difference {
     const char *name;
@@ -194,6 +201,8 @@ bool mt_evaluation_measure(mt_evaluation *e, GError **error);
 /* One file each: evaluation_groups.c, evaluation_bootstrap.c, evaluation_goals.c, evaluation_against.c, evaluation_readers.c, evaluation_leaks.c. */
 bool mt_evaluation_group(mt_evaluation *e, const char *by, GError **error);
 bool mt_evaluation_resample(mt_evaluation *e, GError **error);
+/* Goals held against any metrics; those of a file that belong to another kind of evaluation are told in `warnings`. */
+bool mt_goals_judge(const mt_goal_source *source, const GArray *metrics, GArray *goals, GPtrArray *warnings, GError **error);
 bool mt_evaluation_judge(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
 bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params, GError **error);
 bool mt_evaluation_externalise(mt_evaluation *e, const mt_evaluation_params *params, GError **error);

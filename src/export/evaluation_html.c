@@ -48,7 +48,7 @@ void mt_html_printf(GString *html, const char *format, ...)
     g_string_append(html, valid);
 }
 
-static void put_card(GString *html, const GArray *metrics, const char *name)
+void mt_html_card(GString *html, const GArray *metrics, const char *name)
 {
     const mt_metric *m = mt_metrics_find(metrics, name);
     char             value[G_ASCII_DTOSTR_BUF_SIZE], low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
@@ -75,7 +75,7 @@ static void put_cards(GString *html, const mt_evaluation *e)
     g_string_append(html, "<div class=\"cards\">\n");
     for (size_t i = 0; i < G_N_ELEMENTS(names) && n < 5; i++)
         if (mt_metrics_find(e->metrics, names[i]) != NULL) {
-            put_card(html, e->metrics, names[i]);
+            mt_html_card(html, e->metrics, names[i]);
             n++;
         }
     g_string_append(html, "</div>\n");
@@ -105,22 +105,22 @@ static void put_lead(GString *html, const mt_evaluation *e)
     mt_html_printf(html, "Task: %s. Intervals are at 95 %%.</p>\n", mt_task_name(e->task));
 }
 
-static void put_warnings(GString *html, const mt_evaluation *e)
+void mt_html_warnings(GString *html, const GPtrArray *warnings)
 {
-    for (guint i = 0; e->warnings->pdata[i] != NULL; i++)
-        mt_html_printf(html, "<p class=\"warn\">%s</p>\n", (const char *)e->warnings->pdata[i]);
+    for (guint i = 0; warnings->pdata[i] != NULL; i++)
+        mt_html_printf(html, "<p class=\"warn\">%s</p>\n", (const char *)warnings->pdata[i]);
 }
 
-static void put_goals(GString *html, const mt_evaluation *e)
+void mt_html_goals(GString *html, const GArray *goals)
 {
     char wanted[G_ASCII_DTOSTR_BUF_SIZE], bound[G_ASCII_DTOSTR_BUF_SIZE], got[MT_ESTIMATE_TEXT_BYTES];
 
-    if (e->goals->len == 0)
+    if (goals->len == 0)
         return;
     g_string_append(html, "<h2>Goals</h2>\n<table><tr><th>Goal</th><th class=\"n\">Wanted</th><th>Reached</th><th class=\"n\">Bound that "
                           "counts</th><th></th></tr>\n");
-    for (guint i = 0; i < e->goals->len; i++) {
-        const mt_goal *g = &g_array_index(e->goals, mt_goal, i);
+    for (guint i = 0; i < goals->len; i++) {
+        const mt_goal *g = &g_array_index(goals, mt_goal, i);
         bool           between = g->got.defined && g->got.interval != NULL;
         g_ascii_formatd(wanted, sizeof wanted, "%.4g", g->wanted);
         g_ascii_formatd(bound, sizeof bound, "%.3f", g->upper ? g->got.high : g->got.low);
@@ -151,14 +151,14 @@ static void put_metric_row(GString *html, const mt_metric *m, bool bootstrapped)
                    m->estimate.defined && m->estimate.interval != NULL ? m->estimate.interval : "");
 }
 
-static void put_metrics(GString *html, const mt_evaluation *e)
+void mt_html_metrics(GString *html, const GArray *metrics, int rounds)
 {
     g_string_append(html, "<h2>Numbers</h2>\n<table><tr><th></th><th class=\"n\">Value (95 %)</th>");
-    if (e->bootstrap > 0)
-        mt_html_printf(html, "<th class=\"n\">Bootstrap, %d rounds</th>", e->bootstrap);
+    if (rounds > 0)
+        mt_html_printf(html, "<th class=\"n\">Bootstrap, %d rounds</th>", rounds);
     g_string_append(html, "<th class=\"n\">Cases</th><th>What it says</th></tr>\n");
-    for (guint i = 0; i < e->metrics->len; i++)
-        put_metric_row(html, &g_array_index(e->metrics, mt_metric, i), e->bootstrap > 0);
+    for (guint i = 0; i < metrics->len; i++)
+        put_metric_row(html, &g_array_index(metrics, mt_metric, i), rounds > 0);
     g_string_append(html, "</table>\n");
 }
 
@@ -287,7 +287,7 @@ static void put_groupings(GString *html, const mt_evaluation *e)
         put_grouping(html, e, e->groupings->pdata[i]);
 }
 
-static void put_comparison(GString *html, const mt_comparison *c, const char *title, const char *first, const char *second, bool paired)
+void mt_html_comparison(GString *html, const mt_comparison *c, const char *title, const char *first, const char *second, bool paired)
 {
     char text[3][MT_ESTIMATE_TEXT_BYTES], p[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -396,27 +396,34 @@ static void put_footer(GString *html, const mt_evaluation *e)
     g_string_append(html, "For research and decision support; not a medical device.</footer>\n");
 }
 
-char *mt_evaluation_html(const mt_evaluation *e, int gallery)
+GString *mt_html_begin(const char *folder)
 {
     GString *html = g_string_new("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    g_autoptr(GString) errors = g_string_new(NULL);
 
-    mt_html_printf(html, "<title>Evaluation of %s</title>\n<style>\n", e->folder);
+    mt_html_printf(html, "<title>Evaluation of %s</title>\n<style>\n", folder);
     g_string_append(html, STYLE);
     g_string_append(html, "</style>\n</head>\n<body>\n");
+    return html;
+}
+
+char *mt_evaluation_html(const mt_evaluation *e, int gallery)
+{
+    GString *html = mt_html_begin(e->folder);
+    g_autoptr(GString) errors = g_string_new(NULL);
+
     put_lead(html, e);
-    put_warnings(html, e);
+    mt_html_warnings(html, e->warnings);
     put_cards(html, e);
-    put_goals(html, e);
-    put_metrics(html, e);
+    mt_html_goals(html, e->goals);
+    mt_html_metrics(html, e->metrics, e->bootstrap);
     put_classes(html, e);
     put_confusion(html, e);
     put_plots(html, e);
     mt_evaluation_survival_html(e, html);
     put_groupings(html, e);
-    put_comparison(html, e->external, "External against internal:", "here, external", "internal", false);
-    put_comparison(html, e->comparison, "Compared with", "this run", "the other run", true);
+    mt_html_comparison(html, e->external, "External against internal:", "here, external", "internal", false);
+    mt_html_comparison(html, e->comparison, "Compared with", "this run", "the other run", true);
     put_readers(html, e);
     mt_evaluation_gallery(e, gallery, errors);
     if (errors->len > 0) {

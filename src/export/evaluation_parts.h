@@ -33,6 +33,19 @@ json_t *mt_evaluation_survival_json(const mt_evaluation *evaluation); /* null of
 /* evaluation_gallery.c: the section of wrong cases, nothing where nothing is wrong. */
 void mt_evaluation_gallery(const mt_evaluation *evaluation, int most, GString *html);
 
+/* evaluation_text.c */
+void mt_text_metric(GString *table, const mt_metric *metric);
+void mt_text_goals(GString *table, const GArray *goals);
+void mt_text_comparison(GString *table, const mt_comparison *comparison, const char *title, bool paired);
+
+/* evaluation_html.c: a page up to <body>, and its sections. */
+GString *mt_html_begin(const char *folder);
+void     mt_html_warnings(GString *html, const GPtrArray *warnings); /* NULL-terminated */
+void     mt_html_card(GString *html, const GArray *metrics, const char *name);
+void     mt_html_goals(GString *html, const GArray *goals);
+void     mt_html_metrics(GString *html, const GArray *metrics, int rounds);
+void     mt_html_comparison(GString *html, const mt_comparison *comparison, const char *title, const char *first, const char *second,
+                            bool paired);
 /* evaluation_html.c: `text` made safe. */
 void mt_html_text(GString *html, const char *text);
 void mt_html_printf(GString *html, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -29,7 +29,7 @@ static void end_line(GString *t)
     g_string_append_c(t, '\n');
 }
 
-static void put_metric(GString *t, const mt_metric *m)
+void mt_text_metric(GString *t, const mt_metric *m)
 {
     char text[MT_ESTIMATE_TEXT_BYTES], low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -83,14 +83,14 @@ static void put_confusion(GString *t, const mt_evaluation *e)
     }
 }
 
-static void put_goals(GString *t, const mt_evaluation *e)
+void mt_text_goals(GString *t, const GArray *goals)
 {
     char wanted[G_ASCII_DTOSTR_BUF_SIZE], text[MT_ESTIMATE_TEXT_BYTES];
 
-    if (e->goals->len > 0)
+    if (goals->len > 0)
         g_string_append(t, "\n");
-    for (guint i = 0; i < e->goals->len; i++) {
-        const mt_goal *g = &g_array_index(e->goals, mt_goal, i);
+    for (guint i = 0; i < goals->len; i++) {
+        const mt_goal *g = &g_array_index(goals, mt_goal, i);
         g_string_append_printf(t, "  goal %s at %s %s: %s, %s bound counts: %s\n", mt_metric_title(g->name), g->upper ? "most" : "least",
                                g_ascii_formatd(wanted, sizeof wanted, "%.4g", g->wanted), mt_estimate_text(&g->got, text),
                                g->upper ? "upper" : "lower", g->met ? "met" : "NOT MET");
@@ -128,7 +128,7 @@ static void put_grouping(GString *t, const mt_grouping *g, bool binary)
     put_gap(t, "false positive rate", &g->fpr_gap, g->fpr_pair);
 }
 
-static void put_comparison(GString *t, const mt_comparison *c, const char *title, bool paired)
+void mt_text_comparison(GString *t, const mt_comparison *c, const char *title, bool paired)
 {
     char text[3][MT_ESTIMATE_TEXT_BYTES], p[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -171,15 +171,15 @@ char *mt_evaluation_text(const mt_evaluation *e)
 
     put_head(t, e);
     for (guint i = 0; i < e->metrics->len; i++)
-        put_metric(t, &g_array_index(e->metrics, mt_metric, i));
+        mt_text_metric(t, &g_array_index(e->metrics, mt_metric, i));
     put_classes(t, e);
     put_confusion(t, e);
-    put_goals(t, e);
+    mt_text_goals(t, e->goals);
     mt_evaluation_survival_text(e, t);
     for (guint i = 0; i < e->groupings->len; i++)
         put_grouping(t, e->groupings->pdata[i], e->task == MT_TASK_BINARY);
-    put_comparison(t, e->external, "external against internal:", false);
-    put_comparison(t, e->comparison, "compared with", true);
+    mt_text_comparison(t, e->external, "external against internal:", false);
+    mt_text_comparison(t, e->comparison, "compared with", true);
     put_readers(t, e->readers);
     return g_string_free(t, FALSE);
 }

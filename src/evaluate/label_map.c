@@ -1,0 +1,178 @@
+#include "src/evaluate/label_map.h"
+
+#include "src/base/alloc.h"
+#include "src/base/limits.h"
+
+#include <microtome/case.h>
+
+#include <math.h>
+#include <string.h>
+
+#define BAND_PX (INT64_C(1) << 22) /* read at once */
+
+void mt_label_map_free(mt_label_map *map)
+{
+    if (map == NULL)
+        return;
+    mt_free(map->labels);
+    g_free(map->spacing_reason);
+    g_free(map->path);
+    g_free(map);
+}
+
+static double sample(const void *stored, mt_dtype dtype, int64_t i)
+{
+    switch (dtype) {
+    case MT_U8:
+        return ((const uint8_t *)stored)[i];
+    case MT_U16:
+        return ((const uint16_t *)stored)[i];
+    case MT_I16:
+        return ((const int16_t *)stored)[i];
+    default:
+        return (double)((const float *)stored)[i];
+    }
+}
+
+static bool take_labels(const mt_label_map *map, const void *stored, mt_dtype dtype, int channels, int64_t n, uint16_t *labels,
+                        GError **error)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double value = sample(stored, dtype, i * channels);
+
+        for (int c = 1; c < channels; c++)
+            if (sample(stored, dtype, i * channels + c) != value) {
+                g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read the mask %s: it is in colour: one channel of class numbers is wanted",
+                            map->path);
+                return false;
+            }
+        if (!(value >= 0 && value <= 65535) || value != floor(value)) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                        "read the mask %s: a value of %g is no class: whole numbers of 0 to 65535 are wanted", map->path, value);
+            return false;
+        }
+        labels[i] = (uint16_t)value;
+    }
+    return true;
+}
+
+static bool read_labels(mt_label_map *map, mt_case *c, GError **error)
+{
+    const int      channels = mt_case_channels(c);
+    const mt_dtype dtype = mt_case_dtype(c);
+    const int64_t  rows = CLAMP(BAND_PX / map->width, 1, map->height);
+    void          *band = mt_alloc(rows * map->width * channels, mt_dtype_size(dtype), error);
+    bool           ok = band != NULL;
+
+    for (int64_t z = 0; ok && z < map->depth; z++)
+        for (int64_t y = 0; ok && y < map->height; y += rows) {
+            int64_t n = MIN(rows, map->height - y);
+            ok = mt_case_read(c, z, 0, 0, y, map->width, n, band, error) &&
+                 take_labels(map, band, dtype, channels, n * map->width, map->labels + (z * map->height + y) * map->width, error);
+        }
+    mt_free(band);
+    return ok;
+}
+
+static void read_geometry(mt_label_map *map, const mt_case *c)
+{
+    double x, y, z = mt_case_plane_spacing_um(c);
+
+    if (!mt_case_mpp(c, &x, &y))
+        map->spacing_reason = g_strdup(mt_case_mpp_source(c));
+    else if (map->depth > 1 && !(z > 0))
+        map->spacing_reason = g_strdup("no distance of its planes");
+    else {
+        map->spacing_mm[0] = x / 1000;
+        map->spacing_mm[1] = y / 1000;
+        map->spacing_mm[2] = map->depth > 1 ? z / 1000 : 1;
+    }
+    map->has_affine = mt_case_affine(c, map->affine);
+}
+
+mt_label_map *mt_label_map_read(const char *path, const double mpp[2], GError **error)
+{
+    const mt_case_options options = {.mpp_x = mpp[0], .mpp_y = mpp[1], .mpp_source = mpp[0] > 0 ? "option" : NULL, .cache_bytes = -1};
+    g_autoptr(mt_case) c = mt_case_open(path, &options, error);
+    g_autoptr(mt_label_map) map = g_new0(mt_label_map, 1);
+
+    if (c == NULL)
+        return NULL;
+    map->path = g_strdup(path);
+    map->width = mt_case_level(c, 0)->width;
+    map->height = mt_case_level(c, 0)->height;
+    map->depth = mt_case_planes(c);
+    if (map->width * map->height > MT_LIMIT_RASTER_BYTES / 2 / map->depth) {
+        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT,
+                    "read the mask %s: %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                    " pixels are over the limit of %" G_GINT64_FORMAT " million: write it at a lower resolution",
+                    path, map->width, map->height, map->depth, MT_LIMIT_RASTER_BYTES / 2000000);
+        return NULL;
+    }
+    map->labels = mt_alloc(map->width * map->height * map->depth, sizeof *map->labels, error);
+    if (map->labels == NULL || !read_labels(map, c, error))
+        return NULL;
+    read_geometry(map, c);
+    return g_steal_pointer(&map);
+}
+
+bool mt_label_map_need_spacing(const mt_label_map *map, GError **error)
+{
+    if (map->spacing_reason == NULL)
+        return true;
+    g_set_error(
+        error, MT_ERROR, MT_ERROR_SPACING,
+        "the mask %s has no known spacing (%s), and a distance wants it: give --mask-mpp, or leave distances out with --no-distance",
+        map->path, map->spacing_reason);
+    return false;
+}
+
+/* Where a corner of the grid lies: 0 and 7 are those of the first and the last voxel. */
+static void corner_of(const mt_label_map *m, int corner, double at[3])
+{
+    double x = corner & 1 ? (double)(m->width - 1) : 0, y = corner & 2 ? (double)(m->height - 1) : 0,
+           z = corner & 4 ? (double)(m->depth - 1) : 0;
+
+    for (int row = 0; row < 3; row++)
+        at[row] = m->affine[4 * row] * x + m->affine[4 * row + 1] * y + m->affine[4 * row + 2] * z + m->affine[4 * row + 3];
+}
+
+static bool same_corners(const mt_label_map *a, const mt_label_map *b)
+{
+    double voxel = INFINITY;
+
+    for (int axis = 0; axis < 3; axis++)
+        voxel = fmin(voxel, hypot(hypot(a->affine[axis], a->affine[4 + axis]), a->affine[8 + axis]));
+    for (int corner = 0; corner < 8; corner++) {
+        double p[3], q[3];
+        corner_of(a, corner, p);
+        corner_of(b, corner, q);
+        if (!(hypot(hypot(p[0] - q[0], p[1] - q[1]), p[2] - q[2]) <= 0.1 * voxel))
+            return false;
+    }
+    return true;
+}
+
+bool mt_label_map_same_grid(const mt_label_map *a, const mt_label_map *b, GError **error)
+{
+    if (a->width != b->width || a->height != b->height || a->depth != b->depth) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "%s has %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels and %s %" G_GINT64_FORMAT
+                    " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT ": write both masks on one grid",
+                    a->path, a->width, a->height, a->depth, b->path, b->width, b->height, b->depth);
+        return false;
+    }
+    for (int axis = 0; axis < 3 && a->spacing_reason == NULL && b->spacing_reason == NULL; axis++)
+        if (!(fabs(a->spacing_mm[axis] - b->spacing_mm[axis]) <= 0.01 * b->spacing_mm[axis])) {
+            g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                        "%s has a spacing of %g mm along axis %d and %s %g mm: write both masks on one grid", a->path, a->spacing_mm[axis],
+                        axis, b->path, b->spacing_mm[axis]);
+            return false;
+        }
+    if (a->has_affine && b->has_affine && !same_corners(a, b)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%s and %s lie in different places of the patient: write both masks on one grid",
+                    a->path, b->path);
+        return false;
+    }
+    return true;
+}
