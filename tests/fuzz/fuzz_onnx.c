@@ -37,13 +37,14 @@ static double graph_bytes(const mt_graph *graph)
 
         for (int k = 0; k < value->rank; k++)
             bytes *= (double)value->shape[k];
-        sum += bytes;
+        sum += MAX(bytes, 0); /* an open dimension is negative */
     }
     return sum;
 }
 
 /* A session may ask for as much memory as its model's tensors take; a fuzzer is not to have it.  Bound by shapes, else by lists
- * of integers, else by all values, as a session does it; where nothing works there is no session either. */
+ * of integers, else by all values, as a session does it; where nothing works there is no session either, but what stands before the
+ * fault was folded on the way. */
 static bool is_small(const mt_model *model, GPtrArray *tensors)
 {
     for (int fix = 0; fix < 3; fix++) {
@@ -56,7 +57,8 @@ static bool is_small(const mt_model *model, GPtrArray *tensors)
 
             bound = fixed ? mt_graph_bind_value(graph, (int)i, t, NULL) : mt_graph_bind(graph, (int)i, t->rank, t->shape, NULL);
         }
-        if (bound && mt_graph_infer(graph, NULL))
+        bool inferred = bound && mt_graph_infer(graph, NULL);
+        if (inferred || graph_bytes(graph) > GRAPH_BYTES_MAX)
             return graph_bytes(graph) <= GRAPH_BYTES_MAX;
     }
     return true;
