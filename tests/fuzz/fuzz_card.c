@@ -1,8 +1,9 @@
-/* Key files: the encoder's card, the head's card, the recipe.  Every input is read as each of them. */
+/* Key files: the encoder's card, the segmenter's, the head's, the recipe.  Every input is read as each of them. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "mil/head_card.h"
 #include "src/encoder/card.h"
+#include "tiling/segmenter_card.h"
 
 #include <microtome/recipe.h>
 
@@ -17,6 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char      *path = fuzz_file_write(data, size, ".card");
     g_autofree char *head = g_strdup(path);
     g_autoptr(mt_recipe) recipe = mt_recipe_load(path, NULL);
+    g_autoptr(mt_segmenter_card) segmenter = mt_segmenter_card_read(path, NULL);
+    if (segmenter != NULL)
+        mt_segmenter_card_fit(segmenter, 2, NULL);
     strcpy(strrchr(head, '.'), ".st"); /* the head whose card the file is */
     g_autoptr(mt_head_card) head_card = mt_head_card_load(head, NULL);
     if (head_card != NULL)

@@ -6,6 +6,15 @@
 
 static char fuzz_path[4096]; /* of the one file; a target runs one input at a time */
 
+/* A failed assertion of GLib's own is a finding, too. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    return 0;
+}
+
 const char *fuzz_file_write(const uint8_t *data, size_t size, const char *ending)
 {
     /* in memory where the system offers it: a fuzzer writes thousands of files a second */

@@ -8,6 +8,9 @@
 /* Whatever the bytes are: no crash, no leak, no hang.  Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Called once before the first. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
 /* The bytes as a file, for parsers that want a path; valid until the next call.  The name ends in `ending`. */
 const char *fuzz_file_write(const uint8_t *data, size_t size, const char *ending);
 void        fuzz_file_remove(void);

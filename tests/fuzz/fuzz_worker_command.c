@@ -1,8 +1,8 @@
 /* What supervisor and worker say to each other: the recipe in a command, and the events that a damaged worker may write. */
 #include "tests/fuzz/fuzz_target.h"
 
-#include "src/pipeline/timings.h"
 #include "src/batch/worker_process.h"
+#include "src/pipeline/timings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

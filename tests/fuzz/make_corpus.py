@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Seeds for the fuzz targets: small whole files of every kind, and each cut short or with one byte changed.
 
-usage: make_corpus.py CORPUS        (wants numpy and onnx; findings of the fuzzers, named found-*, are left alone)
+usage: make_corpus.py CORPUS        (wants numpy, onnx and h5py; findings of the fuzzers, named found-*, are left alone)
 """
 import gzip
 import io
@@ -12,7 +12,9 @@ import random
 import struct
 import sys
 import zipfile
+import zlib
 
+import h5py
 import numpy as np
 import onnx
 from onnx import TensorProto as T
@@ -347,6 +349,75 @@ def torch_checkpoint_seeds():
             "system": torch_zip({"a/data.pkl": b"cos\nsystem\n."}), "script": torch_zip({"a/data.pkl": b"N.", "a/constants.pkl": b")."}), "empty": b""}
 
 
+def table_seeds():
+    header = "slide_id,case_id,label,split,site,time,event,Edema,Mass\n"
+    rows = ["a,p,0,train,x,12,1,1,", "b,q,1,val,y,3.5,0,0,1", "c,r,2,test,x,40,1,-1,0", "d,r,,test,z,,,1,1"]
+    return {"labels": (header + "\n".join(rows) + "\n").encode(), "findings": b"Image Index,Finding Labels\na.png,Edema|Mass\nb.png,No Finding\n",
+            "clam": b",train,val,test\n0,a,b,c\n", "clam-bool": b",train,val,test\na,True,False,False\nb,False,True,False\nc,False,False,True\n",
+            "splits": b"id,patient,fold_0,fold_1\na,p,train,test\nb,q,val,train\nc,r,test,train\n", "training": b"id,patient\na,p\nb,q\n", "empty": b"",
+            "quoted": b'id,label\r\n"a","yes, it is"\r\n"b""",no\r\n'}
+
+
+def word_seeds():
+    ome = ('<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Instrument><Objective ID="O:0" '
+           'NominalMagnification="20"/></Instrument><Image ID="Image:0"><ObjectiveSettings ID="O:0"/><Pixels ID="P:0" DimensionOrder="XYCZT" '
+           'Type="uint8" SizeX="64" SizeY="48" SizeC="3" SizeZ="2" SizeT="1" PhysicalSizeX="0.5" PhysicalSizeXUnit="\u00b5m" '
+           'PhysicalSizeY="500" PhysicalSizeYUnit="nm"><Channel ID="C:0" SamplesPerPixel="3"/></Pixels></Image></OME>')
+    return {"bytes": b"1048576", "mega": b"800M", "share": b"1.5g", "pair": b"0.4990,0.25", "tiny": b"5e-324", "huge": b"1.7976931348623157e308",
+            "hex": b"0x1p-3", "nan": b"nan,inf", "ome": ome.encode()}
+
+
+def tiff(big=False, tile=16, width=40, height=24, description=b"", packed=8):
+    """One directory of tiles of 8-bit RGB, deflate."""
+    across, down = -(-width // tile), -(-height // tile)
+    tiles = [zlib.compress(bytes([i * 40 % 256, i, 200]) * (tile * tile)) for i in range(across * down)]
+    head, word, code = (16, "Q", 16) if big else (8, "I", 4)
+    out = bytearray(head)
+
+    def place(raw):
+        out.extend(raw)
+        return len(out) - len(raw)
+
+    offsets = [place(t) for t in tiles]
+    entries = [(256, 4, [width]), (257, 4, [height]), (258, 3, [8, 8, 8]), (259, 3, [packed]), (262, 3, [2]), (277, 3, [3]), (282, 5, [20000, 1]),
+               (283, 5, [20000, 1]), (284, 3, [1]), (296, 3, [3]), (322, 3, [tile]), (323, 3, [tile]), (324, code, offsets), (325, 4, [len(t) for t in tiles])]
+    if description:
+        entries.insert(5, (270, 2, list(description + b"\0")))
+    body = b""
+    for tag, kind, values in entries:
+        raw = struct.pack("<" + {2: "B", 3: "H", 4: "I", 5: "I", 16: "Q"}[kind] * len(values), *values)
+        field = raw if len(raw) <= struct.calcsize(word) else struct.pack("<" + word, place(raw))
+        body += struct.pack("<HH" + word, tag, kind, len(values) // (2 if kind == 5 else 1)) + field.ljust(struct.calcsize(word), b"\0")
+    at = place(struct.pack("<Q" if big else "<H", len(entries)) + body + struct.pack("<" + word, 0))
+    out[:head] = struct.pack("<2sHHHQ", b"II", 43, 8, 0, at) if big else struct.pack("<2sHI", b"II", 42, at)
+    return bytes(out)
+
+
+def tiff_seeds():
+    ome = word_seeds()["ome"]
+    return {"plain": tiff(), "big": tiff(big=True), "ome": tiff(description=ome), "aperio": tiff(description=b"Aperio Image Library v1\r\n|AppMag = 20|MPP = 0.5"),
+            "unknown-packing": tiff(packed=50000)}
+
+
+def hdf5(line=None, **objects):
+    raw = io.BytesIO()
+    with h5py.File(raw, "w", libver="earliest", userblock_size=512 if line else 0) as f:
+        for name, (values, attributes) in objects.items():
+            f.create_dataset(name.replace("__", "/"), data=values, track_times=False).attrs.update(attributes)
+    data = raw.getvalue()
+    return line.ljust(511).encode() + b"\n" + data[512:] if line else data
+
+
+def result_seeds():
+    features = NP.standard_normal((3, 4)).astype(np.float32)
+    coords = np.array([[0, 0], [224, 0], [0, 224]])
+    whole = {"features": (features, {"encoder": "demo", "precision": "f32"}), "coords": (coords, {"patch_size": 224, "patch_size_level0": 224}),
+             "valid": (np.ones(3, np.uint8), {}), "prediction__scores": (np.array([0.25, 0.75], np.float32), {"labels": ["a", "b"]})}
+    return {"clam": hdf5(features=whole["features"], coords=whole["coords"]), "result": hdf5('{"microtome": "0.1.0", "id": "a", "status": "ok"}', **whole),
+            "ragged": hdf5(features=whole["features"], valid=(np.ones(2, np.uint8), {})), "cube": hdf5(features=(np.zeros((1, 2, 3)), {})),
+            "text": hdf5(features=(np.array([b"a", b"b"]), {})), "empty": b""}
+
+
 def damaged(data):
     """Cut short at three places; one byte changed at two."""
     made = {f"cut{i}": data[:RNG.randrange(len(data))] for i in range(3)}
@@ -370,7 +441,7 @@ def write(folder, seeds):
 def main(corpus):
     for name, seeds in (("card", card_seeds()), ("csv", csv_seeds()), ("headline", headline_seeds()), ("nifti", nifti_seeds()), ("npy", npy_seeds()), ("onnx", onnx_seeds()),
                         ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds()), ("annotation", annotation_seeds()), ("pickle", pickle_seeds()),
-                        ("torch_checkpoint", torch_checkpoint_seeds())):
+                        ("torch_checkpoint", torch_checkpoint_seeds()), ("tables", table_seeds()), ("words", word_seeds()), ("tiff", tiff_seeds()), ("result", result_seeds())):
         write(os.path.join(corpus, name), seeds)
 
 

@@ -43,6 +43,7 @@ int main(int argc, char **argv)
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
     int failed = 0;
 
+    LLVMFuzzerInitialize(&argc, &argv);
     for (int i = 1; i < argc; i++)
         add_files(files, argv[i]);
     g_ptr_array_sort(files, by_name);
