@@ -18,10 +18,10 @@
 
 typedef struct run_options {
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
-        *memory, *patients, *language, *shard, *until;
+        *memory, *patients, *language, *shard, *until, *watch;
     uint64_t copy_bytes;
     gint64   until_us;
-    double   mpp, overlap, min_share, lease;
+    double   mpp, overlap, min_share, lease, settle;
     int      tile, patch_level, threads, workers;
     bool     off_contract, json, approximate, force;
 } run_options;
@@ -78,6 +78,10 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "every N-th case from the I-th on, for one of N processes; auto: as the job array of Slurm, PBS or Kubernetes says", "I/N|auto"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &o->until,
          "local time by which to be done: no case begins that would end later, and what still runs is stopped (exit 75)", "HH:MM"},
+        {"watch", 0, 0, G_OPTION_ARG_FILENAME, &o->watch,
+         "also take what a scanner drops into DIR, each case once it is whole, until stopped", "DIR"},
+        {"settle", 0, 0, G_OPTION_ARG_DOUBLE, &o->settle,
+         "seconds for which the files of a dropped case have to stay the same (default 30)", "SECONDS"},
         {"lease", 0, 0, G_OPTION_ARG_DOUBLE, &o->lease,
          "seconds without a sign of life after which another run's case is taken over (default 60)", "SECONDS"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force,
@@ -136,7 +140,8 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     }
     if ((!isnan(o->mpp) && !in_range(o->mpp, 0, 1000, "--mpp")) || (!isnan(o->overlap) && !in_range(o->overlap, 0, 0.99, "--overlap")) ||
         (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) ||
-        (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")) || (o->lease != 0 && !in_range(o->lease, 1, 86400, "--lease")))
+        (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")) || (o->lease != 0 && !in_range(o->lease, 1, 86400, "--lease")) ||
+        !in_range(o->settle, 0, 86400, "--settle"))
         return false;
     if (o->backend != NULL && !mt_case_backend_known(o->backend)) {
         mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
@@ -203,8 +208,7 @@ static void print_json(const run_options *o, const mt_batch_totals *totals, GPtr
         mt_timings_add(&sum, &g_array_index(totals->timings, mt_timings, i));
     for (guint i = 0; i < cases->len; i++) {
         const mt_batch_case *c = cases->pdata[i];
-        g_autofree char     *name = g_strdup_printf("%s.h5", c->id), *path = g_build_filename(o->out, "cases", name, NULL);
-        g_autofree char     *headline = mt_result_headline(path, NULL);
+        g_autofree char     *headline = mt_batch_headline(o->out, c->id);
         json_t              *item = headline != NULL ? json_loads(headline, 0, NULL) : NULL;
         json_array_append_new(list, item != NULL ? item : json_pack("{s:s s:s}", "id", c->id, "status", "failed"));
     }
@@ -268,7 +272,15 @@ static int finish(const run_options *o, const mt_batch_totals *totals, GPtrArray
             totals->stopped ? ", stopped (run the same command again to resume)" : "", totals->summary);
     if (totals->failed > 0)
         fprintf(stderr, "What failed and why: %s/failed/\n", o->out);
-    return totals->stopped ? 75 : totals->failed > 0 ? 65 : 0;
+    for (guint i = 0; i < totals->withheld->len; i++)
+        fprintf(stderr, "%s\n", (char *)totals->withheld->pdata[i]);
+    if (totals->withheld->len > 0)
+        fprintf(stderr,
+                "The scores made since this run began are withheld (%s/withheld/). Look at stain, scanner and machine; the scores are "
+                "given once a "
+                "new scan of the control case, of the same id, is as expected.\n",
+                o->out);
+    return totals->stopped ? 75 : totals->failed > 0 || totals->withheld->len > 0 ? 65 : 0;
 }
 
 /* Where cases name their patient and are scored: after the last of them, when no worker runs any more. */
@@ -300,12 +312,15 @@ static GPtrArray *find_cases(const run_options *o, char **arguments, double mpp_
     return cases != NULL && mt_batch_check_recipe(cases, o->recipe, error) ? g_steal_pointer(&cases) : NULL;
 }
 
-/* Not again for a command that found all done. */
-static void write_report(const char *out, const char *language, const mt_batch_totals *totals)
+/* Not again for a command that found all done; but a control case changes what may be told of what was done before. */
+static void write_report(const char *out, const char *language, const mt_batch_totals *totals, GPtrArray *cases)
 {
     g_autofree char *page = g_build_filename(out, "report.html", NULL);
+    bool             controls = false;
 
-    if (totals->done + totals->failed == 0 && access(page, F_OK) == 0)
+    for (guint i = 0; i < cases->len; i++)
+        controls |= ((mt_batch_case *)cases->pdata[i])->control != NULL;
+    if (totals->done + totals->failed == 0 && !controls && access(page, F_OK) == 0)
         return;
     if (mt_command_report_folder(out, language, totals->stopped))
         fprintf(stderr, "Report: %s\n", page);
@@ -324,7 +339,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
     g_autoptr(GPtrArray) cases = find_cases(o, arguments, mpp_x, mpp_y, &error);
     if (cases == NULL)
         return mt_command_fail(&mt_command_run, error);
-    if (cases->len == 0)
+    if (cases->len == 0 && o->watch == NULL)
         return mt_command_usage(&mt_command_run, "name at least one case or a manifest");
     if (o->shard != NULL && !mt_batch_shard(cases, o->shard, &error))
         return mt_command_fail(&mt_command_run, error);
@@ -345,15 +360,19 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .stop = &stop_asked,
                                 .force = o->force,
                                 .lease_us = (gint64)(o->lease * 1e6),
+                                .watch = o->watch,
+                                .settle_us = (gint64)(o->settle * 1e6),
+                                .mpp_x = mpp_x,
+                                .mpp_y = mpp_y,
                                 .until_us = o->until_us};
     catch_signals();
     bool ok = mt_batch_run(cases, &options, &totals, &error);
     mt_progress_bar_free(bar);
     int code = ok ? finish(o, &totals, cases) : mt_command_fail(&mt_command_run, error);
-    if (ok && !totals.stopped)
+    if (ok && !totals.stopped && totals.withheld->len == 0)
         code = report_patients(o, recipe, cases, code);
     if (ok)
-        write_report(o->out, recipe->language, &totals);
+        write_report(o->out, recipe->language, &totals, cases);
     mt_batch_totals_clear(&totals);
     return code;
 }
@@ -364,11 +383,12 @@ static int run_with(run_options *o, int argc, char **argv)
 
     if (!parse(o, &argc, &argv))
         return 64;
-    const char *const paths[] = {o->recipe, o->encoder, o->head, o->stain, o->out, o->copy_to};
+    const char *const paths[] = {o->recipe, o->encoder, o->head, o->stain, o->out, o->copy_to, o->watch};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i] != NULL && !g_utf8_validate(paths[i], -1, NULL))
-            return mt_command_usage(&mt_command_run,
-                                    "the path of recipe, encoder, head, stain target, output or copies is not UTF-8: rename it");
+            return mt_command_usage(
+                &mt_command_run,
+                "the path of recipe, encoder, head, stain target, output, copies or watched folder is not UTF-8: rename it");
     if (o->out == NULL)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
     if (o->copy_to != NULL && !mt_batch_parse_copy_to(o->copy_to, &o->copy_folder, &o->copy_bytes, &error))
@@ -388,11 +408,12 @@ static int run_with(run_options *o, int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1};
+    run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1, .settle = 30};
     int         code = run_with(&o, argc, argv);
 
-    char *const strings[] = {o.recipe,  o.encoder,     o.head,   o.out,    o.slide_mpp, o.backend,  o.mask,     o.stain, o.precision,
-                             o.copy_to, o.copy_folder, o.compat, o.memory, o.exclude,   o.patients, o.language, o.shard, o.until};
+    char *const strings[] = {o.recipe,   o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
+                             o.stain,    o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude,
+                             o.patients, o.language,  o.shard,   o.until,       o.watch};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -46,7 +46,7 @@ MT_PUBLIC bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_pat
 /* The id of a path: its stem, bytes outside [A-Za-z0-9._-] %-escaped, over 180 bytes cut and hashed. */
 MT_PUBLIC char *mt_batch_case_id(const char *text);
 
-/* Keep the cases of one of n processes: "I/N" (1/4 .. 4/4, every fourth case from the I-th on) or "auto", which reads the array variables
+/* Keep the cases of one of n processes, and all control cases (the claims see to it that one process runs each): "I/N" (1/4 .. 4/4, every fourth case from the I-th on) or "auto", which reads the array variables
  * of Slurm, Grid Engine, PBS and Kubernetes Indexed Jobs.  MT_ERROR_USAGE. */
 MT_PUBLIC bool mt_batch_shard(GPtrArray *cases, const char *shard, GError **error);
 /* "HH:MM", local time: the next time the clocks show it, as µs since 1970.  MT_ERROR_USAGE. */
@@ -84,26 +84,33 @@ typedef struct mt_batch_options {
     const char      *program;    /* executable whose hidden verb `worker` calls mt_batch_worker() */
     void (*event)(void *user, const mt_batch_event *event);
     void         *user;
-    volatile int *stop;     /* set by a signal handler: 1 stop soon, 2 at once */
-    bool          force;    /* the folder takes this recipe; results of another are moved to OUT/superseded one by one */
-    gint64        lease_us; /* how long another run must have been silent before its case is taken over; 0: MT_BATCH_LEASE_US */
-    gint64        until_us; /* wall clock, µs since 1970: no case begins that would usually end later, none runs on; 0: no such hour */
+    volatile int *stop;         /* set by a signal handler: 1 stop soon, 2 at once */
+    bool          force;        /* the folder takes this recipe; results of another are moved to OUT/superseded one by one */
+    gint64        lease_us;     /* how long another run must have been silent before its case is taken over; 0: MT_BATCH_LEASE_US */
+    const char   *watch;        /* a folder whose cases are taken as they become whole, until stopped; NULL: only those that were given */
+    gint64        settle_us;    /* how long the files of such a case have to stay the same */
+    double        mpp_x, mpp_y; /* of such a case, where its files lack it; 0: none */
+    gint64        until_us;     /* wall clock, µs since 1970: no case begins that would usually end later, none runs on; 0: no such hour */
 } mt_batch_options;
 
 #define MT_BATCH_LEASE_US (60 * G_USEC_PER_SEC)
 
 typedef struct mt_batch_totals {
-    int     done, skipped, failed;
-    int64_t tiles;
-    bool    stopped, demonstration;
-    char   *summary; /* path of summary.csv */
-    GArray *timings; /* mt_timings of each case done now */
+    int        done, skipped, failed;
+    int64_t    tiles;
+    bool       stopped, demonstration;
+    char      *summary;  /* path of summary.csv */
+    GArray    *timings;  /* mt_timings of each case done now */
+    GPtrArray *withheld; /* char *: what is wrong with each control case; while there is one, scores are withheld */
 } mt_batch_totals;
 
 /* Run all cases that OUT does not hold yet, then write summary.csv.  Cases that fail are in OUT/failed and in the totals; an
  * error is only what stops the batch: MT_ERROR_USAGE (another recipe in the folder), MT_ERROR_MODEL, MT_ERROR_IO. */
 MT_PUBLIC bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error);
-MT_PUBLIC void mt_batch_totals_clear(mt_batch_totals *totals);
+/* The headline of a case's result, as it may be told: without score and decision where a control case withholds them.  NULL: no result.
+ * Free with g_free. */
+MT_PUBLIC char *mt_batch_headline(const char *out, const char *id);
+MT_PUBLIC void  mt_batch_totals_clear(mt_batch_totals *totals);
 
 /* The same for cases whose paths are stored features (mt_aggregate_case), in this process; recipe, threads, workers, copies and program
  * of `options` are not used. */

@@ -26,6 +26,7 @@ typedef struct mt_folder_case {
     double     score;                /* NAN: none */
     int64_t    tiles, invalid_tiles; /* -1: not known */
     double     seconds;              /* < 0: not known */
+    char      *withheld;             /* why neither score nor decision is given though the result has them: a control case; NULL */
     bool       timed;
     mt_timings timings;
     /* failed */

@@ -12,12 +12,14 @@
 
 typedef struct listing {
     GPtrArray  *paths, *skipped;
-    GHashTable *seen; /* "device:inode" of the folders above and beside: links may lead in circles */
+    GPtrArray  *pictures; /* plain ones: cases, unless there are slides */
+    GHashTable *seen;     /* "device:inode" of the folders above and beside: links may lead in circles */
 } listing;
 
-/* What the backends of src/case open, by name: OpenSlide's, libvips', NIfTI's. */
-static const char *const ENDINGS[] = {".svs", ".tif",  ".tiff", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs", ".svslide", ".bif",   ".png",
-                                      ".jpg", ".jpeg", ".webp", ".ppm",  ".pgm", ".pnm", ".nii", ".hdr",  ".nii.gz",  ".hdr.gz"};
+/* What the backends of src/case open, by name: OpenSlide's and NIfTI's, and libvips' plain pictures. */
+static const char *const ENDINGS[] = {".svs",  ".tif",     ".tiff", ".ndpi", ".vms", ".vmu",    ".scn",
+                                      ".mrxs", ".svslide", ".bif",  ".nii",  ".hdr", ".nii.gz", ".hdr.gz"};
+static const char *const PICTURES[] = {".png", ".jpg", ".jpeg", ".webp", ".ppm", ".pgm", ".pnm"};
 
 static bool ends_with(const char *name, const char *ending)
 {
@@ -30,6 +32,14 @@ static bool is_supported(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(ENDINGS); i++)
         if (ends_with(name, ENDINGS[i]))
+            return true;
+    return false;
+}
+
+static bool is_picture(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(PICTURES); i++)
+        if (ends_with(name, PICTURES[i]))
             return true;
     return false;
 }
@@ -93,6 +103,8 @@ static void take_file(listing *l, const char *path, const char *name, bool lone_
 {
     if (is_supported(name))
         g_ptr_array_add(l->paths, g_strdup(path));
+    else if (is_picture(name))
+        g_ptr_array_add(l->pictures, g_strdup(path));
     else if (ends_with(name, ".csv"))
         skip(l, name, "a table: name it itself where it is a manifest");
     else if (is_dicom(name) && lone_dicom)
@@ -107,7 +119,7 @@ static bool is_series(const GPtrArray *names)
     bool any = false;
 
     for (guint i = 0; i < names->len; i++) {
-        if (is_supported(names->pdata[i]))
+        if (is_supported(names->pdata[i]) || is_picture(names->pdata[i]))
             return false;
         any |= is_dicom(names->pdata[i]);
     }
@@ -157,10 +169,25 @@ static bool scan(listing *l, const char *folder, int depth, GError **error)
     return true;
 }
 
+/* Beside slides, pictures are thumbnails, masks, photographs of labels. */
+static void settle_pictures(listing *l)
+{
+    bool slides = l->paths->len > 0;
+
+    for (guint i = 0; i < l->pictures->len; i++) {
+        g_autofree char *name = g_path_get_basename(l->pictures->pdata[i]);
+        if (slides)
+            skip(l, name, "a picture beside slides");
+        else
+            g_ptr_array_add(l->paths, g_strdup(l->pictures->pdata[i]));
+    }
+}
+
 bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    listing     l = {paths, skipped, seen};
+    g_autoptr(GPtrArray) pictures = g_ptr_array_new_with_free_func(g_free);
+    listing     l = {paths, skipped, pictures, seen};
     struct stat status;
     size_t      n = strlen(folder);
 
@@ -169,7 +196,10 @@ bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *ski
     g_autofree char *plain = g_strndup(folder, n);
     if (stat(plain, &status) == 0)
         g_hash_table_add(seen, g_strdup_printf("%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino));
-    return scan(&l, plain, 0, error);
+    if (!scan(&l, plain, 0, error))
+        return false;
+    settle_pictures(&l);
+    return true;
 }
 
 char *mt_case_listing_owner(const char *folder)

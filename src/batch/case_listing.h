@@ -5,7 +5,7 @@
 #include <microtome/error.h>
 
 /* Append the cases in and below `folder` to `paths`, by name: files whose endings a backend takes; a slide of several files (MIRAX, VMS,
- * NIfTI pairs, a folder of DICOM files) once, by the path that opens it.  Hidden files and output folders of microtome are passed over.
+ * NIfTI pairs, a folder of DICOM files) once, by the path that opens it.  Plain pictures (PNG, JPEG, ..) are cases where there is nothing else.  Hidden files and output folders of microtome are passed over.
  * Append "name (why)" to `skipped` for every other file that was left out.  Elements are char *.  MT_ERROR_IO when a folder cannot be
  * listed: its slides would be lost. */
 bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error);

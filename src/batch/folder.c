@@ -3,6 +3,7 @@
 #include "src/batch/case_table.h"
 #include "src/batch/run_log.h"
 #include "src/result/headline.h"
+#include "src/result/withheld.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -30,6 +31,7 @@ static void free_case(void *data)
     g_free(c->patient);
     g_free(c->status);
     g_free(c->decision);
+    g_free(c->withheld);
     g_free(c->reason);
     g_free(c->stage);
     g_free(c->kind);
@@ -163,6 +165,22 @@ static void ask_headline(const mt_folder *folder, mt_folder_case *c)
     c->invalid_tiles = headline->invalid_tiles;
 }
 
+/* A control case forbids to tell it. */
+static void withhold(const mt_folder *folder, const mt_withheld *withheld, mt_folder_case *c)
+{
+    g_autofree char *name = g_strconcat(c->id, ".h5", NULL), *path = g_build_filename(folder->out, "cases", name, NULL);
+    const char      *why = mt_withheld_why(withheld, path);
+
+    if (why == NULL)
+        return;
+    g_free(c->status);
+    g_free(c->decision);
+    c->status = g_strdup("withheld");
+    c->decision = g_strdup("none");
+    c->withheld = g_strdup(why);
+    c->score = NAN;
+}
+
 static void count_decision(mt_folder *folder, const mt_folder_case *c)
 {
     folder->withheld += g_strcmp0(c->status, "withheld") == 0;
@@ -174,12 +192,16 @@ static void count_decision(mt_folder *folder, const mt_folder_case *c)
 
 static void settle_states(mt_folder *folder)
 {
+    g_autoptr(mt_withheld) withheld = mt_withheld_read(folder->out);
+
     for (guint i = 0; i < folder->cases->len; i++) {
         mt_folder_case *c = folder->cases->pdata[i];
         if (c->state != MT_STATE_DONE && c->run != NULL && c->run->alive)
             c->state = MT_STATE_RUNNING; /* a failed one that is tried again, too */
         if (c->state == MT_STATE_DONE && c->status == NULL)
             ask_headline(folder, c);
+        if (c->state == MT_STATE_DONE && withheld != NULL)
+            withhold(folder, withheld, c);
         if (c->state == MT_STATE_DONE)
             count_decision(folder, c);
         folder->n[c->state]++;

@@ -1,5 +1,6 @@
 #include "src/batch/supervisor_private.h"
 
+#include "src/batch/case_order.h"
 #include "src/batch/protocol.h"
 
 #include <string.h>
@@ -167,4 +168,5 @@ void mt_supervisor_queue(mt_supervisor *s)
         else
             g_queue_push_tail(s->pending, c);
     }
+    g_queue_sort(s->pending, mt_case_order_queue, NULL);
 }

@@ -2,6 +2,7 @@
 #include <microtome/folder.h>
 
 #include "src/export/batch_report.h"
+#include "src/result/withheld.h"
 
 #include <signal.h>
 #include <string.h>
@@ -88,11 +89,13 @@ static bool put_case(mt_batch_report *report, const mt_folder *folder, const mt_
         *demonstration = headline != NULL && headline->demonstration;
         return true;
     }
+    if (headline != NULL && c->withheld != NULL)
+        mt_headline_withhold(headline, c->withheld);
     mt_report_case row = {.id = c->id,
                           .patient = c->patient,
                           .state = mt_message_template(state, language),
                           .headline = headline,
-                          .path = headline != NULL ? path : NULL,
+                          .path = headline != NULL && c->withheld == NULL ? path : NULL, /* nor what speaks for it */
                           .stages = done && c->timed ? stages : NULL,
                           .seconds = done ? c->seconds : -1,
                           .superseded = c->superseded};

@@ -95,7 +95,7 @@ bool mt_batch_shard(GPtrArray *cases, const char *shard, GError **error)
         return false;
     }
     for (guint i = cases->len; i-- > 0;)
-        if ((gint64)i % parts != part - 1)
+        if ((gint64)i % parts != part - 1 && ((mt_batch_case *)cases->pdata[i])->control == NULL)
             g_ptr_array_remove_index(cases, i);
     return true;
 }

@@ -36,8 +36,9 @@ static char *headline_of(const mt_folder *folder, const mt_folder_case *c, char 
 /* `owned` keeps the row's texts. */
 static mt_summary_row make_row(const mt_folder *folder, const mt_folder_case *c, const GArray *columns, GPtrArray *owned)
 {
-    mt_summary_row row = {.id = c->id, .patient = c->patient, .seconds = c->seconds, .state = mt_case_state_name(c->state)};
-    char          *reason = c->state == MT_STATE_FAILED ? g_strdup(c->reason != NULL ? c->reason : "the record of why is damaged") : NULL;
+    mt_summary_row row = {
+        .id = c->id, .patient = c->patient, .seconds = c->seconds, .state = mt_case_state_name(c->state), .withheld = c->withheld};
+    char *reason = c->state == MT_STATE_FAILED ? g_strdup(c->reason != NULL ? c->reason : "the record of why is damaged") : NULL;
 
     if (c->state == MT_STATE_DONE) {
         row.headline = headline_of(folder, c, &reason);

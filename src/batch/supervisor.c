@@ -1,6 +1,8 @@
 /* Hands cases to worker processes and accounts for every one.  Opens no case, calls no HDF5. */
 #include "src/batch/supervisor_private.h"
 
+#include "src/batch/cases.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -45,6 +47,9 @@ void mt_supervisor_let_go(mt_supervisor *s, const mt_batch_case *c)
     if (s->copies != NULL)
         mt_local_copies_drop(s->copies, c->id);
     mt_claims_release(s->claims, c->id);
+    if (c->control != NULL)
+        mt_supervisor_review(s, NULL);
+    s->untold = true;
 }
 
 void mt_supervisor_fail(mt_supervisor *s, mt_batch_case *c, mt_worker_process *w, const char *reason, const char *stage, int code,
@@ -157,7 +162,7 @@ static gint64 usual_us(const mt_supervisor *s)
 
 static bool is_work_left(const mt_supervisor *s)
 {
-    return !g_queue_is_empty(s->pending) || !g_queue_is_empty(s->elsewhere);
+    return !g_queue_is_empty(s->pending) || !g_queue_is_empty(s->elsewhere) || s->watch != NULL;
 }
 
 /* Hand out, unless the hour is near; what still runs when it has come is stopped. */
@@ -174,12 +179,15 @@ static bool run_loop(mt_supervisor *s, GError **error)
 {
     if (!load_first(s, error))
         return false;
-    if (s->fatal == NULL && mt_account_cases(s->account, s->cases, &s->fatal))
+    if (s->fatal == NULL && mt_account_cases(s->account, s->cases, &s->fatal)) {
+        mt_supervisor_review(s, NULL); /* until a control case has passed, no score is given */
         mt_supervisor_queue(s);
+    }
     while (s->fatal == NULL && (someone_works(s) || (is_work_left(s) && s->stopped_us == 0))) {
         mt_claims_beat(s->claims, mt_claims_now_us());
         if (stop_is_asked(s))
             pass_stop(s);
+        mt_supervisor_take_in(s);
         if (!next_cases(s, error))
             return false;
         poll_workers(s);
@@ -224,6 +232,10 @@ static bool open_all(mt_supervisor *s, GError **error)
         return false;
     if (s->o->copy_to != NULL && (s->copies = mt_local_copies_new(s->o->copy_to, s->o->copy_bytes, error)) == NULL)
         return false;
+    mt_drop_folder_params params = {s->o->watch, s->o->settle_us, s->o->mpp_x, s->o->mpp_y, s->cases->len};
+    if (s->o->watch != NULL && (s->watch = mt_drop_folder_new(&params, error)) == NULL)
+        return false;
+    s->arrived = g_queue_new();
     s->pending = g_queue_new();
     s->elsewhere = g_queue_new();
     s->attempts = g_hash_table_new(NULL, NULL);
@@ -238,6 +250,9 @@ static void close_all(mt_supervisor *s)
     mt_claims_close(s->claims);
     mt_local_copies_free(s->copies);
     mt_account_close(s->account);
+    mt_drop_folder_free(s->watch);
+    if (s->arrived != NULL)
+        g_queue_free_full(s->arrived, mt_batch_case_free);
     g_clear_pointer(&s->pending, g_queue_free);
     g_clear_pointer(&s->elsewhere, g_queue_free);
     g_clear_pointer(&s->attempts, g_hash_table_unref);
@@ -252,7 +267,8 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
     mt_supervisor s = {.o = options, .totals = totals, .cases = cases, .n_cases = (int)cases->len};
     g_autoptr(GError) summary_error = NULL;
 
-    *totals = (mt_batch_totals){.timings = g_array_new(FALSE, FALSE, sizeof(mt_timings))};
+    *totals =
+        (mt_batch_totals){.timings = g_array_new(FALSE, FALSE, sizeof(mt_timings)), .withheld = g_ptr_array_new_with_free_func(g_free)};
     if (!open_all(&s, error)) {
         close_all(&s);
         return false;
@@ -260,6 +276,11 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
     signal(SIGPIPE, SIG_IGN);
     bool ok = run_loop(&s, error);
     end_workers(&s);
+    mt_supervisor_review(&s, totals->withheld);
+    if (ok && s.fatal != NULL) { /* no score may be given that should be withheld */
+        g_propagate_error(error, g_steal_pointer(&s.fatal));
+        ok = false;
+    }
     totals->summary = mt_account_summary(s.account, &summary_error);
     if (ok && totals->summary == NULL) {
         g_propagate_error(error, g_steal_pointer(&summary_error));
@@ -275,4 +296,5 @@ void mt_batch_totals_clear(mt_batch_totals *totals)
 {
     g_clear_pointer(&totals->summary, g_free);
     g_clear_pointer(&totals->timings, g_array_unref);
+    g_clear_pointer(&totals->withheld, g_ptr_array_unref);
 }

@@ -5,6 +5,7 @@
 
 #include "src/batch/account.h"
 #include "src/batch/claims.h"
+#include "src/batch/drop_folder.h"
 #include "src/batch/local_copies.h"
 #include "src/batch/worker_process.h"
 
@@ -22,6 +23,9 @@ typedef struct mt_supervisor {
     mt_local_copies        *copies;        /* NULL: cases are read in place */
     GHashTable             *attempts;      /* mt_batch_case -> count */
     GHashTable             *failed_before; /* id -> failed/<id>.json as this run found it */
+    mt_drop_folder         *watch;         /* NULL: the cases are those that were given */
+    GQueue                 *arrived;       /* mt_batch_case of the watched folder whose id is still being worked on */
+    bool                    untold;        /* cases ended since summary.csv was written */
     mt_worker_process      *workers;
     int                     n_workers, n_cases;
     gint64                  stopped_us; /* when the stop was passed on; 0: not */
@@ -47,6 +51,12 @@ void mt_supervisor_skip(mt_supervisor *s, mt_batch_case *c);
 void mt_supervisor_queue(mt_supervisor *s);
 /* Idle workers get the next cases, dead ones are replaced while there is work. */
 bool mt_supervisor_hand_out(mt_supervisor *s, GError **error);
+
+/* take_in.c */
+/* New cases of the watched folder are queued.  At every poll. */
+void mt_supervisor_take_in(mt_supervisor *s);
+/* What the control cases say now; `faults` (char *) may be NULL. */
+void mt_supervisor_review(mt_supervisor *s, GPtrArray *faults);
 
 /* worker_events.c */
 void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t *event);

@@ -2,6 +2,7 @@
 
 #include "src/base/decimal.h"
 #include "src/result/headline.h"
+#include "src/result/withheld.h"
 #include "src/store/schema.h"
 
 #include <errno.h>
@@ -195,12 +196,13 @@ static mt_case_prediction *new_case(char *id, char *path)
     return c;
 }
 
-static void make_failed(mt_case_prediction *c, const char *reason)
+/* Failed, or withheld for a control case. */
+static void leave_unscored(mt_case_prediction *c, const char *status, const char *reason)
 {
     g_free(c->status);
     g_free(c->decision);
     g_free(c->reason);
-    c->status = g_strdup("failed");
+    c->status = g_strdup(status);
     c->decision = g_strdup("none");
     c->reason = g_strdup(reason);
     c->n_scores = 0;
@@ -272,6 +274,7 @@ static GPtrArray *list_files(const char *folder, const char *ending)
 static bool read_results(mt_predictions *p, const char *folder, bool logits, GError **error)
 {
     g_autoptr(GPtrArray) names = list_files(folder, ".h5");
+    g_autoptr(mt_withheld) withheld = mt_withheld_read(p->folder);
     const mt_case_prediction *first = NULL;
 
     for (guint i = 0; i < names->len; i++) {
@@ -281,7 +284,9 @@ static bool read_results(mt_predictions *p, const char *folder, bool logits, GEr
 
         g_ptr_array_add(p->cases, c);
         if (!read_result(c, logits, &labels, &reason))
-            make_failed(c, reason->message);
+            leave_unscored(c, "failed", reason->message);
+        else if (mt_withheld_why(withheld, c->path) != NULL)
+            leave_unscored(c, "withheld", mt_withheld_why(withheld, c->path));
         g_clear_error(&reason);
         if (c->n_scores > 0 && !check_same(p, c, &labels, &first, error))
             return false;
@@ -316,7 +321,7 @@ static void read_failures(mt_predictions *p)
     for (guint i = 0; i < names->len; i++) {
         mt_case_prediction *c = new_case(id_of_file(names->pdata[i], ".json"), g_build_filename(folder, names->pdata[i], NULL));
         g_autofree char    *reason = failure_reason(c->path, &c->id);
-        make_failed(c, reason);
+        leave_unscored(c, "failed", reason);
         if (g_hash_table_contains(known, c->id))
             free_case(c);
         else

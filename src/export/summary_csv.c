@@ -3,6 +3,7 @@
 #include "src/base/csv.h"
 #include "src/base/publish.h"
 #include "src/result/headline.h"
+#include "src/result/withheld.h"
 
 #include <math.h>
 #include <string.h>
@@ -133,6 +134,8 @@ bool mt_summary_csv_write(const char *path, const mt_summary_row *rows, int n, c
         mt_headline *headline = rows[i].headline != NULL ? mt_headline_parse(rows[i].headline, rows[i].id, error) : NULL;
         if (rows[i].headline != NULL && headline == NULL)
             return false;
+        if (headline != NULL && rows[i].withheld != NULL)
+            mt_headline_withhold(headline, rows[i].withheld);
         g_ptr_array_add(headlines, headline);
     }
     g_autoptr(GPtrArray) labels = collect_labels((mt_headline *const *)headlines->pdata, n);

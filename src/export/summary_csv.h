@@ -11,6 +11,7 @@ typedef struct mt_summary_row {
     double      seconds;  /* < 0: unknown */
     const char *error;    /* NULL: none */
     const char *state;    /* of a case without a headline: "running", "pending"; NULL: "failed" */
+    const char *withheld; /* why its score is not given, though its result has one; NULL: it is */
     char      **columns;  /* the manifest's values of this case, as many as there are names; elements may be NULL */
 } mt_summary_row;
 

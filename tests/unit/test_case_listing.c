@@ -77,8 +77,15 @@ static void test_several_files(void)
     const char *const mirax[] = {"m.mrxs", "m/Slidedat.ini", "m/Data0000.dat", "m/preview.jpg", "other/x.png", NULL};
     const char *const pairs[] = {"p.hdr", "p.img", "q.nii.gz", "lone.img", NULL};
 
-    check_listing(mirax, "m.mrxs other/x.png", "");
+    check_listing(mirax, "m.mrxs", "x.png (a picture beside slides)");
     check_listing(pairs, "p.hdr q.nii.gz", "lone.img (an ending that no backend takes)");
+}
+
+static void test_pictures(void)
+{
+    const char *const names[] = {"b.png", "sub/a.JPG", "x.txt", NULL};
+
+    check_listing(names, "b.png sub/a.JPG", "x.txt (an ending that no backend takes)");
 }
 
 static void test_vms(void)
@@ -91,8 +98,9 @@ static void test_vms(void)
         index, "[Virtual Microscope Specimen]\r\nImageFile=s_0.jpg\r\nMapFile=s_1.jpg\r\nOptimisationFile=s.opt\r\n", -1, NULL));
     g_assert_true(mt_case_listing_folder(folder, paths, skipped, NULL));
     g_autofree char *found = joined(paths, folder);
-    g_assert_cmpstr(found, ==, "own.jpg s.vms");
-    g_assert_cmpuint(skipped->len, ==, 0);
+    g_assert_cmpstr(found, ==, "s.vms");
+    g_assert_cmpuint(skipped->len, ==, 1);
+    g_assert_cmpstr(skipped->pdata[0], ==, "own.jpg (a picture beside slides)");
     remove_folder(folder);
 }
 
@@ -201,6 +209,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/case-listing/folder", test_folder);
     g_test_add_func("/case-listing/several-files", test_several_files);
+    g_test_add_func("/case-listing/pictures", test_pictures);
     g_test_add_func("/case-listing/vms", test_vms);
     g_test_add_func("/case-listing/dicom", test_dicom);
     g_test_add_func("/case-listing/outputs-and-links", test_outputs_and_links);
