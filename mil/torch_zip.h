@@ -21,7 +21,8 @@ mt_torch_zip *mt_torch_zip_new(const char *bytes, size_t size, GError **error);
 void          mt_torch_zip_free(mt_torch_zip *zip);
 /* NULL when absent. */
 const mt_zip_entry *mt_torch_zip_find(const mt_torch_zip *zip, const char *name);
-/* Whether the entry's bytes have the checksum that the directory says. */
+/* Whether the entry's bytes have the checksum that the directory says; true in an archive where every one is 0, as torch.save writes
+ * it with torch.utils.serialization.config.save.compute_crc32 = False. */
 bool mt_torch_zip_check(const mt_torch_zip *zip, const mt_zip_entry *entry, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_torch_zip, mt_torch_zip_free)

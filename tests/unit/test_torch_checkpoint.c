@@ -170,9 +170,11 @@ static void put(GByteArray *out, uint64_t value, int bytes)
     }
 }
 
+static bool without_checksums; /* as torch.save writes them when it is told not to compute any */
+
 static uint32_t checksum(const part *p)
 {
-    return (uint32_t)crc32(0, p->bytes, (uInt)p->size);
+    return without_checksums ? 0 : (uint32_t)crc32(0, p->bytes, (uInt)p->size);
 }
 
 static void put_local(GByteArray *out, const part *p)
@@ -512,6 +514,22 @@ static void test_good(void)
     }
 }
 
+/* Checksums that are all 0 were not computed; one alone that is 0 is damage. */
+static void test_no_checksums(void)
+{
+    const part parts[] = {{"a/data.pkl", good, sizeof(good) - 1}, {"a/data/0", four, sizeof(four)}};
+    g_autoptr(GError) error = NULL;
+
+    without_checksums = true;
+    g_autoptr(GByteArray) zip = make_zip(parts, 2);
+    without_checksums = false;
+    g_autofree char *path = write_bytes(zip->data, zip->len);
+    g_autoptr(mt_torch_checkpoint) file = mt_torch_checkpoint_open(path, &error);
+    g_assert_no_error(error);
+    check_values(file, "w", "F32", "4", four);
+    assert_changed(-(22 + 46 + 8) + 16, "\0\0\0\0", 4, "zip entry 'data/0' is damaged: its checksum differs");
+}
+
 static void test_archives(void)
 {
     const part pickle = {"a/data.pkl", good, sizeof(good) - 1}, storage = {"a/data/0", four, sizeof(four)};
@@ -691,6 +709,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/torch/values/legacy", "values.legacy.pt", test_values);
     g_test_add_func("/torch/skipped", test_skipped);
     g_test_add_func("/torch/good", test_good);
+    g_test_add_func("/torch/no-checksums", test_no_checksums);
     for (guint i = 0; i < G_N_ELEMENTS(hostile); i++) {
         g_autofree char *name = g_strconcat("/torch/hostile/", hostile[i].name, NULL);
         g_test_add_data_func(name, &hostile[i], test_hostile);
