@@ -8,10 +8,12 @@
 #include <microtome/model.h>
 
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #define BLOCK_ROWS INT64_C(1024)
-#define OPSET 20 /* of Gelu */
+#define BLOCKS_A_THREAD 2 /* in a group: one is read while the other is computed */
+#define OPSET 20          /* of Gelu */
 
 typedef struct mt_attention_pool {
     mt_model           *model; /* x -> s, then tile logits (with a classifier), then h (with a projection) */
@@ -26,23 +28,25 @@ typedef struct pool_part {
     double *pooled;    /* K x hidden */
 } pool_part;
 
-/* One bag, a group of blocks at a time: the caller's thread reads the group, then each block is somebody's. */
+/* One bag, a group of blocks at a time, each block somebody's.  Stored features are read by one thread while another computes. */
 typedef struct pool_state {
     const mt_attention_pool *pool;
     mt_row_team             *team;
     mt_raw_output           *raw;
     int64_t                  slots; /* blocks in a group */
     int64_t                  first; /* tile that the group begins with */
-    float                   *x, *h; /* of a group; h is x without a projection */
-    double                  *sums;  /* a part per slot, then the total */
+    float                   *x, *h; /* of a group; x is NULL where the bag is in memory, h without a projection */
+    const mt_bag            *bag;
+    pthread_mutex_t          reading; /* a bag is read by one thread at a time */
+    double                  *sums;    /* a part per slot, then the total */
 } pool_state;
 
 static void pool_state_clear(pool_state *state)
 {
     mt_row_team_free(state->team);
-    if (state->h != state->x)
-        mt_free(state->h);
+    mt_free(state->h);
     mt_free(state->x);
+    pthread_mutex_destroy(&state->reading);
     mt_free(state->sums);
 }
 
@@ -153,12 +157,16 @@ static bool allocate_state(pool_state *state, int64_t n, int threads, GError **e
     const mt_attention_pool *pool = state->pool;
     mt_port                  input = {.dtype = MT_F32, .rank = 2, .shape = {-1, pool->dim}};
 
-    state->slots = MIN(threads, (n + BLOCK_ROWS - 1) / BLOCK_ROWS);
+    bool stored = state->bag->read != NULL;
+
+    state->slots = MIN(threads * BLOCKS_A_THREAD, (n + BLOCK_ROWS - 1) / BLOCK_ROWS);
     int64_t rows = MIN(n, state->slots * BLOCK_ROWS);
     state->team = mt_row_team_new(pool->model, &input, 1, threads);
-    state->x = mt_alloc(rows * pool->dim, sizeof(float), error);
-    state->h = state->x == NULL || pool->hidden_output < 0 ? state->x : mt_alloc(rows * pool->hidden, sizeof(float), error);
-    if (state->h != NULL)
+    state->x = stored ? mt_alloc(rows * pool->dim, sizeof(float), error) : NULL;
+    bool ok = !stored || state->x != NULL;
+    state->h = ok && pool->hidden_output >= 0 ? mt_alloc(rows * pool->hidden, sizeof(float), error) : NULL;
+    ok = ok && (pool->hidden_output < 0 || state->h != NULL);
+    if (ok)
         state->sums = mt_alloc((state->slots + 1) * pool->branches * (2 + pool->hidden), sizeof(double), error);
     for (int64_t k = 0; state->sums != NULL && k < pool->branches; k++)
         part_of(state, state->slots).top[k] = -INFINITY;
@@ -220,21 +228,32 @@ static bool check_finite(const float *s, int64_t n, int64_t branches, int64_t fi
     return true;
 }
 
+static const float *read_block(pool_state *state, int64_t first, int64_t rows, GError **error)
+{
+    if (state->x == NULL)
+        return mt_bag_rows(state->bag, state->first + first, rows, NULL, error);
+    pthread_mutex_lock(&state->reading);
+    const float *x = mt_bag_rows(state->bag, state->first + first, rows, state->x + first * state->pool->dim, error);
+    pthread_mutex_unlock(&state->reading);
+    return x;
+}
+
 static bool run_block(void *user, mt_session *session, int64_t block, int64_t first, int64_t rows, GError **error)
 {
     pool_state              *state = user;
     const mt_attention_pool *pool = state->pool;
     pool_part                part = part_of(state, block);
-    const float             *x = state->x + first * pool->dim;
-    float                   *h = state->h + first * pool->hidden;
+    const float             *x = read_block(state, first, rows, error), *h = x;
     int64_t                  tile = state->first + first;
     float                   *s = state->raw->attention_logits + tile * pool->branches;
     void                    *outputs[3] = {s};
 
+    if (x == NULL)
+        return false;
     if (pool->tile_output >= 0)
         outputs[pool->tile_output] = state->raw->tile_logits + tile * pool->n_logits;
     if (pool->hidden_output >= 0)
-        outputs[pool->hidden_output] = h;
+        h = outputs[pool->hidden_output] = state->h + first * pool->hidden;
     if (!mt_session_run(session, (const void *const[]){x}, outputs, error) ||
         !check_finite(s, rows * pool->branches, pool->branches, tile, error))
         return false;
@@ -265,15 +284,15 @@ static void finish(const mt_attention_pool *pool, const pool_part *total, mt_raw
 bool mt_attention_pool_predict(const void *self, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
 {
     const mt_attention_pool *pool = self;
-    g_auto(pool_state) state = {.pool = pool, .raw = raw};
+    g_auto(pool_state) state = {.pool = pool, .raw = raw, .bag = bag};
 
+    pthread_mutex_init(&state.reading, NULL);
     if (!allocate_state(&state, bag->n, options->threads, error) || !allocate_raw(pool, bag->n, raw, error))
         return false;
     pool_part total = part_of(&state, state.slots);
     for (; state.first < bag->n; state.first += state.slots * BLOCK_ROWS) {
         int64_t rows = MIN(state.slots * BLOCK_ROWS, bag->n - state.first);
-        if (!mt_bag_read(bag, state.first, rows, state.x, error) ||
-            !mt_row_team_run(state.team, rows, BLOCK_ROWS, run_block, &state, error))
+        if (!mt_row_team_run(state.team, rows, BLOCK_ROWS, run_block, &state, error))
             return false;
         for (int64_t slot = 0; slot * BLOCK_ROWS < rows; slot++) {
             pool_part part = part_of(&state, slot);

@@ -23,6 +23,8 @@ MT_PUBLIC mt_bag mt_bag_from_memory(const float *features, int64_t n, int64_t di
 /* Rows first .. first+count-1 into out (count x dim), whatever is behind the bag.  MT_ERROR_RANGE for rows it has not,
  * MT_ERROR_MODEL for a feature that is NaN or infinite. */
 MT_PUBLIC bool mt_bag_read(const mt_bag *bag, int64_t first, int64_t count, float *out, GError **error);
+/* The same rows where they are: in the memory behind the bag, else read into scratch (count x dim).  NULL on error. */
+MT_PUBLIC const float *mt_bag_rows(const mt_bag *bag, int64_t first, int64_t count, float *scratch, GError **error);
 /* Their places into out (count x width): x, y for 2, x, y, plane for 3.  MT_ERROR_RANGE for rows it has not, MT_ERROR_INPUT for a
  * bag that knows no places, or no planes where they are wanted. */
 MT_PUBLIC bool mt_bag_read_coords(const mt_bag *bag, int64_t first, int64_t count, int width, int64_t *out, GError **error);
