@@ -210,7 +210,7 @@ def test_another_recipe(folder):
     path = slide(folder)
     equal(run(folder, path).code, 0)
     answer = run(folder, path, "--overlap", "0.5")
-    refused(answer, 64, f"microtome run: use output folder {folder}/out: it holds results of another recipe (the folder has 'overlap=0', this run 'overlap=0.5'): choose another folder")
+    refused(answer, 64, f"microtome run: use output folder {folder}/out: it holds results of another recipe (the folder has 'overlap=0', this run 'overlap=0.5'): choose another folder, or --force to do its cases again")
 
 
 def test_recipe_keys(folder):
