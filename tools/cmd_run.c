@@ -1,3 +1,4 @@
+#include "tools/hook_options.h"
 #include "tools/patient_report.h"
 #include "tools/progress_bar.h"
 
@@ -17,6 +18,7 @@
 #define MIN_MEMORY (INT64_C(64) << 20)
 
 typedef struct run_options {
+    mt_hook_options hooks;
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
         *memory, *patients, *language, *shard, *until, *watch;
     uint64_t copy_bytes;
@@ -73,6 +75,10 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"patients", 0, 0, G_OPTION_ARG_STRING, &o->patients,
          "how the scored cases of one patient (manifest column) become one score (default bag)", "bag|max|mean|noisy_or"},
         {"memory", 0, 0, G_OPTION_ARG_STRING, &o->memory, "what all workers may use for tiles in memory, as 4G or 800M", "SIZE"},
+        {"metrics", 0, 0, G_OPTION_ARG_FILENAME, &o->hooks.metrics,
+         "write the metrics (Prometheus) here, too; OUT/metrics.prom has them anyway", "FILE.prom"},
+        {"on-finish", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_finish, "command at the end of the batch", "COMMAND"},
+        {"on-fail", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_fail, "command for each case that fails", "COMMAND"},
         {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips or nifti (default: what fits the file)", "NAME"},
         {"shard", 0, 0, G_OPTION_ARG_STRING, &o->shard,
          "every N-th case from the I-th on, for one of N processes; auto: as the job array of Slurm, PBS or Kubernetes says", "I/N|auto"},
@@ -90,7 +96,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
     };
 
-    if (!mt_command_parse(&mt_command_run, entries, argc, argv))
+    if (!mt_hook_options_take(&mt_command_run, &o->hooks, argc, *argv) || !mt_command_parse(&mt_command_run, entries, argc, argv))
         return false;
     o->off_contract = off_contract;
     o->approximate = approximate;
@@ -364,7 +370,10 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .settle_us = (gint64)(o->settle * 1e6),
                                 .mpp_x = mpp_x,
                                 .mpp_y = mpp_y,
-                                .until_us = o->until_us};
+                                .until_us = o->until_us,
+                                .metrics = o->hooks.metrics,
+                                .on_fail = o->hooks.on_fail,
+                                .on = (const char *const *)o->hooks.on->pdata};
     catch_signals();
     bool ok = mt_batch_run(cases, &options, &totals, &error);
     mt_progress_bar_free(bar);
@@ -373,6 +382,8 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
         code = report_patients(o, recipe, cases, code);
     if (ok)
         write_report(o->out, recipe->language, &totals, cases);
+    if (ok)
+        mt_hook_options_finish(&mt_command_run, &o->hooks, o->out, &totals, code);
     mt_batch_totals_clear(&totals);
     return code;
 }
@@ -411,6 +422,7 @@ static int run(int argc, char **argv)
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1, .settle = 30};
     int         code = run_with(&o, argc, argv);
 
+    mt_hook_options_clear(&o.hooks);
     char *const strings[] = {o.recipe,   o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
                              o.stain,    o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude,
                              o.patients, o.language,  o.shard,   o.until,       o.watch};

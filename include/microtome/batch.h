@@ -91,6 +91,9 @@ typedef struct mt_batch_options {
     gint64        settle_us;    /* how long the files of such a case have to stay the same */
     double        mpp_x, mpp_y; /* of such a case, where its files lack it; 0: none */
     gint64        until_us;     /* wall clock, µs since 1970: no case begins that would usually end later, none runs on; 0: no such hour */
+    const char   *metrics;      /* also write metrics.prom here; NULL: in OUT alone */
+    const char   *on_fail;      /* command for each failed case; NULL: none */
+    const char *const *on;      /* decision or status, command, .., NULL: commands for finished cases; NULL: none */
 } mt_batch_options;
 
 #define MT_BATCH_LEASE_US (60 * G_USEC_PER_SEC)
@@ -110,6 +113,9 @@ MT_PUBLIC bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, m
 /* The headline of a case's result, as it may be told: without score and decision where a control case withholds them.  NULL: no result.
  * Free with g_free. */
 MT_PUBLIC char *mt_batch_headline(const char *out, const char *id);
+/* Run the operator's command at the end of a batch, `sh -c`, with MICROTOME_OUT, _DONE, _SKIPPED, _FAILED, _SUMMARY, _REPORT and _EXIT_CODE in
+ * its environment; a minute at most.  NULL, or how it failed; free with g_free. */
+MT_PUBLIC char *mt_batch_finish_hook(const char *out, const char *command, const mt_batch_totals *totals, int exit_code);
 MT_PUBLIC void  mt_batch_totals_clear(mt_batch_totals *totals);
 
 /* The same for cases whose paths are stored features (mt_aggregate_case), in this process; recipe, threads, workers, copies and program

@@ -14,6 +14,7 @@ typedef struct mt_folder_run {
     int    pid;
     bool   ended, alive;      /* ended: by itself, all accounted for; alive: as far as can be told from here */
     gint64 began_us, seen_us; /* first and last line of its log, by its clock, µs since 1970 */
+    gint64 finished_us;       /* its last finished case; 0: none */
     int    done, failed;
 } mt_folder_run;
 

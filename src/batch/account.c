@@ -2,6 +2,7 @@
 
 #include "src/base/hash.h"
 #include "src/base/publish.h"
+#include "src/batch/announce.h"
 #include "src/batch/case_table.h"
 #include "src/batch/summary.h"
 #include "src/batch/supersede.h"
@@ -22,10 +23,11 @@
 #define PROGRESS_EVERY_US INT64_C(5000000)
 
 struct mt_account {
-    char       *out;
-    char       *recipe_sha256;
-    int         log_fd;
-    GHashTable *progress_us; /* id -> gint64 *: when its progress was last told */
+    char        *out;
+    char        *recipe_sha256;
+    int          log_fd;
+    mt_announce *announce;
+    GHashTable  *progress_us; /* id -> gint64 *: when its progress was last told */
 };
 
 static bool make_folder(const char *path, GError **error)
@@ -67,8 +69,14 @@ static void remove_stale(const char *out)
     }
 }
 
-mt_account *mt_account_open(const char *out, GError **error)
+static void log_event(void *user, json_t *event)
 {
+    mt_account_log(user, event);
+}
+
+mt_account *mt_account_open(const mt_batch_options *options, GError **error)
+{
+    const char              *out = options->out;
     static const char *const folders[] = {"cases", "failed", "runs"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
@@ -84,6 +92,7 @@ mt_account *mt_account_open(const char *out, GError **error)
     account->out = g_strdup(out);
     account->log_fd = fd;
     account->progress_us = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    account->announce = mt_announce_new(options, log_event, account);
     return account;
 }
 
@@ -91,6 +100,7 @@ void mt_account_close(mt_account *account)
 {
     if (account == NULL)
         return;
+    mt_announce_free(account->announce);
     close(account->log_fd);
     g_hash_table_unref(account->progress_us);
     g_free(account->recipe_sha256);
@@ -250,6 +260,7 @@ bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *
     bool  ok = mt_publish_text(path, text, true, error);
     free(text);
     json_decref(object);
+    mt_announce_failed(account->announce, c, clean, stage, mt_error_exit_code(&as_error));
     return ok;
 }
 
@@ -291,12 +302,27 @@ static json_t *told_headline(const char *target)
 void mt_account_done(mt_account *account, const mt_batch_case *c, double seconds, const json_t *timings)
 {
     g_autofree char *target = mt_account_target(account, c);
-    json_t *event = json_pack("{s:s s:s s:f s:o}", "event", "done", "id", c->id, "seconds", seconds, "result", told_headline(target));
+    json_t          *result = told_headline(target);
+    json_t          *event = json_pack("{s:s s:s s:f s:O}", "event", "done", "id", c->id, "seconds", seconds, "result", result);
 
     if (timings != NULL)
         json_object_set_new(event, "timings", json_deep_copy(timings));
     mt_account_clear_failed(account, c);
     mt_account_log(account, event);
+    mt_announce_done(account->announce, c, result);
+    json_decref(result);
+}
+
+void mt_account_tick(mt_account *account)
+{
+    mt_announce_tick(account->announce);
+}
+
+void mt_account_end(mt_account *account, const mt_batch_totals *totals)
+{
+    mt_account_log(account, json_pack("{s:s s:i s:i s:i s:b}", "event", "ended", "done", totals->done, "skipped", totals->skipped, "failed",
+                                      totals->failed, "stopped", (int)totals->stopped));
+    mt_announce_finish(account->announce, totals->stopped);
 }
 
 void mt_account_progress(mt_account *account, const mt_batch_case *c, int64_t tiles_done, int64_t tiles_total)

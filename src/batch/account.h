@@ -9,9 +9,14 @@
 
 typedef struct mt_account mt_account;
 
-/* Make the folders, remove unfinished results (`.tmp-*`) older than an hour, begin runs/...jsonl.  MT_ERROR_IO. */
-mt_account *mt_account_open(const char *out, GError **error);
-void        mt_account_close(mt_account *account);
+/* Make the folders, remove unfinished results (`.tmp-*`) older than an hour, begin runs/...jsonl.  `options` are kept by reference.
+ * MT_ERROR_IO. */
+mt_account *mt_account_open(const mt_batch_options *options, GError **error);
+/* From time to time: metrics, and the operator's commands. */
+void mt_account_tick(mt_account *account);
+/* The run is at its end: log it, wait for commands, the last metrics. */
+void mt_account_end(mt_account *account, const mt_batch_totals *totals);
+void mt_account_close(mt_account *account);
 /* Keep the list of cases in manifest.csv, so that the pending ones are known to all. */
 bool mt_account_cases(mt_account *account, GPtrArray *cases, GError **error);
 /* The first run publishes recipe.ini; later ones must equal it, else MT_ERROR_USAGE with the first line that differs, or, forced, it is

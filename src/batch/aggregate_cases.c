@@ -53,7 +53,7 @@ static bool run_case(mt_account *account, const mt_batch_case *c, const mt_score
 
 bool mt_batch_aggregate(GPtrArray *cases, const mt_scorer *scorer, const mt_batch_options *options, mt_batch_totals *totals, GError **error)
 {
-    mt_account      *account = mt_account_open(options->out, error);
+    mt_account      *account = mt_account_open(options, error);
     g_autofree char *resolved = mt_aggregate_resolved(scorer);
 
     *totals = (mt_batch_totals){.timings = g_array_new(FALSE, TRUE, sizeof(mt_timings)), .demonstration = scorer->card.demonstration};
@@ -61,8 +61,11 @@ bool mt_batch_aggregate(GPtrArray *cases, const mt_scorer *scorer, const mt_batc
               mt_training_list_keep(scorer->path, mt_head_sha256(scorer->head), options->out, error);
     for (guint i = 0; ok && i < cases->len && !totals->stopped; i++) {
         ok = run_case(account, cases->pdata[i], scorer, options, totals, cases->len, error);
+        mt_account_tick(account);
         totals->stopped = options->stop != NULL && *options->stop && i + 1 < cases->len;
     }
+    if (account != NULL)
+        mt_account_end(account, totals);
     if (ok)
         totals->summary = mt_account_summary(account, error);
     mt_account_close(account);

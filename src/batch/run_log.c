@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* A run of another machine that has not written for so long is taken for gone; a working one writes its progress every few seconds. */
 #define SILENT_AFTER_S 180
@@ -53,7 +52,7 @@ static bool run_lives(const mt_folder_run *run, const struct stat *log)
 {
     bool here = strcmp(run->host, g_get_host_name()) == 0;
 
-    if (run->ended || (here && run->pid == (int)getpid())) /* a run asks when it is at its own end */
+    if (run->ended)
         return false;
     if (here)
         return process_lives(run->pid);
@@ -123,6 +122,8 @@ static void on_line(const reading *r, const json_t *event)
         return;
     if (first || !last || strcmp(what, "progress") == 0 || strcmp(what, "ended") == 0)
         r->run->seen_us = MAX(r->run->seen_us, time_of(event)); /* parsing a time costs more than the line */
+    if (!last)
+        r->run->finished_us = r->run->seen_us;
     if (first)
         r->run->began_us = r->run->seen_us;
     if (strcmp(what, "ended") == 0)

@@ -191,6 +191,7 @@ static bool run_loop(mt_supervisor *s, GError **error)
         if (!next_cases(s, error))
             return false;
         poll_workers(s);
+        mt_account_tick(s->account);
     }
     if (s->fatal != NULL) {
         g_propagate_error(error, g_steal_pointer(&s->fatal));
@@ -226,7 +227,7 @@ static bool open_recipe(mt_supervisor *s, GError **error)
 
 static bool open_all(mt_supervisor *s, GError **error)
 {
-    s->account = mt_account_open(s->o->out, error);
+    s->account = mt_account_open(s->o, error);
     s->claims = s->account != NULL ? mt_claims_open(s->o->out, s->o->lease_us > 0 ? s->o->lease_us : MT_BATCH_LEASE_US, error) : NULL;
     if (s->claims == NULL || !open_recipe(s, error))
         return false;
@@ -281,13 +282,12 @@ bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_to
         g_propagate_error(error, g_steal_pointer(&s.fatal));
         ok = false;
     }
+    mt_account_end(s.account, totals);
     totals->summary = mt_account_summary(s.account, &summary_error);
     if (ok && totals->summary == NULL) {
         g_propagate_error(error, g_steal_pointer(&summary_error));
         ok = false;
     }
-    mt_account_log(s.account, json_pack("{s:s s:i s:i s:i s:b}", "event", "ended", "done", totals->done, "skipped", totals->skipped,
-                                        "failed", totals->failed, "stopped", (int)totals->stopped));
     close_all(&s);
     return ok;
 }
