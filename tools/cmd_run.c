@@ -19,6 +19,7 @@
 
 typedef struct run_options {
     mt_hook_options hooks;
+    char           *identifiers, *identifiers_key;
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
         *memory, *patients, *language, *shard, *until, *watch;
     uint64_t copy_bytes;
@@ -75,6 +76,10 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"patients", 0, 0, G_OPTION_ARG_STRING, &o->patients,
          "how the scored cases of one patient (manifest column) become one score (default bag)", "bag|max|mean|noisy_or"},
         {"memory", 0, 0, G_OPTION_ARG_STRING, &o->memory, "what all workers may use for tiles in memory, as 4G or 800M", "SIZE"},
+        {"identifiers", 0, 0, G_OPTION_ARG_STRING, &o->identifiers,
+         "ids, patients and manifest columns as they are, or keyed hashes everywhere (default clear)", "clear|hash"},
+        {"identifiers-key", 0, 0, G_OPTION_ARG_FILENAME, &o->identifiers_key,
+         "key of --identifiers hash; FILE.ids.csv keeps which is which", "FILE"},
         {"metrics", 0, 0, G_OPTION_ARG_FILENAME, &o->hooks.metrics,
          "write the metrics (Prometheus) here, too; OUT/metrics.prom has them anyway", "FILE.prom"},
         {"on-finish", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_finish, "command at the end of the batch", "COMMAND"},
@@ -313,9 +318,12 @@ static GPtrArray *find_cases(const run_options *o, char **arguments, double mpp_
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) cases = mt_batch_cases_warned((const char *const *)arguments, mpp_x, mpp_y, warnings, error);
 
-    for (guint i = 0; i < warnings->len; i++)
+    for (guint i = 0; o->identifiers_key == NULL && i < warnings->len; i++) /* they name files */
         fprintf(stderr, "microtome run: warning: %s\n", (char *)warnings->pdata[i]);
-    return cases != NULL && mt_batch_check_recipe(cases, o->recipe, error) ? g_steal_pointer(&cases) : NULL;
+    if (cases == NULL || !mt_batch_check_recipe(cases, o->recipe, error) ||
+        (o->identifiers_key != NULL && !mt_batch_hash_identifiers(cases, o->identifiers_key, o->out, error)))
+        return NULL;
+    return g_steal_pointer(&cases);
 }
 
 /* Not again for a command that found all done; but a control case changes what may be told of what was done before. */
@@ -402,6 +410,13 @@ static int run_with(run_options *o, int argc, char **argv)
                 "the path of recipe, encoder, head, stain target, output, copies or watched folder is not UTF-8: rename it");
     if (o->out == NULL)
         return mt_command_usage(&mt_command_run, "give an output folder with -o");
+    bool hash = g_strcmp0(o->identifiers, "hash") == 0;
+    if (o->identifiers != NULL && !hash && strcmp(o->identifiers, "clear") != 0)
+        return mt_command_usage(&mt_command_run, "--identifiers %s: clear or hash is wanted", o->identifiers);
+    if (hash && o->watch != NULL)
+        return mt_command_usage(&mt_command_run, "--identifiers hash does not go with --watch: give the cases in a manifest");
+    if (hash != (o->identifiers_key != NULL))
+        return mt_command_usage(&mt_command_run, "--identifiers hash and --identifiers-key FILE belong together");
     if (o->copy_to != NULL && !mt_batch_parse_copy_to(o->copy_to, &o->copy_folder, &o->copy_bytes, &error))
         return mt_command_fail(&mt_command_run, error);
     if (o->until != NULL && !mt_batch_parse_until(o->until, g_get_real_time(), &o->until_us, &error))
@@ -423,6 +438,8 @@ static int run(int argc, char **argv)
     int         code = run_with(&o, argc, argv);
 
     mt_hook_options_clear(&o.hooks);
+    g_free(o.identifiers);
+    g_free(o.identifiers_key);
     char *const strings[] = {o.recipe,   o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
                              o.stain,    o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude,
                              o.patients, o.language,  o.shard,   o.until,       o.watch};

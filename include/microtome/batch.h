@@ -23,6 +23,7 @@ typedef struct mt_batch_case {
     char  *control;  /* what the score has to be: "LO..HI" or a label; NULL: no control case */
     char  *recipe;   /* the recipe it is meant for: a name, or a path where the cell has a slash; NULL: any */
     guint  position; /* among the cases as they were given */
+    char  *shown;    /* what logs and records call its file; NULL: its bare name */
     char  *refused;  /* why it cannot be run, to be recorded as its failure; NULL: it can */
 } mt_batch_case;
 
@@ -40,6 +41,10 @@ MT_PUBLIC const char *mt_batch_case_column(const mt_batch_case *c, const char *n
 /* Cases whose manifest names another recipe than the run's (`recipe_path`, NULL: the run has none) are refused: a folder takes one recipe.
  * MT_ERROR_USAGE. */
 MT_PUBLIC bool mt_batch_check_recipe(GPtrArray *cases, const char *recipe_path, GError **error);
+/* Put keyed hashes (HMAC-SHA256, 128 bits in hex) in the place of ids, patients and every manifest column that is not a number or word of
+ * ours; which is which is kept in KEY.ids.csv beside the key.  MT_ERROR_MISSING without a key file, MT_ERROR_USAGE for one in `out` or of
+ * less than 16 bytes, MT_ERROR_IO. */
+MT_PUBLIC bool mt_batch_hash_identifiers(GPtrArray *cases, const char *key_path, const char *out, GError **error);
 /* The patient of each case by the columns of a labels file (id or slide_id, patient or case_id).  MT_ERROR_INPUT for a case that the
  * file does not have. */
 MT_PUBLIC bool mt_batch_assign_patients(GPtrArray *cases, const char *labels_path, GError **error);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +45,18 @@ char *mt_hash_bytes(const void *data, size_t bytes)
 
     mt_hasher_update(hasher, data, bytes);
     return mt_hasher_finish(hasher);
+}
+
+char *mt_hash_keyed(const void *key, size_t key_bytes, const void *data, size_t bytes)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned      n = 0;
+    GString      *hex = g_string_new(NULL);
+
+    HMAC(EVP_sha256(), key, (int)key_bytes, data, bytes, digest, &n);
+    for (unsigned i = 0; i < n; i++)
+        g_string_append_printf(hex, "%02x", digest[i]);
+    return g_string_free(hex, FALSE);
 }
 
 static bool hash_descriptor(mt_hasher *hasher, int fd)

@@ -5,6 +5,8 @@
 #include <microtome/error.h>
 
 char *mt_hash_bytes(const void *data, size_t bytes);
+/* HMAC-SHA256 */
+char *mt_hash_keyed(const void *key, size_t key_bytes, const void *data, size_t bytes);
 char *mt_hash_file(const char *path, GError **error);
 
 typedef struct mt_hasher mt_hasher;

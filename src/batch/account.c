@@ -192,15 +192,27 @@ static char *replace_all(const char *text, const char *part, const char *by)
     return g_strjoinv(by, parts);
 }
 
-/* `reason` without folders: parent folders may hold names. */
-static char *without_folders(const mt_account *account, const char *reason, const mt_batch_case *c)
+/* A file's own name, and that without its ending, which files beside it share. */
+static char *without_name(const char *text, const mt_batch_case *c)
 {
-    g_autofree char *name = g_path_get_basename(c->path), *folder = g_path_get_dirname(c->path);
+    g_autofree char *name = g_path_get_basename(c->path), *stem = g_strdup(name);
+    char            *dot = strrchr(stem, '.');
+
+    if (dot != NULL && dot != stem)
+        *dot = '\0';
+    g_autofree char *first = replace_all(text, name, c->shown);
+    return strlen(stem) > 2 ? replace_all(first, stem, c->shown) : g_strdup(first);
+}
+
+char *mt_account_told(const mt_account *account, const char *reason, const mt_batch_case *c)
+{
+    g_autofree char *name = c->shown != NULL ? g_strdup(c->shown) : g_path_get_basename(c->path), *folder = g_path_get_dirname(c->path);
     g_autofree char *inside = g_strconcat(folder, "/", NULL), *out = g_strconcat(account->out, "/", NULL);
     g_autofree char *valid = g_utf8_make_valid(reason, -1), *a = replace_all(valid, c->path, name);
     g_autofree char *b = strcmp(folder, ".") == 0 || strcmp(folder, "/") == 0 ? g_strdup(a) : replace_all(a, inside, "");
+    g_autofree char *told = replace_all(b, out, "");
 
-    return replace_all(b, out, "");
+    return c->shown != NULL ? without_name(told, c) : g_steal_pointer(&told);
 }
 
 mt_standing mt_account_standing(const mt_account *account, const mt_batch_case *c)
@@ -245,7 +257,7 @@ static const char *error_kind(int code)
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
                        int attempts, GError **error)
 {
-    g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = without_folders(account, reason, c);
+    g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = mt_account_told(account, reason, c);
     GError           as_error = {.domain = MT_ERROR, .code = code};
     json_t          *object =
         json_pack("{s:s s:s s:i s:i}", "id", c->id, "reason", clean, "exit_code", mt_error_exit_code(&as_error), "attempts", attempts);

@@ -41,6 +41,8 @@ typedef enum mt_standing {
 mt_standing mt_account_standing(const mt_account *account, const mt_batch_case *c);
 /* Move the published case to superseded/<id>.<n>.h5; returns the new name below OUT, free with g_free.  MT_ERROR_IO. */
 char *mt_account_supersede(mt_account *account, const mt_batch_case *c, GError **error);
+/* `reason` as others may read it: without folders, which may hold names, and with the name that is shown for the case's file. */
+char *mt_account_told(const mt_account *account, const char *reason, const mt_batch_case *c);
 /* failed/<id>.json, replaced; signal_number 0: none. */
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
                        int attempts, GError **error);

@@ -100,7 +100,7 @@ void mt_case_table_add_cases(mt_case_table *table, GPtrArray *cases)
 {
     for (guint i = 0; i < cases->len; i++) {
         const mt_batch_case *c = cases->pdata[i];
-        g_autofree char     *file = g_path_get_basename(c->path);
+        g_autofree char     *file = c->shown != NULL ? g_strdup(c->shown) : g_path_get_basename(c->path);
         guint                row = mt_case_table_row(table, c->id);
         set_cell(table, row, COLUMN_PATIENT, c->patient);
         set_cell(table, row, COLUMN_FILE, file);

@@ -25,6 +25,7 @@ void mt_batch_case_free(void *batch_case)
     g_free(c->control);
     g_free(c->recipe);
     g_free(c->refused);
+    g_free(c->shown);
     g_free(c);
 }
 

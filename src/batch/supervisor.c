@@ -13,11 +13,12 @@
 
 void mt_supervisor_tell(mt_supervisor *s, mt_batch_event_kind kind, const mt_batch_case *c, const mt_worker_process *w, const char *message)
 {
-    mt_batch_event event = {.kind = kind,
-                            .c = c,
-                            .cases_done = s->totals->done + s->totals->skipped + s->totals->failed,
-                            .cases_total = s->n_cases,
-                            .message = message};
+    g_autofree char *told = message != NULL && c != NULL && c->shown != NULL ? mt_account_told(s->account, message, c) : NULL;
+    mt_batch_event   event = {.kind = kind,
+                              .c = c,
+                              .cases_done = s->totals->done + s->totals->skipped + s->totals->failed,
+                              .cases_total = s->n_cases,
+                              .message = told != NULL ? told : message};
 
     if (w != NULL) {
         event.tiles_done = w->tiles_done;

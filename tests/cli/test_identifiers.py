@@ -1,0 +1,49 @@
+"""--identifiers hash: names planted in paths, ids, patients and columns are in no byte of the output folder, nor on the terminal."""
+import hashlib
+import hmac
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import contains, equal, main, microtome, read, synthetic  # noqa: E402
+
+CANARIES = [b"CANARYPATH", b"CANARYFILE", b"CANARYID", b"CANARYPAT", b"CANARYWARD", b"CANARYSTAIN", b"CANARYBAD"]
+
+
+def test_canaries(folder):
+    """seven canaries: none is found; the same key gives the same hashes, and KEY.ids.csv says whose they are"""
+    cohort = synthetic(os.path.join(folder, "CANARYPATH^DOE"), "--count", 1, "--size", 1024, "--seed", 5)
+    os.rename(os.path.join(cohort, "slide-001.tif"), os.path.join(cohort, "CANARYFILE.tif"))
+    open(os.path.join(cohort, "CANARYBAD.svs"), "w").write("nothing")
+    with open(os.path.join(cohort, "m.csv"), "w") as f:
+        f.write("path,id,patient,ward,stain\nCANARYFILE.tif,CANARYID,CANARYPAT,CANARYWARD,CANARYSTAIN\nCANARYBAD.svs,,CANARYPAT,,\nCANARYGONE.svs,,,,\n")
+    out, key = os.path.join(folder, "out"), os.path.join(folder, "key")
+    command = ["run", "-r", os.path.join(os.path.dirname(__file__), "..", "..", "samples", "demo.ini"), "-o", out, "--identifiers", "hash",
+               "--identifiers-key", key, os.path.join(cohort, "m.csv")]
+    answer = microtome(*command)
+    equal(answer.code, 66)
+    contains(answer.err, "make one with: head -c 32 /dev/urandom > ")
+    with open(key, "wb") as f:
+        f.write(b"k" * 32)
+    answer = microtome(*command)
+    equal(answer.code, 65)
+    told = answer.out + answer.err + microtome("status", out).out + microtome("report", out).err
+    found = [c for c in CANARIES if c.decode() in told]
+    for base, _, names in os.walk(out):
+        for name in names:
+            path = os.path.join(base, name)
+            found += [(c, path) for c in CANARIES if c in os.fsencode(path[len(out):]) or c in read(path, "rb")]
+    equal(found, [])
+    wanted = hmac.new(b"k" * 32, b"id:CANARYID", hashlib.sha256).hexdigest()[:32]
+    equal(os.listdir(os.path.join(out, "cases")), [wanted + ".h5"])
+    contains(read(key + ".ids.csv"), wanted + ",CANARYID\n")
+    contains(microtome(*command).err, "0 done, 1 skipped, 2 failed")
+    os.rename(key, os.path.join(out, "key"))
+    answer = microtome(*command[:-2], os.path.join(out, "key"), command[-1])
+    equal(answer.code, 64)
+    contains(answer.err, "it lies in the output folder, beside what it hides: keep it elsewhere")
+    equal(microtome("run", "-e", "builtin:demo", "-o", out, "--identifiers", "hash", "x.tif").code, 64)
+
+
+if __name__ == "__main__":
+    main([test_canaries])
