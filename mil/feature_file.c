@@ -55,8 +55,14 @@ static bool check_rows(const mt_feature_file *file, const char *object, GError *
 static bool read_shape(mt_feature_file *file, GError **error)
 {
     int64_t shape[MT_MAX_RANK];
-    int     rank = mt_result_shape(file->result, MT_OBJECT_FEATURES, shape, error);
+    bool    pruned = !file->foreign && !mt_result_has(file->result, MT_OBJECT_FEATURES);
 
+    if (pruned) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: it has no features (microtome prune takes them out): run the case again",
+                    mt_result_path(file->result));
+        return false;
+    }
+    int rank = mt_result_shape(file->result, MT_OBJECT_FEATURES, shape, error);
     if (rank < 0)
         return false;
     if (rank != 2) {

@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run status verify report info tissue tile heatmap aggregate train evaluate calibrate search model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run status verify report prune info tissue tile heatmap aggregate train evaluate calibrate search model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -11,6 +11,7 @@ _microtome() {
     options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --force --backend --json --help'
     ;;
   report) options='--out --language --pictures --help' ;;
+  prune) options='--features --help' ;;
   verify) options='--json --help' ;;
   status) options='--json --watch --brief --help' ;;
   info) options='--json --slide-mpp --help' ;;

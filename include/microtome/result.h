@@ -24,6 +24,8 @@ MT_PUBLIC mt_result  *mt_result_open(const char *path, GError **error);
 MT_PUBLIC void        mt_result_free(mt_result *result);
 MT_PUBLIC const char *mt_result_path(const mt_result *result);
 MT_PUBLIC bool        mt_result_has(const mt_result *result, const char *object);
+/* What stands in the root, by name; links that lead elsewhere are left out.  Free with g_strfreev. */
+MT_PUBLIC char **mt_result_names(const mt_result *result, GError **error);
 /* Dimensions of a dataset: its rank, with `shape` filled; -1 with an error. */
 MT_PUBLIC int mt_result_shape(const mt_result *result, const char *object, int64_t shape[MT_MAX_RANK], GError **error);
 /* A whole dataset ("/coords") in its stored type. */

@@ -155,7 +155,7 @@ static bool read_space(const mt_result *result, const entry *e, bool tiles, spac
         return read_width(result, MT_OBJECT_EMBEDDING, 1, &s->dim, error);
     }
     if (!mt_result_has(result, MT_OBJECT_FEATURES)) {
-        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "it has no features");
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "it has no features (microtome prune takes them out)");
         return false;
     }
     *s = (space){.maker = mt_result_attr_string(result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER),

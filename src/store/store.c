@@ -377,7 +377,7 @@ static bool write_headline(mt_store *store, const char *headline)
 }
 
 /* Whose claim was outdone has nothing to publish; its temporary may be gone already. */
-static bool commit(mt_store *store, GError **error)
+static bool commit(mt_store *store, bool replace, GError **error)
 {
     g_autofree char *temporary = g_steal_pointer(&store->temporary); /* commit closes the descriptor and removes it on failure */
     int              fd = store->fd;
@@ -388,7 +388,7 @@ static bool commit(mt_store *store, GError **error)
     if (!ok)
         mt_publish_abandon(temporary, fd);
     else
-        ok = mt_publish_commit(temporary, fd, store->target, false, &cause);
+        ok = mt_publish_commit(temporary, fd, store->target, replace, &cause);
     if (!ok && fenced && !mt_fence_holds(&store->fence))
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "publish %s: another run has taken the case over", store->target);
     else if (!ok)
@@ -396,7 +396,7 @@ static bool commit(mt_store *store, GError **error)
     return ok;
 }
 
-bool mt_store_publish(mt_store *store, const char *headline, GError **error)
+static bool publish(mt_store *store, const char *headline, bool replace, GError **error)
 {
     if (store->temporary == NULL) {
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "publish %s: it was published before", store->target);
@@ -411,5 +411,15 @@ bool mt_store_publish(mt_store *store, const char *headline, GError **error)
         mt_publish_io_error(error, "write", store->target, errno);
         return false;
     }
-    return commit(store, error);
+    return commit(store, replace, error);
+}
+
+bool mt_store_publish(mt_store *store, const char *headline, GError **error)
+{
+    return publish(store, headline, false, error);
+}
+
+bool mt_store_replace(mt_store *store, const char *headline, GError **error)
+{
+    return publish(store, headline, true, error);
 }

@@ -43,6 +43,8 @@ bool mt_store_attr_int(mt_store *store, const char *object, const char *name, co
 /* Close HDF5, write `headline` (one JSON line) into the user block, fsync, rename without replace, fsync the folder.
  * MT_ERROR_IO with path and free bytes; MT_ERROR_USAGE when the target exists. */
 bool mt_store_publish(mt_store *store, const char *headline, GError **error);
+/* The same in the place of what has the name. */
+bool mt_store_replace(mt_store *store, const char *headline, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_store, mt_store_free)
 
