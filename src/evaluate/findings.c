@@ -58,7 +58,6 @@ static bool has(const side *s, const char *id)
 static mt_places *places_of(const side *s, const char *id, bool *owned, GError **error)
 {
     const char *path = s->files != NULL ? g_hash_table_lookup(s->files, id) : NULL;
-    mt_places  *places = NULL;
 
     *owned = true;
     if (s->table != NULL && has(s, id)) {
@@ -76,9 +75,10 @@ static mt_places *places_of(const side *s, const char *id, bool *owned, GError *
     if (!mt_place_has_ending(path, TABLE))
         return mt_places_read_mask(path, &s->mask, error);
     g_autoptr(GHashTable) one = mt_places_read_csv(path, id, s->scored, error);
-    if (one != NULL)
-        g_hash_table_steal_extended(one, id, NULL, (gpointer *)&places);
-    return places;
+    gpointer stolen_id = NULL, stolen = NULL;
+    if (one != NULL && g_hash_table_steal_extended(one, id, &stolen_id, &stolen))
+        g_free(stolen_id);
+    return stolen;
 }
 
 static void list_ids(const side *s, GPtrArray *ids)

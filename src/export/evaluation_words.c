@@ -46,6 +46,12 @@ static const struct {
     {"c_index", "C-index", "chance that of two patients the one with the higher risk has the event earlier; 0.5 is guessing"},
 };
 
+/* Of a family of numbers, one for each rate or IoU. */
+static const struct {
+    const char *prefix, *meaning;
+} FAMILIES[] = {{"froc_", "share of lesions found at so many false positives a scan"},
+                {"average_precision_", "area under precision and recall of the boxes that meet at this IoU"}};
+
 const char *mt_metric_title(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(WORDS); i++)
@@ -54,11 +60,17 @@ const char *mt_metric_title(const char *name)
     return name;
 }
 
+/* What "dice:liver" says is what "dice" says. */
 const char *mt_metric_meaning(const char *name)
 {
+    const size_t length = strcspn(name, ":");
+
     for (size_t i = 0; i < G_N_ELEMENTS(WORDS); i++)
-        if (strcmp(WORDS[i].name, name) == 0)
+        if (strlen(WORDS[i].name) == length && strncmp(WORDS[i].name, name, length) == 0)
             return WORDS[i].meaning;
+    for (size_t i = 0; i < G_N_ELEMENTS(FAMILIES); i++)
+        if (g_str_has_prefix(name, FAMILIES[i].prefix))
+            return FAMILIES[i].meaning;
     return "";
 }
 

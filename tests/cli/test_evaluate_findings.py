@@ -301,6 +301,7 @@ def test_points(folder):
     page = read(os.path.join(report, "evaluation.html"))
     contains(page, ">FROC<")
     contains(page, "Camelyon16 score")
+    contains(page, "share of lesions found at so many false positives a scan; interval: bootstrap, percentile")
 
 
 def test_findings_bootstrap(folder):
