@@ -6,7 +6,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import contains, equal, main, microtome, read, synthetic  # noqa: E402
+import harness  # noqa: E402
 import made_folder  # noqa: E402
+
+harness.PROGRAM = os.path.abspath(harness.PROGRAM)  # called from another folder
 
 
 def test_commands(folder):
