@@ -102,7 +102,13 @@ bool mt_publish_commit(const char *temporary, int fd, const char *target, bool r
         mt_publish_abandon(temporary, fd);
         return false;
     }
-    return close_and_rename(temporary, fd, target, replace, error) && sync_folder(target, error);
+    if (!close_and_rename(temporary, fd, target, replace, error))
+        return false;
+    if (sync_folder(target, error))
+        return true;
+    if (!replace) /* a name that a power cut may take away is no result: it is made again */
+        unlink(target);
+    return false;
 }
 
 bool mt_publish_sync(const char *folder, GError **error)

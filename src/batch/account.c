@@ -52,11 +52,11 @@ static int open_log(const char *out, GError **error)
     return fd;
 }
 
-/* What a killed worker left of an unfinished result.  Age is the only rule: the name says nothing of the writer, which may be
+/* What a killed process left of an unfinished file.  Age is the only rule: the name says nothing of the writer, which may be
  * another run on another machine. */
-static void remove_stale(const char *out)
+static void remove_stale(const char *out, const char *name_of_folder)
 {
-    g_autofree char *folder = g_build_filename(out, "cases", NULL);
+    g_autofree char *folder = g_build_filename(out, name_of_folder, NULL);
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     const char *name;
 
@@ -87,7 +87,10 @@ mt_account *mt_account_open(const mt_batch_options *options, GError **error)
     int fd = open_log(out, error);
     if (fd < 0)
         return NULL;
-    remove_stale(out);
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++)
+        remove_stale(out, folders[i]);
+    remove_stale(out, ".");
+    remove_stale(out, "patients");
     mt_account *account = g_new0(mt_account, 1);
     account->out = g_strdup(out);
     account->log_fd = fd;

@@ -184,15 +184,19 @@ static bool write_beat(const mt_claims *claims, int flags)
     return write_new(claims->beat_path, text, flags);
 }
 
-/* Beats of runs that were killed on this machine. */
-static void remove_dead_beats(const mt_claims *claims)
+/* Of runs that were killed on this machine: their beats, and the claims of cases that they had published. */
+static void remove_dead(const mt_claims *claims, const char *out)
 {
     g_autoptr(GDir) dir = g_dir_open(claims->folder, 0, NULL);
     const char *name;
 
     while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(claims->folder, name, NULL);
-        owner            o = g_str_has_suffix(name, ".beat") ? read_owner(path) : (owner){0};
+        size_t           n = 0;
+        bool             claim = epoch_in_name(name, NULL, &n) > 0;
+        g_autofree char *path = g_build_filename(claims->folder, name, NULL), *result = g_strdup_printf("%.*s.h5", (int)n, name);
+        g_autofree char *published = g_build_filename(out, "cases", result, NULL);
+        bool             over = claim ? access(published, F_OK) == 0 : g_str_has_suffix(name, ".beat");
+        owner            o = over ? read_owner(path) : (owner){0};
         if (is_dead(claims, &o))
             unlink(path);
         g_strfreev(o.fields);
@@ -218,7 +222,7 @@ mt_claims *mt_claims_open(const char *out, gint64 lease_us, GError **error)
     claims->ours = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     claims->others = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_sighting);
     if (write_beat(claims, O_EXCL)) {
-        remove_dead_beats(claims);
+        remove_dead(claims, out);
         return claims;
     }
     mt_publish_io_error(error, "create", claims->beat_path, errno);
