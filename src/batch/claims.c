@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BEATS_PER_LEASE 6
 #define CLAIM_BYTES 1024
+#define CUT_AFTER_S 3600 /* a file that is still being made is younger */
 
 /* Somebody else's claim as it was seen last. */
 typedef struct sighting {
@@ -197,7 +199,9 @@ static void remove_dead(const mt_claims *claims, const char *out)
         g_autofree char *published = g_build_filename(out, "cases", result, NULL);
         bool             over = claim ? access(published, F_OK) == 0 : g_str_has_suffix(name, ".beat");
         owner            o = over ? read_owner(path) : (owner){0};
-        if (is_dead(claims, &o))
+        struct stat      status; /* one that was cut names nobody */
+        bool             cut = over && o.fields == NULL && stat(path, &status) == 0 && time(NULL) - status.st_mtime > CUT_AFTER_S;
+        if (cut || is_dead(claims, &o))
             unlink(path);
         g_strfreev(o.fields);
     }

@@ -24,6 +24,46 @@ def sanitizer():
     return [m.group(1) for m in re.finditer(r"=> (\S*lib[at]san\S*)", linked)]
 
 
+def shim_env(folder, out, at=0, do="none", always=False, only="", by_name=False):
+    """The environment of a run under the shim; its counts and its log begin anew."""
+    state, log = os.path.join(folder, "state"), os.path.join(folder, "log")
+    with open(state, "wb") as f:
+        f.write(bytes(64))
+    open(log, "w").close()
+    return {**os.environ, "LD_PRELOAD": ":".join([*sanitizer(), SHIM]), "FAULT_UNDER": out, "FAULT_STATE": state, "FAULT_LOG": log,
+            "FAULT_AT": str(at), "FAULT_DO": do, "FAULT_ALWAYS": "1" if always else "0", "FAULT_ONLY": only,
+            "FAULT_BY_NAME": "1" if by_name else "0"}
+
+
+def events_of(out, *kinds):
+    """(event, id, log) of all runs; lines that were cut by a fault are left out."""
+    runs, found = os.path.join(out, "runs"), []
+    for name in sorted(os.listdir(runs)) if os.path.isdir(runs) else []:
+        for line in read(os.path.join(runs, name)).splitlines() if name.endswith(".jsonl") else []:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if event.get("event") in kinds:
+                found.append((event["event"], event.get("id"), name))
+    return found
+
+
+def manifest(folder, slides, ids):
+    """As many cases as ids, of few slides in turn."""
+    tifs = sorted(os.path.join(slides, n) for n in os.listdir(slides) if n.endswith(".tif"))
+    path = os.path.join(folder, "many.csv")
+    with open(path, "w") as f:
+        f.write("path,id\n" + "".join(f"{tifs[i % len(tifs)]},{name}\n" for i, name in enumerate(ids)))
+    return path
+
+
+def digests(out):
+    cases = os.path.join(out, "cases")
+    names = [n for n in os.listdir(cases) if n.endswith(".h5")] if os.path.isdir(cases) else []
+    return {n: hashlib.sha256(read(os.path.join(cases, n), "rb")).hexdigest() for n in sorted(names)}
+
+
 class Ended:
     def __init__(self, code, err, changes, hits, log):
         self.code, self.err, self.changes, self.hits, self.log = code, err, changes, hits, log
@@ -49,12 +89,7 @@ class Batch:
         return [PROGRAM, "run", "-e", "builtin:demo", "-m", HEAD, "-o", self.out, "--threads", "1", os.path.join(self.slides, "manifest.csv")]
 
     def run(self, at=0, do="none", always=False, only="", timeout=120):
-        state, log = os.path.join(self.folder, "state"), os.path.join(self.folder, "log")
-        with open(state, "wb") as f:
-            f.write(bytes(64))
-        open(log, "w").close()
-        env = {**os.environ, "LD_PRELOAD": ":".join([*sanitizer(), SHIM]), "FAULT_UNDER": self.out, "FAULT_STATE": state, "FAULT_LOG": log,
-               "FAULT_AT": str(at), "FAULT_DO": do, "FAULT_ALWAYS": "1" if always else "0", "FAULT_ONLY": only}
+        env = shim_env(self.folder, self.out, at, do, always, only)
         process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True)
         try:
             _, err = process.communicate(timeout=timeout)
@@ -62,34 +97,25 @@ class Batch:
             os.killpg(process.pid, signal.SIGKILL)
             raise AssertionError(f"at {at} {do}: not ended after {timeout} s") from None
         wait_for_group(process.pid)
-        counts = read(state, "rb")
-        lines = [line.split("\t") for line in read(log).splitlines()]
+        counts = read(env["FAULT_STATE"], "rb")
+        lines = [line.split("\t") for line in read(env["FAULT_LOG"]).splitlines()]
         return Ended(process.returncode, err, int.from_bytes(counts[:8], "little"), int.from_bytes(counts[8:16], "little"), lines)
 
     def results(self):
-        cases = os.path.join(self.out, "cases")
-        names = [n for n in os.listdir(cases) if n.endswith(".h5")] if os.path.isdir(cases) else []
-        return {n: hashlib.sha256(read(os.path.join(cases, n), "rb")).hexdigest() for n in sorted(names)}
+        return digests(self.out)
 
     def unfinished(self):
         return [os.path.join(where, n) for where, _, names in os.walk(self.out) for n in names if n.startswith(".tmp-")]
 
     def age(self):
         """As if the run had been broken off two hours ago."""
-        for path in self.unfinished():
+        claims = os.path.join(self.out, "claims")
+        held = [os.path.join(claims, n) for n in os.listdir(claims)] if os.path.isdir(claims) else []
+        for path in self.unfinished() + held:
             os.utime(path, (time.time() - 7200,) * 2)
 
     def events(self, kind):
-        runs, found = os.path.join(self.out, "runs"), []
-        for name in os.listdir(runs) if os.path.isdir(runs) else []:
-            for line in read(os.path.join(runs, name)).splitlines() if name.endswith(".jsonl") else []:
-                try:
-                    event = json.loads(line)
-                except json.JSONDecodeError:
-                    continue  # a line that was cut by the fault
-                if event.get("event") == kind:
-                    found.append(event["id"])
-        return found
+        return [id for _, id, _ in events_of(self.out, kind)]
 
     def check_published(self):
         """What has its final name is whole, whatever happened."""

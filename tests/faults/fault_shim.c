@@ -1,8 +1,10 @@
 /* A library for LD_PRELOAD that makes the k-th change below a folder go wrong, counted over all processes of a batch.
  *   FAULT_UNDER   the folder, absolute            FAULT_STATE   a file of 64 bytes shared by the processes: the counts
- *   FAULT_AT      k, from 1; 0: none              FAULT_DO      kill, group, short, or the name of an errno (ENOSPC, ...)
+ *   FAULT_AT      k, from 1; 0: none              FAULT_DO      kill, group, stop (the group), short, or an errno (ENOSPC, ...)
  *   FAULT_ALWAYS  1: every one from k on          FAULT_ONLY    sync: fsync and fdatasync alone are counted
  *   FAULT_LOG     a file that gets one line per change: number, process, call, result, path [, new path]
+ *   FAULT_BY_NAME 1: a process that writes the unfinished result of a case dies when the case's id ends in -segv, -abrt or -ill, and
+ *                 the first time alone when it ends in -segv-once, ...; FAULT_STATE.<name> remembers it
  * A change is what can be lost or half done: write, pwrite, writev, ftruncate, open that creates, mkdir, rename, link, unlink, fsync. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +31,8 @@ static struct {
     fault_state  *state;
     const char   *under;
     unsigned long at;
-    bool          always, only_sync, kills, whole_group, shortens;
+    const char   *state_path;
+    bool          always, only_sync, kills, stops, whole_group, shortens, by_name;
     int           errno_value, log_fd;
 } shim = {.log_fd = -1};
 
@@ -62,6 +65,9 @@ __attribute__((constructor)) static void begin(void)
     shim.always = is_set("FAULT_ALWAYS");
     shim.only_sync = only != NULL && strcmp(only, "sync") == 0;
     shim.whole_group = what != NULL && strcmp(what, "group") == 0;
+    shim.state_path = path;
+    shim.by_name = is_set("FAULT_BY_NAME");
+    shim.stops = what != NULL && strcmp(what, "stop") == 0;
     shim.kills = shim.whole_group || (what != NULL && strcmp(what, "kill") == 0);
     shim.shortens = what != NULL && strcmp(what, "short") == 0;
     for (size_t i = 0; what != NULL && i < sizeof ERRNOS / sizeof *ERRNOS; i++)
@@ -125,9 +131,40 @@ static change count(const char *call)
         for (;;)
             pause();
     }
+    if (shim.stops)
+        kill(0, SIGSTOP);
     c.shortened = shim.shortens;
     c.fails = shim.errno_value != 0;
     return c;
+}
+
+/* The crash that a case's name asks for; a process that goes on after it would be a fault of the test. */
+static void crash_by_name(const char *path)
+{
+    static const struct {
+        const char *ending;
+        int         signal_number;
+    } crashes[] = {{"-segv", SIGSEGV}, {"-abrt", SIGABRT}, {"-ill", SIGILL}};
+    const char *name = strrchr(path, '/');
+    size_t      n = strlen(path);
+    bool        once = n > 5 && strcmp(path + n - 5, "-once") == 0;
+    char        marker[PATH_MAX];
+
+    if (!shim.by_name || name == NULL || strncmp(name, "/.tmp-", 6) != 0)
+        return;
+    n -= once ? 5 : 0;
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
+        size_t ending = strlen(crashes[i].ending);
+        if (n < ending || strncmp(path + n - ending, crashes[i].ending, ending) != 0)
+            continue;
+        const char *id = strrchr(name, '.'); /* .tmp-<run>.<epoch>-<id>: the epoch may be another at the second attempt */
+        id = id != NULL && strchr(id, '-') != NULL ? strchr(id, '-') : name;
+        snprintf(marker, sizeof marker, "%s.%s", shim.state_path, id + 1);
+        if (!once || syscall(SYS_openat, AT_FDCWD, marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) >= 0) {
+            signal(crashes[i].signal_number, SIG_DFL);
+            raise(crashes[i].signal_number);
+        }
+    }
 }
 
 static void tell(change c, const char *call, long result, const char *path, const char *new_path)
@@ -183,6 +220,7 @@ ssize_t pwrite(int fd, const void *data, size_t bytes, off_t at)
     find("pwrite", &real);
     if (!path_of(fd, path))
         return real(fd, data, bytes, at);
+    crash_by_name(path);
     change c = count("pwrite");
     if (c.fails)
         return fail(c, "pwrite", path, "");

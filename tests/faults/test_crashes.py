@@ -1,0 +1,77 @@
+"""Workers that crash: the case is tried again, then recorded with its signal; no other case is affected.
+
+usage: test_crashes.py MICROTOME SYNTHETIC SOURCE SHIM [CRASHES]      (18 in the suite; 100 by hand, which also measures one crash in 20 cases)
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from fault_points import HEAD, digests, events_of, manifest, shim_env  # noqa: E402
+from harness import PROGRAM, contains, equal, main, read, synthetic  # noqa: E402
+
+CRASHES = int(sys.argv[5]) if len(sys.argv) > 5 else 18
+KINDS = {"segv": signal.SIGSEGV, "abrt": signal.SIGABRT, "ill": signal.SIGILL}
+
+
+def run(folder, out, cases, **faults):
+    return subprocess.run([PROGRAM, "run", "-e", "builtin:demo", "-m", HEAD, "-o", out, "--threads", "2", "--workers", "2", cases],
+                          capture_output=True, text=True, timeout=1200, env=shim_env(folder, out, **faults))
+
+
+def crashing_ids():
+    """As many crashes as asked for: a third in cases that crash twice, for good."""
+    ids, left, i = [], CRASHES, 0
+    while left > 0:
+        kind = list(KINDS)[i % 3]
+        twice = i % 4 == 3 and left > 1
+        ids.append(f"bad-{i:03}-{kind}" + ("" if twice else "-once"))
+        left -= 2 if twice else 1
+        i += 1
+    return ids
+
+
+def test_crashes(folder):
+    """crashes in workers: the cases between them are whole, a crash that comes again is recorded with its signal"""
+    made = synthetic(os.path.join(folder, "slides"), "--count", 3, "--size", 768, "--seed", 3)
+    bad = crashing_ids()
+    ids = [id for i, name in enumerate(bad) for id in (name, f"good-{i:03}")]
+    cases, out, calm = manifest(folder, made, ids), os.path.join(folder, "out"), os.path.join(folder, "calm")
+    done = run(folder, out, cases, by_name=True)
+    gone = [id for id in bad if not id.endswith("-once")]
+    equal((done.returncode, done.stderr[-600:] if done.returncode != 65 else ""), (65, ""))
+    contains(done.stderr, f"{len(ids) - len(gone)} done, 0 skipped, {len(gone)} failed")
+    equal(sorted(n[:-5] for n in os.listdir(os.path.join(out, "failed"))), sorted(gone))
+    for id in gone:
+        record = json.loads(read(os.path.join(out, "failed", id + ".json")))
+        number = KINDS[id.rsplit("-", 1)[1]]
+        equal((id, record["signal"], record["attempts"]), (id, int(number), 2))
+        contains(record["reason"], f"the worker died with signal {int(number)}")
+    crashes = len(events_of(out, "retry")) + len(gone)
+    equal(crashes, CRASHES)
+    equal(sorted(id for _, id, _ in events_of(out, "done")), sorted(set(ids) - set(gone)))
+    equal([n for n in os.listdir(os.path.join(out, "cases")) if n.startswith(".")], [])
+    equal(run(folder, calm, cases).returncode, 0)
+    wanted = digests(calm)
+    equal(digests(out), {name: digest for name, digest in wanted.items() if name[:-3] not in gone})
+    print(f"# {crashes} crashes in a batch of {len(ids)} cases, {len(gone)} cases given up", flush=True)
+
+
+def test_throughput(folder):
+    """one crash in 20 cases: what it costs (measured, not judged)"""
+    made = synthetic(os.path.join(folder, "slides"), "--count", 2, "--size", 4096, "--seed", 3)
+    seconds = {True: [], False: []}
+    for k in range(3):
+        for crashing in (True, False):
+            ids = [f"c-{i:02}" + ("-segv-once" if crashing and i % 20 == 7 else "") for i in range(40)]
+            began = time.monotonic()
+            equal(run(folder, os.path.join(folder, f"out{k}{crashing}"), manifest(folder, made, ids), by_name=True).returncode, 0)
+            seconds[crashing].append(time.monotonic() - began)
+    calm, crashed = sorted(seconds[False])[1], sorted(seconds[True])[1]
+    print(f"# 40 cases, median of 3: {calm:.1f} s without, {crashed:.1f} s with 2 crashes: {100 * (crashed / calm - 1):.1f} %", flush=True)
+
+
+main([test_crashes] + ([test_throughput] if CRASHES >= 100 else []))
