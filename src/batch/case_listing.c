@@ -227,7 +227,8 @@ bool mt_case_listing_pattern(const char *pattern, GPtrArray *paths, GError **err
         g_ptr_array_add(paths, g_strdup(found.gl_pathv[i]));
     if (code == 0) {
         globfree(&found);
-        qsort(paths->pdata + first, paths->len - first, sizeof(void *), by_name);
+        if (paths->len > first)
+            qsort(paths->pdata + first, paths->len - first, sizeof(void *), by_name);
         return true;
     }
     if (code == GLOB_NOMATCH)

@@ -248,7 +248,8 @@ static void gather(gathering *g)
     mt_run_log_read_all(folder, find_case, g);
     list_names(g, "failed", ".json", on_failure);
     list_names(g, "superseded", ".h5", on_superseded);
-    qsort(folder->cases->pdata + g->n_listed, folder->cases->len - g->n_listed, sizeof(void *), compare_ids);
+    if (folder->cases->len > g->n_listed)
+        qsort(folder->cases->pdata + g->n_listed, folder->cases->len - g->n_listed, sizeof(void *), compare_ids);
     settle_states(folder);
     estimate_time(folder);
 }
