@@ -80,20 +80,21 @@ def exported(name, folder):
     return network, path
 
 
-def check_features(folder, name, most_tiles):
-    """most_tiles: how many rows PyTorch computes again, evenly spread (Debian's build is slow)"""
+def check_features(folder, name, most_tiles, *options):
+    """most_tiles: how many rows PyTorch computes again, evenly spread (Debian's build is slow).  The result file."""
     if h5py is None:
         raise Skip(WHY)
     slide_path = data("wsi", "aperio-cmu-1-small-region.svs")
     network, path = exported(name, folder)
     out = os.path.join(folder, "out")
-    answer = microtome("run", "-e", path, "-o", out, slide_path, timeout=1200)
+    answer = microtome("run", "-e", path, "-o", out, *options, slide_path, timeout=1200)
     equal(answer.code, 0)
     file = os.path.join(out, "cases", "aperio-cmu-1-small-region.h5")
     with h5py.File(file) as f:
         coords, features = f["coords"][:], f["features"][:]
         equal(f["valid"][:].tolist(), [1] * len(coords))
-    assert len(coords) > 20, len(coords)
+    assert len(coords) > 2 * most_tiles, len(coords)
+    of_all = f"{most_tiles} of {len(coords)} tiles"
     some = np.unique(np.linspace(0, len(coords) - 1, most_tiles).astype(int))
     coords, features = coords[some], features[some]
     slide = openslide.OpenSlide(slide_path)
@@ -101,17 +102,12 @@ def check_features(folder, name, most_tiles):
     wanted = torch_features(network, [tile(slide, int(x), int(y), a_x, a_y, 224) for x, y in coords])
     cosine = (features * wanted).sum(1) / np.linalg.norm(features, axis=1) / np.linalg.norm(wanted, axis=1)
     error = np.linalg.norm(features.astype(float) - wanted) / np.linalg.norm(wanted)
-    print(f"# {name}: {len(coords)} tiles, least cosine {cosine.min():.9f}, relative error {error:.3e}")
+    print(f"# {name}: {of_all}, least cosine {cosine.min():.9f}, relative error {error:.3e}")
     assert cosine.min() >= 0.99999 and error <= 1e-4, (cosine.min(), error)
-    return path, features.shape[1], slide_path
+    return file
 
 
-def check_head(folder, path, dim, slide_path):
-    head, out = os.path.join(folder, "head.safetensors"), os.path.join(folder, "scored")
-    write_abmil(head, dim)
-    answer = microtome("run", "-e", path, "-m", head, "-o", out, slide_path, timeout=1200)
-    equal(answer.code, 0)
-    file = os.path.join(out, "cases", "aperio-cmu-1-small-region.h5")
+def check_objects(file):
     with h5py.File(file) as f:
         for name, dtype in OBJECTS.items():
             equal((name, str(f[name].dtype)), (name, dtype))
@@ -128,13 +124,14 @@ def check_head(folder, path, dim, slide_path):
 
 def test_resnet50(folder):
     """ResNet-50: features equal PyTorch's; a gated ABMIL on top writes every object"""
-    path, dim, slide_path = check_features(folder, "resnet50", 12)
-    check_head(folder, path, dim, slide_path)
+    head = os.path.join(folder, "head.safetensors")
+    write_abmil(head, 2048)
+    check_objects(check_features(folder, "resnet50", 12, "-m", head))
 
 
 def test_vit_b_16(folder):
     """ViT-B/16: features equal PyTorch's"""
-    check_features(folder, "vit_b_16", 3)
+    check_features(folder, "vit_b_16", 3, "--min-share", 0.95)  # nearly all tissue: fewer tiles
 
 
 main([test_resnet50, test_vit_b_16])

@@ -16,13 +16,6 @@
 #define EDGE 448
 #define RING 720
 
-/* fontconfig keeps its caches for the life of the process; nothing of ours is excused. */
-const char                                        *__lsan_default_suppressions(void);
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void)
-{
-    return "leak:libfontconfig";
-}
-
 typedef struct fixture {
     char *folder, *path, *png;
 } fixture;

@@ -5,13 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* fontconfig keeps what it loaded */
-const char                                        *__lsan_default_suppressions(void);
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void)
-{
-    return "leak:libfontconfig";
-}
-
 static const double X[] = {0, 0.2, 0.5, 1}, Y[] = {0, 0.7, NAN, 1}, LOW[] = {0, 0.5, 0.6, 0.9}, HIGH[] = {0.1, 0.8, 0.9, 1};
 
 static char *draw(void)
