@@ -1,4 +1,5 @@
 #include "src/store/file_driver.h"
+#include "src/store/heap_block.h"
 
 #include <H5FDpublic.h>
 #if H5_VERSION_GE(1, 13, 0)
@@ -19,7 +20,8 @@ typedef struct driver_info {
 typedef struct open_file {
     H5FD_t          base; /* HDF5's part, first */
     mt_file_driver *driver;
-    haddr_t         allocated; /* end of what HDF5 has given out */
+    haddr_t         allocated;    /* end of what HDF5 has given out */
+    int             length_bytes; /* as the superblock says it; 0: not read yet */
 } open_file;
 
 static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr_t largest)
@@ -68,12 +70,22 @@ static haddr_t driver_get_eof(const H5FD_t *file, H5FD_mem_t type)
     return ((const open_file *)file)->driver->end;
 }
 
+/* The superblock says how the blocks of texts are to be looked through, which HDF5 reads in one piece, as it reads values; values
+ * that begin as such a block does, and go on otherwise, are not in any result. */
+static bool is_sound(open_file *file, H5FD_mem_t type, const uint8_t *bytes, size_t n)
+{
+    if (type == H5FD_MEM_SUPER && file->length_bytes == 0)
+        file->length_bytes = mt_heap_block_length_bytes(bytes, n);
+    return (type != H5FD_MEM_DRAW && type != H5FD_MEM_GHEAP) || mt_heap_block_sound(bytes, n, file->length_bytes);
+}
+
 static herr_t driver_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer)
 {
     mt_file_driver *driver = ((open_file *)file)->driver;
     char           *out = buffer;
+    size_t          whole = size;
 
-    (void)type, (void)transfer;
+    (void)transfer;
     while (size > 0) {
         ssize_t n = pread(driver->fd, out, size, (off_t)address);
         if (n < 0 && errno == EINTR)
@@ -87,7 +99,7 @@ static herr_t driver_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t
         size -= (size_t)n;
     }
     memset(out, 0, size);
-    return 0;
+    return is_sound((open_file *)file, type, buffer, whole) ? 0 : -1;
 }
 
 static herr_t driver_write(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, const void *buffer)
