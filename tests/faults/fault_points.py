@@ -86,7 +86,8 @@ class Batch:
         shutil.rmtree(self.out, ignore_errors=True)
 
     def command(self):
-        return [PROGRAM, "run", "-e", "builtin:demo", "-m", HEAD, "-o", self.out, "--threads", "1", os.path.join(self.slides, "manifest.csv")]
+        return [PROGRAM, "run", "-e", "builtin:demo", "-m", HEAD, "-o", self.out, "--threads", "1", "--lease", "5",
+                os.path.join(self.slides, "manifest.csv")]
 
     def run(self, at=0, do="none", always=False, only="", timeout=120):
         env = shim_env(self.folder, self.out, at, do, always, only)
