@@ -11,9 +11,11 @@
 #include <string.h>
 
 #define LARGE_PX 20000
+#define PREFIX_MAX 32
+#define PREFIX_CHARACTERS G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_"
 
 typedef struct options {
-    char   *folder, *size;
+    char   *folder, *size, *prefix;
     int     count, large, blank, seed, threads, quality;
     double  share, prevalence, mpp;
     bool    no_spacing;
@@ -60,6 +62,8 @@ static bool check_options(options *o, GError **error)
         wrong = "--prevalence is within [0, 1]";
     else if (!(o->mpp >= 0.1 && o->mpp <= 4))
         wrong = "--mpp is within 0.1..4";
+    else if (strlen(o->prefix) > PREFIX_MAX || o->prefix[strspn(o->prefix, PREFIX_CHARACTERS)] != '\0')
+        wrong = "--prefix is at most 32 letters, digits, - and _";
     if (wrong != NULL)
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "%s; see --help", wrong);
     return wrong == NULL;
@@ -67,7 +71,7 @@ static bool check_options(options *o, GError **error)
 
 /* One slide to be made. */
 typedef struct order {
-    char       id[32];
+    char       id[64];
     syn_params params;
 } order;
 
@@ -91,12 +95,12 @@ static order order_of(const options *o, int i)
 
     s.params.seed = syn_hash((uint32_t)o->seed, i, 0, 71);
     if (i < o->count) {
-        g_snprintf(s.id, sizeof s.id, "slide-%03d", i + 1);
+        g_snprintf(s.id, sizeof s.id, "%sslide-%03d", o->prefix, i + 1);
     } else if (i < n) {
-        g_snprintf(s.id, sizeof s.id, "large-%03d", i - o->count + 1);
+        g_snprintf(s.id, sizeof s.id, "%slarge-%03d", o->prefix, i - o->count + 1);
         s.params.width = s.params.height = LARGE_PX;
     } else {
-        g_snprintf(s.id, sizeof s.id, "blank-%03d", i - n + 1);
+        g_snprintf(s.id, sizeof s.id, "%sblank-%03d", o->prefix, i - n + 1);
         s.params.blank = true;
     }
     if (!s.params.blank && has_tumour(o, i, n))
@@ -188,6 +192,7 @@ static bool parse_options(int *argc, char ***argv, options *o, GError **error)
         {"large", 0, 0, G_OPTION_ARG_INT, &o->large, "further slides of 20000 x 20000", "N"},
         {"blank", 0, 0, G_OPTION_ARG_INT, &o->blank, "further slides without tissue", "N"},
         {"seed", 0, 0, G_OPTION_ARG_INT, &o->seed, "another seed, another cohort (default 1)", "S"},
+        {"prefix", 0, 0, G_OPTION_ARG_STRING, &o->prefix, "before each id, so that two cohorts have no id in common", "TEXT"},
         {"prevalence", 0, 0, G_OPTION_ARG_DOUBLE, &o->prevalence, "share of slides with tumour (default 0.5)", "F"},
         {"tumour-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->share, "share of their tissue that is tumour (default 0.06 to 0.3, varied)", "F"},
         {"mpp", 0, 0, G_OPTION_ARG_DOUBLE, &o->mpp, "µm per pixel (default 0.5)", "F"},
@@ -215,11 +220,13 @@ int main(int argc, char **argv)
     options o = {.count = 8, .seed = 1, .prevalence = 0.5, .share = -1, .mpp = 0.5, .quality = 80};
     g_autoptr(GError) error = NULL;
 
+    o.prefix = g_strdup("");
     o.threads = (int)MIN(64, g_get_num_processors());
     if (!parse_options(&argc, &argv, &o, &error) || !make_cohort(&o, &error))
         g_printerr("microtome-synthetic: %s\n", error->message);
     g_free(o.folder);
     g_free(o.size);
+    g_free(o.prefix);
     if (error == NULL)
         return 0;
     return error->domain == G_OPTION_ERROR ? 64 : error->domain == G_FILE_ERROR ? 74 : mt_error_exit_code(error);

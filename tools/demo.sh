@@ -19,7 +19,7 @@ echo "demo: against the truth"
 "$root/build/samples/microtome-demo-check" "$work/slides" "$work/out"
 
 echo "demo: a head of our own, from 40 other slides: painting"
-"$root/build/samples/microtome-synthetic" -o "$work/train" --count 40 --seed 7 > /dev/null
+"$root/build/samples/microtome-synthetic" -o "$work/train" --count 40 --prefix train- --seed 7 > /dev/null
 echo "demo: their features"
 "$microtome" run -e builtin:demo -o "$work/train-out" "$work/train/manifest.csv" > /dev/null
 echo "demo: learning from their labels, judged on slides it has not seen"
