@@ -92,13 +92,13 @@ static bool read_valid(mt_feature_file *file, GError **error)
         }
         memcpy(file->valid, valid->data, (size_t)file->n);
     }
-    file->rows = mt_valid_rows_new(file->valid, file->n);
-    file->n_valid = mt_valid_rows_count(&file->rows);
+    const mt_valid_rows rows = mt_valid_rows_new(file->valid, file->n);
+    file->n_valid = mt_valid_rows_count(&rows);
     return true;
 }
 
 /* What the file says beside its coordinates; foreign files say the edge under their own name. */
-static void read_places(mt_feature_file *file)
+static void read_frame(mt_feature_file *file)
 {
     int64_t shape[MT_MAX_RANK];
     double  edge;
@@ -124,20 +124,15 @@ mt_feature_file *mt_feature_file_open(const char *path, GError **error)
     file->encoder = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER);
     file->encoder_sha256 = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_ENCODER_SHA256);
     file->precision = mt_result_attr_string(file->result, MT_OBJECT_FEATURES, MT_ATTR_PRECISION);
-    read_places(file);
+    read_frame(file);
     return g_steal_pointer(&file);
 }
 
-static bool read_rows(void *user, int64_t first, int64_t count, float *out, GError **error)
+static bool read_features(void *user, int64_t tile, int64_t n, float *out, GError **error)
 {
-    mt_feature_file *file = user;
+    const mt_feature_file *file = user;
 
-    for (int64_t done = 0, tile, run; done < count; done += run) {
-        run = mt_valid_rows_run(&file->rows, first + done, count - done, &tile, error);
-        if (run == 0 || !mt_result_read_rows(file->result, MT_OBJECT_FEATURES, tile, run, out + done * file->dim, error))
-            return false;
-    }
-    return true;
+    return mt_result_read_rows(file->result, MT_OBJECT_FEATURES, tile, n, out, error);
 }
 
 /* All of them, at the first question: 16 bytes a tile.  CLAM writes int32. */
@@ -160,31 +155,27 @@ static bool load_coords(mt_feature_file *file, GError **error)
     return file->coords != NULL;
 }
 
-static bool read_coords(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+static bool read_places(void *user, int64_t tile, int64_t n, int64_t *xy, GError **error)
 {
     mt_feature_file *file = user;
-    int64_t          width = file->coords_width;
 
     if (!load_coords(file, error))
         return false;
-    for (int64_t done = 0, tile, run; done < count; done += run) {
-        run = mt_valid_rows_run(&file->rows, first + done, count - done, &tile, error);
-        if (run == 0)
-            return false;
-        memcpy(xy + done * width, file->coords + tile * width, (size_t)(run * width) * sizeof *xy);
-    }
+    memcpy(xy, file->coords + tile * file->coords_width, (size_t)(n * file->coords_width) * sizeof *xy);
     return true;
 }
 
 mt_bag mt_feature_file_bag(mt_feature_file *file)
 {
-    return (mt_bag){.n = file->n_valid,
-                    .dim = file->dim,
-                    .read = read_rows,
-                    .user = file,
-                    .read_coords = file->coords_width > 0 ? read_coords : NULL,
-                    .coords_width = file->coords_width,
-                    .tile_level0 = file->tile_level0};
+    file->tiles = (mt_valid_tiles){.rows = mt_valid_rows_new(file->valid, file->n),
+                                   .dim = file->dim,
+                                   .coords_width = file->coords_width,
+                                   .read = read_features,
+                                   .read_places = read_places,
+                                   .user = file};
+    mt_bag bag = mt_valid_tiles_bag(&file->tiles);
+    bag.tile_level0 = file->tile_level0;
+    return bag;
 }
 
 mt_feature_origin mt_feature_file_origin(const mt_feature_file *file)

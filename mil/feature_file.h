@@ -10,16 +10,16 @@
 #include <microtome/result.h>
 
 typedef struct mt_feature_file {
-    mt_result    *result;
-    bool          foreign; /* no headline: another tool's */
-    int64_t       n, n_valid, dim;
-    uint8_t      *valid;                                /* n; all 1 where the file does not say */
-    char         *encoder, *encoder_sha256, *precision; /* NULL: not said */
-    double        target_mpp;                           /* 0: not said */
-    int64_t      *coords;                               /* n x coords_width; NULL: not asked for yet */
-    int           coords_width;                         /* 0: no /coords of two or three columns */
-    double        tile_level0;                          /* edge of a tile along x in level-0 px; 0: not said */
-    mt_valid_rows rows;                                 /* where the last read ended */
+    mt_result     *result;
+    bool           foreign; /* no headline: another tool's */
+    int64_t        n, n_valid, dim;
+    uint8_t       *valid;                                /* n; all 1 where the file does not say */
+    char          *encoder, *encoder_sha256, *precision; /* NULL: not said */
+    double         target_mpp;                           /* 0: not said */
+    int64_t       *coords;                               /* n x coords_width; NULL: not asked for yet */
+    int            coords_width;                         /* 0: no /coords of two or three columns */
+    double         tile_level0;                          /* edge of a tile along x in level-0 px; 0: not said */
+    mt_valid_tiles tiles;                                /* what its bag reads */
 } mt_feature_file;
 
 /* MT_ERROR_MISSING, MT_ERROR_INPUT: no HDF5, no /features of two dimensions, /coords or /valid of another length. */

@@ -40,3 +40,37 @@ int64_t mt_valid_rows_run(mt_valid_rows *rows, int64_t row, int64_t most, int64_
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "read the bag: row %" G_GINT64_FORMAT " is past its end", row);
     return run;
 }
+
+static bool read_rows(void *user, int64_t first, int64_t count, float *out, GError **error)
+{
+    mt_valid_tiles *tiles = user;
+
+    for (int64_t done = 0, tile, run; done < count; done += run) {
+        run = mt_valid_rows_run(&tiles->rows, first + done, count - done, &tile, error);
+        if (run == 0 || !tiles->read(tiles->user, tile, run, out + done * tiles->dim, error))
+            return false;
+    }
+    return true;
+}
+
+static bool read_places(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+{
+    mt_valid_tiles *tiles = user;
+
+    for (int64_t done = 0, tile, run; done < count; done += run) {
+        run = mt_valid_rows_run(&tiles->rows, first + done, count - done, &tile, error);
+        if (run == 0 || !tiles->read_places(tiles->user, tile, run, xy + done * tiles->coords_width, error))
+            return false;
+    }
+    return true;
+}
+
+mt_bag mt_valid_tiles_bag(mt_valid_tiles *tiles)
+{
+    return (mt_bag){.n = mt_valid_rows_count(&tiles->rows),
+                    .dim = tiles->dim,
+                    .read = read_rows,
+                    .user = tiles,
+                    .read_coords = tiles->coords_width > 0 ? read_places : NULL,
+                    .coords_width = tiles->coords_width};
+}

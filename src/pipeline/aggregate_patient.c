@@ -54,6 +54,7 @@ char *mt_aggregate_patient_sha256(const mt_scorer *scorer, mt_patient_rule rule,
 /* One result of the patient. */
 typedef struct member {
     mt_feature_file *file;
+    mt_bag           bag; /* of the file */
     mt_headline     *headline;
     float           *scores; /* of its own prediction, one a class; NULL: it does not count */
 } member;
@@ -115,6 +116,7 @@ static bool add_member(members *m, const mt_scorer *scorer, const char *path, GE
     one->file = mt_feature_file_open(path, error);
     if (one->file == NULL)
         return false;
+    one->bag = mt_feature_file_bag(one->file);
     g_autofree char *line = mt_result_headline(path, error);
     one->headline = line != NULL ? mt_headline_parse(line, path, error) : NULL;
     if (one->headline == NULL)
@@ -151,23 +153,24 @@ static bool open_members(members *m, const mt_scorer *scorer, const mt_patient *
     return valid != NULL;
 }
 
-/* Rows of all cases, one after the other. */
+/* Of all cases, one after the other: whose rows those from *first on are, and how many of `count`. */
+static const mt_bag *find_member(const members *m, int64_t *first, int64_t count, int64_t *here)
+{
+    int i = 0;
+
+    for (; *first >= m->list[i].bag.n; i++)
+        *first -= m->list[i].bag.n;
+    *here = MIN(count, m->list[i].bag.n - *first);
+    return &m->list[i].bag;
+}
+
 static bool read_members(void *user, int64_t first, int64_t count, float *out, GError **error)
 {
-    members *m = user;
-
-    for (int i = 0; i < m->n && count > 0; i++) {
-        mt_feature_file *file = m->list[i].file;
-        int64_t          here = MIN(count, file->n_valid - first);
-        if (here > 0) {
-            mt_bag bag = mt_feature_file_bag(file);
-            if (!mt_bag_read(&bag, first, here, out, error))
-                return false;
-            out += here * m->dim;
-            count -= here;
-            first += here;
-        }
-        first -= file->n_valid;
+    for (int64_t done = 0, here; done < count; done += here) {
+        int64_t       row = first + done;
+        const mt_bag *bag = find_member(user, &row, count - done, &here);
+        if (!mt_bag_read(bag, row, here, out + done * bag->dim, error))
+            return false;
     }
     return true;
 }
@@ -175,20 +178,11 @@ static bool read_members(void *user, int64_t first, int64_t count, float *out, G
 /* Their places, each in the frame of its own case. */
 static bool read_member_coords(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
 {
-    members *m = user;
-
-    for (int i = 0; i < m->n && count > 0; i++) {
-        mt_feature_file *file = m->list[i].file;
-        int64_t          here = MIN(count, file->n_valid - first);
-        if (here > 0) {
-            mt_bag bag = mt_feature_file_bag(file);
-            if (!mt_bag_read_coords(&bag, first, here, bag.coords_width, xy, error))
-                return false;
-            xy += here * bag.coords_width;
-            count -= here;
-            first += here;
-        }
-        first -= file->n_valid;
+    for (int64_t done = 0, here; done < count; done += here) {
+        int64_t       row = first + done;
+        const mt_bag *bag = find_member(user, &row, count - done, &here);
+        if (!mt_bag_read_coords(bag, row, here, bag->coords_width, xy + done * bag->coords_width, error))
+            return false;
     }
     return true;
 }
@@ -196,19 +190,19 @@ static bool read_member_coords(void *user, int64_t first, int64_t count, int64_t
 static mt_bag bag_of(members *m)
 {
     mt_bag        bag = {.n = m->tiles - m->invalid, .dim = m->dim, .read = read_members, .user = m};
-    const member *known = NULL;
+    const mt_bag *known = NULL;
 
     for (int i = 0; i < m->n; i++) {
-        const mt_feature_file *file = m->list[i].file;
-        if (file->n_valid == 0)
+        const mt_bag *one = &m->list[i].bag;
+        if (one->n == 0)
             continue;
         if (known == NULL) {
-            known = &m->list[i];
-            bag.coords_width = file->coords_width;
-            bag.tile_level0 = file->tile_level0;
+            known = one;
+            bag.coords_width = one->coords_width;
+            bag.tile_level0 = one->tile_level0;
         }
-        bag.coords_width = file->coords_width == bag.coords_width ? bag.coords_width : 0;
-        bag.tile_level0 = fabs(file->tile_level0 - bag.tile_level0) <= SAME_EDGE ? bag.tile_level0 : 0;
+        bag.coords_width = one->coords_width == bag.coords_width ? bag.coords_width : 0;
+        bag.tile_level0 = fabs(one->tile_level0 - bag.tile_level0) <= SAME_EDGE ? bag.tile_level0 : 0;
     }
     bag.read_coords = bag.coords_width > 0 ? read_member_coords : NULL;
     return bag;

@@ -117,8 +117,7 @@ static bool score(mt_case_run *run, GError **error)
 
     if (run->p->head == NULL || run->n_valid == 0)
         return true;
-    bool   volume = mt_case_get_kind(run->tiles.c) == MT_CASE_VOLUME;
-    mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder), volume);
+    mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
     const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = run->p->threads};
     run->output = mt_head_predict(run->p->head, &bag, &options, error);
     return run->output != NULL;

@@ -11,12 +11,10 @@
 typedef struct mt_stored_bag {
     mt_store      *store;
     const mt_grid *grid; /* whose tiles they are */
-    mt_valid_rows  rows;
-    int64_t        dim;
-    int            coords_width;
+    mt_valid_tiles tiles;
 } mt_stored_bag;
 
-/* `stored`, `valid` (of every tile of the grid) and the grid must outlive the bag.  volume: places have a plane. */
-mt_bag mt_stored_bag_new(mt_stored_bag *stored, mt_store *store, const mt_grid *grid, const uint8_t *valid, int64_t dim, bool volume);
+/* Of case `c`: a volume's places have a plane.  `stored`, `valid` (of every tile of the grid) and the grid must outlive the bag. */
+mt_bag mt_stored_bag_new(mt_stored_bag *stored, mt_store *store, const mt_case *c, const mt_grid *grid, const uint8_t *valid, int64_t dim);
 
 #endif
