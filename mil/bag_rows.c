@@ -4,8 +4,6 @@
 #include "mil/row_team.h"
 #include "src/base/alloc.h"
 
-#include <math.h>
-
 #define BLOCK_ROWS INT64_C(1024)
 
 /* A group of blocks. */
@@ -60,25 +58,4 @@ mt_model *mt_bag_rows_model(const mt_linear *linear, const char *activation, GEr
     }
     mt_graph_mark_output(graph, y);
     return mt_model_new_from_graph(graph, linear->key, error);
-}
-
-void mt_class_token_finish(const float *row, const mt_layer_norm *norm, const mt_linear *classifier, float *embedding, float *logits)
-{
-    int64_t dim = classifier->in;
-    double  mean = 0, square = 0;
-
-    for (int64_t j = 0; j < dim; j++)
-        mean += row[j] / (double)dim;
-    for (int64_t j = 0; j < dim; j++)
-        square += (row[j] - mean) * (row[j] - mean) / (double)dim;
-    for (int64_t j = 0; j < dim; j++)
-        embedding[j] = (float)((row[j] - mean) / sqrt(square + MT_LAYERS_NORM_EPSILON) * ((const float *)norm->weight->data)[j] +
-                               ((const float *)norm->bias->data)[j]);
-    for (int64_t c = 0; c < classifier->out; c++) {
-        const float *w = (const float *)classifier->weight->data + c * dim;
-        double       sum = ((const float *)classifier->bias->data)[c];
-        for (int64_t j = 0; j < dim; j++)
-            sum += (double)w[j] * embedding[j];
-        logits[c] = (float)sum;
-    }
 }

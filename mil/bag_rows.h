@@ -14,7 +14,4 @@ double mt_bag_rows_bytes(int64_t dim, int threads);
 /* The model act(W x + b) of a layer; `activation` NULL: none. */
 mt_model *mt_bag_rows_model(const mt_linear *linear, const char *activation, GError **error);
 
-/* What ends on a class token: LN(row) into `embedding`, W of that + b into `logits`. */
-void mt_class_token_finish(const float *row, const mt_layer_norm *norm, const mt_linear *classifier, float *embedding, float *logits);
-
 #endif

@@ -7,10 +7,10 @@
  * fall below 0; it is kept as it is in the attention logits, and the attention is its positive part scaled to a sum of 1.  What goes to
  * the copies that fill the square is dropped: added to their originals it would light up the first tiles of a case, whatever they
  * show, because of its number of tiles.  (The original code returns no attention.) */
-#include "mil/aggregator.h"
 #include "mil/bag_rows.h"
 #include "mil/nystrom.h"
 #include "mil/ppeg.h"
+#include "mil/token_head.h"
 #include "src/base/alloc.h"
 
 #include <math.h>
@@ -26,13 +26,9 @@ typedef struct spelling {
 static const spelling spellings[] = {{"_fc1.0", "layer", "attn", "_fc2", 1}, {"patch_embed.0", "blocks.", "attention", "classifier", 0}};
 
 typedef struct transmil {
-    mt_linear     embed, classifier;
-    mt_tensor    *class_token;
-    mt_layer_norm norm;
+    mt_token_head head; /* of mt_nystrom */
     mt_ppeg      *positions;
-    GPtrArray    *layers; /* mt_nystrom * */
-    mt_model     *model;  /* x (-1,D) -> h (-1,dim) */
-    int64_t       dim, heads;
+    int64_t       heads;
 } transmil;
 
 static void free_transmil(void *data)
@@ -41,13 +37,8 @@ static void free_transmil(void *data)
 
     if (self == NULL)
         return;
-    mt_linear_clear(&self->embed);
-    mt_linear_clear(&self->classifier);
-    g_clear_pointer(&self->class_token, mt_tensor_unref);
-    mt_layer_norm_clear(&self->norm);
+    mt_token_head_clear(&self->head);
     mt_ppeg_free(self->positions);
-    g_ptr_array_unref(self->layers);
-    g_clear_pointer(&self->model, mt_model_unref);
     g_free(self);
 }
 
@@ -80,12 +71,12 @@ static bool take_layers(transmil *self, mt_state_dict *dict, const spelling *nam
 {
     for (int i = 0; i == 0 || (i < LAYERS_MAX && has_layer(dict, names, i)); i++) {
         g_autofree char *attention = attention_key(names, i), *norm = g_strdup_printf("%s%d.norm", names->layer, names->first + i);
-        mt_nystrom      *layer = mt_nystrom_new(dict, norm, attention, self->dim, error);
+        mt_nystrom      *layer = mt_nystrom_new(dict, norm, attention, self->head.dim, error);
         if (layer == NULL)
             return false;
-        g_ptr_array_add(self->layers, layer);
+        g_ptr_array_add(self->head.layers, layer);
     }
-    self->heads = mt_nystrom_heads(g_ptr_array_index(self->layers, self->layers->len - 1));
+    self->heads = mt_nystrom_heads(g_ptr_array_index(self->head.layers, self->head.layers->len - 1));
     return true;
 }
 
@@ -95,28 +86,22 @@ static bool take_all(transmil *self, mt_state_dict *dict, GError **error)
 
     if (names == NULL)
         names = &spellings[0]; /* named by a card: the first key that is missing is the message */
-    if (!mt_state_dict_take_linear(dict, names->embed, 0, 0, NULL, &self->embed, error))
+    if (!mt_token_head_take_first(&self->head, dict, names->embed, "cls_token", 3, error) || !take_layers(self, dict, names, error))
         return false;
-    self->dim = self->embed.out;
-    self->class_token = mt_state_dict_take_tensor(dict, "cls_token", 3, (int64_t[]){1, 1, self->dim}, error);
-    if (self->class_token == NULL || !take_layers(self, dict, names, error))
-        return false;
-    self->positions = mt_ppeg_new(dict, "pos_layer", self->dim, error);
-    return self->positions != NULL && mt_layer_norm_take(dict, "norm", self->dim, &self->norm, error) &&
-           mt_state_dict_take_linear(dict, names->classifier, self->dim, 0, &self->embed, &self->classifier, error) &&
-           mt_state_dict_check_used(dict, "transmil", error);
+    self->positions = mt_ppeg_new(dict, "pos_layer", self->head.dim, error);
+    return self->positions != NULL && mt_token_head_take_last(&self->head, dict, "norm", names->classifier, "Relu", "transmil", error);
 }
 
 static void *build(mt_state_dict *dict, mt_aggregator_shape *shape, GError **error)
 {
     transmil *self = g_new0(transmil, 1);
 
-    self->layers = g_ptr_array_new_with_free_func((GDestroyNotify)mt_nystrom_free);
-    if (!take_all(self, dict, error) || (self->model = mt_bag_rows_model(&self->embed, "Relu", error)) == NULL) {
+    mt_token_head_init(&self->head, (GDestroyNotify)mt_nystrom_free);
+    if (!take_all(self, dict, error)) {
         free_transmil(self);
         return NULL;
     }
-    *shape = (mt_aggregator_shape){.dim = self->embed.in, .n_logits = self->classifier.out};
+    *shape = mt_token_head_shape(&self->head);
     return self;
 }
 
@@ -132,22 +117,21 @@ static int64_t side_of(int64_t n)
 /* Class token, tiles, the first tiles again. */
 static bool make_tokens(const transmil *self, const mt_bag *bag, int64_t side, mt_nystrom_tokens *tokens, GError **error)
 {
-    size_t row = (size_t)self->dim * sizeof(float);
+    int64_t dim = self->head.dim;
 
-    memcpy(tokens->h, self->class_token->data, row);
-    if (!mt_bag_rows_run(self->model, bag, self->dim, tokens->threads, tokens->h + self->dim, error))
+    if (!mt_token_head_begin(&self->head, bag, tokens->threads, tokens->h, error))
         return false;
-    memcpy(tokens->h + (1 + bag->n) * self->dim, tokens->h + self->dim, (size_t)(side * side - bag->n) * row);
+    memcpy(tokens->h + (1 + bag->n) * dim, tokens->h + dim, (size_t)((side * side - bag->n) * dim) * sizeof(float));
     return true;
 }
 
 /* All layers but the last for every token, that one for the class token alone. */
 static bool run_layers(const transmil *self, int64_t side, mt_nystrom_tokens *tokens, float *row, float *attention, GError **error)
 {
-    guint last = self->layers->len - 1;
+    guint last = self->head.layers->len - 1;
 
     for (guint i = 0; i < last; i++) {
-        if (!mt_nystrom_run(g_ptr_array_index(self->layers, i), tokens, error) ||
+        if (!mt_nystrom_run(g_ptr_array_index(self->head.layers, i), tokens, error) ||
             (i == 0 && !mt_ppeg_run(self->positions, tokens->h, side, tokens->threads, tokens->q, error)))
             return false;
         if (i == 0) {
@@ -156,7 +140,7 @@ static bool run_layers(const transmil *self, int64_t side, mt_nystrom_tokens *to
             tokens->q = swap;
         }
     }
-    return mt_nystrom_run_first(g_ptr_array_index(self->layers, last), tokens, row, attention, error);
+    return mt_nystrom_run_first(g_ptr_array_index(self->head.layers, last), tokens, row, attention, error);
 }
 
 /* The positive part of each column, scaled to a sum of 1; nothing positive: every tile alike. */
@@ -171,25 +155,12 @@ static void finish_attention(const float *row, int64_t n, int64_t heads, float *
     }
 }
 
-static bool allocate_raw(const transmil *self, int64_t n, mt_raw_output *raw, GError **error)
-{
-    raw->n = n;
-    raw->n_attention = self->heads;
-    raw->heads = true;
-    raw->n_logits = self->classifier.out;
-    raw->dim = self->dim;
-    return (raw->logits = mt_alloc(raw->n_logits, sizeof(float), error)) != NULL &&
-           (raw->embedding = mt_alloc(raw->dim, sizeof(float), error)) != NULL &&
-           (raw->attention_logits = mt_alloc(n * self->heads, sizeof(float), error)) != NULL &&
-           (raw->attention = mt_alloc(n * self->heads, sizeof(float), error)) != NULL;
-}
-
 static double wanted_bytes(const transmil *self, int64_t n, int64_t tokens, int threads)
 {
-    double layer = 0, group = 2 * mt_bag_rows_bytes(self->embed.in + 4 * self->dim, threads);
+    double layer = 0, group = 2 * mt_bag_rows_bytes(self->head.embed.in + 4 * self->head.dim, threads);
 
-    for (guint i = 0; i < self->layers->len; i++)
-        layer = fmax(layer, mt_nystrom_bytes(g_ptr_array_index(self->layers, i), tokens, threads));
+    for (guint i = 0; i < self->head.layers->len; i++)
+        layer = fmax(layer, mt_nystrom_bytes(g_ptr_array_index(self->head.layers, i), tokens, threads));
     return layer + group + sizeof(float) * (double)self->heads * (2.0 * (double)n + (double)tokens);
 }
 
@@ -201,14 +172,15 @@ static bool predict(const void *data, const mt_bag *bag, const mt_head_options *
     float            *row = NULL, *seen = NULL;
 
     if (!mt_aggregator_check_memory("transmil", bag->n, wanted_bytes(self, bag->n, n_tokens, options->threads), options, error) ||
-        !allocate_raw(self, bag->n, raw, error))
+        !mt_token_head_allocate(&self->head, bag->n, self->heads, raw, error) ||
+        (raw->attention = mt_alloc(bag->n * self->heads, sizeof(float), error)) == NULL)
         return false;
-    bool ok = mt_nystrom_tokens_allocate(&tokens, n_tokens, self->dim, options->threads, error) &&
-              (row = mt_alloc(self->dim, sizeof(float), error)) != NULL &&
+    bool ok = mt_nystrom_tokens_allocate(&tokens, n_tokens, self->head.dim, options->threads, error) &&
+              (row = mt_alloc(self->head.dim, sizeof(float), error)) != NULL &&
               (seen = mt_alloc((n_tokens - 1) * self->heads, sizeof(float), error)) != NULL &&
               make_tokens(self, bag, side, &tokens, error) && run_layers(self, side, &tokens, row, seen, error);
     if (ok) {
-        mt_class_token_finish(row, &self->norm, &self->classifier, raw->embedding, raw->logits);
+        mt_token_head_finish(&self->head, row, raw);
         memcpy(raw->attention_logits, seen, (size_t)(bag->n * self->heads) * sizeof *seen);
         finish_attention(seen, bag->n, self->heads, raw->attention);
     }
