@@ -98,3 +98,38 @@ bool mt_bag_read_coords(const mt_bag *bag, int64_t first, int64_t count, int wid
     }
     return true;
 }
+
+/* A volume's planes have their own distance, which no place says. */
+static bool check_um(const mt_bag *bag, GError **error)
+{
+    if (!check_places(bag, 2, error))
+        return false;
+    if (bag->coords_width != 2) {
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "places on a slide are wanted, these features are of a volume");
+        return false;
+    }
+    if (bag->read_um != NULL || (bag->mpp[0] > 0 && bag->mpp[1] > 0))
+        return true;
+    g_set_error_literal(error, MT_ERROR, MT_ERROR_SPACING,
+                        "the place of each tile in µm is wanted, these features do not say the µm/px of level 0: give it with --slide-mpp "
+                        "when the case is run");
+    return false;
+}
+
+bool mt_bag_read_um(const mt_bag *bag, int64_t first, int64_t count, double *out, GError **error)
+{
+    int64_t block[PLACES * 2];
+
+    if (!check_range(bag, first, count, error) || !check_um(bag, error))
+        return false;
+    if (bag->read_um != NULL)
+        return bag->read_um(bag->user, first, count, out, error);
+    for (int64_t done = 0; done < count; done += PLACES) {
+        int64_t rows = MIN(PLACES, count - done);
+        if (!bag->read_coords(bag->user, first + done, rows, block, error))
+            return false;
+        for (int64_t i = 0; i < 2 * rows; i++)
+            out[2 * done + i] = (double)block[i] * bag->mpp[i % 2];
+    }
+    return true;
+}

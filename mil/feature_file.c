@@ -100,8 +100,9 @@ static bool read_valid(mt_feature_file *file, GError **error)
 /* What the file says beside its coordinates; foreign files say the edge under their own name. */
 static void read_frame(mt_feature_file *file)
 {
-    int64_t shape[MT_MAX_RANK];
-    double  edge;
+    static const char *const axes[] = {MT_ATTR_MPP_X, MT_ATTR_MPP_Y};
+    int64_t                  shape[MT_MAX_RANK];
+    double                   edge, mpp;
 
     if (!mt_result_has(file->result, MT_OBJECT_COORDS))
         return;
@@ -113,6 +114,9 @@ static void read_frame(mt_feature_file *file)
         file->tile_level0 = edge;
     if (!mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TARGET_MPP, &file->target_mpp, 1))
         file->target_mpp = 0;
+    for (int i = 0; i < 2; i++)
+        if (mt_result_attr(file->result, MT_OBJECT_COORDS, axes[i], &mpp, 1) && mpp > 0 && isfinite(mpp))
+            file->mpp[i] = mpp;
 }
 
 mt_feature_file *mt_feature_file_open(const char *path, GError **error)
@@ -175,6 +179,8 @@ mt_bag mt_feature_file_bag(mt_feature_file *file)
                                    .user = file};
     mt_bag bag = mt_valid_tiles_bag(&file->tiles);
     bag.tile_level0 = file->tile_level0;
+    bag.mpp[0] = file->mpp[0];
+    bag.mpp[1] = file->mpp[1];
     return bag;
 }
 

@@ -19,6 +19,7 @@ typedef struct mt_feature_file {
     int64_t       *coords;                               /* n x coords_width; NULL: not asked for yet */
     int            coords_width;                         /* 0: no /coords of two or three columns */
     double         tile_level0;                          /* edge of a tile along x in level-0 px; 0: not said */
+    double         mpp[2];                               /* µm per level-0 px along x and y; 0: not said */
     mt_valid_tiles tiles;                                /* what its bag reads */
 } mt_feature_file;
 

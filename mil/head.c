@@ -106,6 +106,8 @@ static bool load_weights(mt_head *head, GError **error)
     if (file == NULL || !find_card(head, mt_weights_metadata(file), true, error))
         return false;
     g_autoptr(mt_state_dict) dict = mt_state_dict_new(file, error);
+    if (dict != NULL)
+        mt_state_dict_set_card_heads(dict, head->card->heads);
     const mt_aggregator *found = dict != NULL ? find_aggregator(head, dict, error) : NULL;
     head->state = found != NULL ? found->build(dict, &head->shape, error) : NULL;
     if (head->state == NULL) {

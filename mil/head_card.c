@@ -46,6 +46,7 @@ static const char *const key_names[] = {"kind",
                                         "repeats",
                                         "k",
                                         "seed",
+                                        "heads",
                                         NULL};
 
 static const mt_key known_keys[] = {
@@ -83,6 +84,7 @@ static const mt_key known_keys[] = {
     {GROUP, "repeats"},
     {GROUP, "k"},
     {GROUP, "seed"},
+    {GROUP, "heads"},
     {NULL, NULL},
 };
 

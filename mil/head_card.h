@@ -21,7 +21,7 @@ mt_head_card *mt_head_card_from_metadata(GHashTable *metadata, const char *head_
 /* Names of the keys of [head], NULL-terminated. */
 const char *const *mt_head_card_keys(void);
 
-/* The keys of single kinds: average, distill, groups, repeats, k, seed (head_card_pooling.c). */
+/* The keys of single kinds: average, distill, groups, repeats, k, seed, heads (head_card_pooling.c). */
 bool mt_head_card_read_pooling(GKeyFile *file, const char *name, mt_head_card *card, GError **error);
 /* MT_ERROR_MODEL for one of them that is not in `known` ("k,seed"; NULL: none). */
 bool mt_head_card_check_pooling(const mt_head_card *card, const char *kind, const char *known, GError **error);

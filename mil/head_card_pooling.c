@@ -1,5 +1,6 @@
 #include "mil/head_card.h"
 #include "src/base/key_file.h"
+#include "src/base/limits.h"
 
 #include <string.h>
 
@@ -31,14 +32,16 @@ bool mt_head_card_read_pooling(GKeyFile *file, const char *name, mt_head_card *c
            mt_key_file_int(file, name, GROUP, "groups", 1, 1024, &card->groups, error) &&
            mt_key_file_int(file, name, GROUP, "repeats", 1, 100, &card->repeats, error) &&
            mt_key_file_int(file, name, GROUP, "k", 1, 1024, &card->k, error) &&
-           mt_key_file_int(file, name, GROUP, "seed", 0, G_MAXINT, &card->seed, error);
+           mt_key_file_int(file, name, GROUP, "seed", 0, G_MAXINT, &card->seed, error) &&
+           mt_key_file_int(file, name, GROUP, "heads", 1, MT_LIMIT_ATTENTION_HEADS, &card->heads, error);
 }
 
 bool mt_head_card_check_pooling(const mt_head_card *card, const char *kind, const char *known, GError **error)
 {
     const char *said[] = {card->average ? "average" : NULL,   card->distill != MT_DISTILL_AFS ? "distill" : NULL,
                           card->groups > 0 ? "groups" : NULL, card->repeats > 0 ? "repeats" : NULL,
-                          card->k > 0 ? "k" : NULL,           card->seeded ? "seed" : NULL};
+                          card->k > 0 ? "k" : NULL,           card->seeded ? "seed" : NULL,
+                          card->heads > 0 ? "heads" : NULL};
     g_auto(GStrv) keys = g_strsplit(known != NULL ? known : "", ",", -1);
 
     for (guint i = 0; i < G_N_ELEMENTS(said); i++)

@@ -77,6 +77,7 @@ static void put_pooling(GKeyFile *file, const mt_head_card *card)
     put_number(file, "repeats", card->repeats, card->repeats > 0);
     put_number(file, "k", card->k, card->k > 0);
     put_number(file, "seed", card->seed, card->seeded);
+    put_number(file, "heads", card->heads, card->heads > 0);
 }
 
 char *mt_head_card_text(const mt_head_card *card)

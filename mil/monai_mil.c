@@ -1,7 +1,7 @@
 /* MONAI's MILModel without its backbone, by mode:
  *   mean, max    logits = mean or largest over tiles of myfc x       nothing in the checkpoint tells one from the other: a card must
  *   att          s = attention.2 tanh(attention.0 x), M = sum of softmax(s) x, logits = myfc M
- *   att_trans    the same on x after transformer.layers.i: the norm last, 8 heads, ReLU
+ *   att_trans    the same on x after transformer.layers.i: the norm last, 8 heads where nothing says another number, ReLU
  * att_trans_pyramid takes the intermediate layers of its ResNet, not features: it is refused. */
 #include "kernels/graph/model_from_graph.h"
 #include "mil/aggregator.h"
@@ -12,8 +12,6 @@
 
 #include <math.h>
 
-#define HEADS 8
-
 typedef struct monai_mil {
     GPtrArray *layers; /* mt_encoder_layer *; none: att */
     void      *pool;   /* of mt_attention_pool */
@@ -21,7 +19,7 @@ typedef struct monai_mil {
     int64_t    dim, n_logits;
 } monai_mil;
 
-static const mt_encoder_layer_names names = {"norm1", "self_attn", "norm2", "linear1", "linear2", false, "Relu"};
+static const mt_encoder_layer_names names = {"norm1", "self_attn", "norm2", "linear1", "linear2", NULL, false, "Relu"};
 
 static void free_monai(void *data)
 {
@@ -60,7 +58,7 @@ static bool take_layers(monai_mil *self, mt_state_dict *dict, int64_t dim, GErro
         g_autofree char *key = g_strdup_printf("transformer.layers.%d", i), *norm = g_strconcat(key, ".norm1", NULL);
         if (!mt_state_dict_has_linear(dict, norm))
             return true;
-        mt_encoder_layer *layer = mt_encoder_layer_new(dict, key, &names, dim, HEADS, error);
+        mt_encoder_layer *layer = mt_encoder_layer_new(dict, key, &names, dim, error);
         if (layer == NULL)
             return false;
         g_ptr_array_add(self->layers, layer);
@@ -73,7 +71,7 @@ static mt_model *build_alone(const monai_mil *self, const mt_linear *classifier,
     mt_value *h = mt_graph_add_input(graph, "features", MT_F32, 2, (int64_t[]){-1, self->dim});
 
     for (guint i = 0; i < self->layers->len; i++)
-        h = mt_encoder_layer_add(self->layers->pdata[i], graph, h, 1, error);
+        h = mt_encoder_layer_add(self->layers->pdata[i], graph, h, 1, NULL, error);
     h = mt_layers_linear(graph, classifier->weight, classifier->bias, h, error);
     if (h == NULL) {
         mt_graph_free(graph);
@@ -146,7 +144,8 @@ static bool predict(const void *data, const mt_bag *bag, const mt_head_options *
         return mt_attention_pool_predict(self->pool, bag, options, raw, error);
     if (!mt_aggregator_check_memory("monai_mil", bag->n, wanted_bytes(self, bag->n, options->threads), options, error))
         return false;
-    bool ok = mt_encoder_tokens_allocate(&tokens, bag->n, self->dim, options->threads, error) && run_layers(self, bag, &tokens, error);
+    bool ok =
+        mt_encoder_tokens_allocate(&tokens, bag->n, self->dim, false, options->threads, error) && run_layers(self, bag, &tokens, error);
     if (ok) {
         const mt_bag seen = mt_bag_from_memory(tokens.h, bag->n, self->dim);
         /* its tile logits are of tiles that have seen the others; these are of bags of one */
@@ -157,7 +156,18 @@ static bool predict(const void *data, const mt_bag *bag, const mt_head_options *
     return ok;
 }
 
-const mt_aggregator mt_aggregator_monai_mil = {"monai_mil", recognise, build, predict, free_monai};
+static bool configure(void *data, mt_head_card *card, GError **error)
+{
+    const monai_mil *self = data;
+
+    if (card->heads == 0 || self->layers->len > 0)
+        return true;
+    g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL,
+                        "the card says heads=: MONAI's mode att has none, att_trans has (transformer.layers)");
+    return false;
+}
+
+const mt_aggregator mt_aggregator_monai_mil = {"monai_mil", recognise, build, predict, free_monai, configure, "heads"};
 
 /* The two modes without attention. */
 typedef struct monai_plain {

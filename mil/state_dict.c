@@ -12,6 +12,7 @@ struct mt_state_dict {
     const mt_weights *file;
     GPtrArray        *items;  /* item *, in the file's order */
     GHashTable       *by_key; /* item.key -> item */
+    int               card_heads;
 };
 
 static void item_free(gpointer data)
@@ -70,6 +71,21 @@ mt_state_dict *mt_state_dict_new(const mt_weights *file, GError **error)
         g_hash_table_insert(dict->by_key, self->key, self);
     }
     return g_steal_pointer(&dict);
+}
+
+void mt_state_dict_set_card_heads(mt_state_dict *dict, int heads)
+{
+    dict->card_heads = heads;
+}
+
+int mt_state_dict_card_heads(const mt_state_dict *dict)
+{
+    return dict->card_heads;
+}
+
+int mt_state_dict_noted_heads(const mt_state_dict *dict)
+{
+    return mt_weights_heads(dict->file);
 }
 
 const mt_weight *mt_state_dict_find(const mt_state_dict *dict, const char *key)

@@ -16,6 +16,10 @@ void           mt_state_dict_free(mt_state_dict *dict);
 /* The shape of a key, NULL when absent.  mt_state_dict_has_linear: KEY.weight is there. */
 const mt_weight *mt_state_dict_find(const mt_state_dict *dict, const char *key);
 bool             mt_state_dict_has_linear(const mt_state_dict *dict, const char *key);
+/* Heads of an attention, where they are said beside the tensors: by the head's card, by the training script.  0: not said. */
+void mt_state_dict_set_card_heads(mt_state_dict *dict, int heads);
+int  mt_state_dict_card_heads(const mt_state_dict *dict);
+int  mt_state_dict_noted_heads(const mt_state_dict *dict);
 /* How many keys there are. */
 guint mt_state_dict_n(const mt_state_dict *dict);
 /* Whether the file had a key that contains `text`, also among those left out. */
@@ -43,5 +47,6 @@ bool mt_state_dict_check_used(const mt_state_dict *dict, const char *kind, GErro
 char *mt_state_dict_keys(const mt_state_dict *dict);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_state_dict, mt_state_dict_free)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(mt_linear, mt_linear_clear)
 
 #endif

@@ -29,6 +29,11 @@ const mt_weight *mt_torch_checkpoint_get(const mt_torch_checkpoint *file, int i)
     return g_ptr_array_index(file->tensors, i);
 }
 
+int mt_torch_checkpoint_heads(const mt_torch_checkpoint *file)
+{
+    return file->heads;
+}
+
 const char *mt_torch_checkpoint_skipped(const mt_torch_checkpoint *file)
 {
     return file->skipped->len > 0 ? file->skipped->str : NULL;

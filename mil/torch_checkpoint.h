@@ -14,6 +14,8 @@ mt_torch_checkpoint *mt_torch_checkpoint_open(const char *path, GError **error);
 void                 mt_torch_checkpoint_free(mt_torch_checkpoint *file);
 int                  mt_torch_checkpoint_n(const mt_torch_checkpoint *file);
 const mt_weight     *mt_torch_checkpoint_get(const mt_torch_checkpoint *file, int i);
+/* n_heads, num_heads or nhead of its hyper_parameters (Lightning); 0: not there. */
+int mt_torch_checkpoint_heads(const mt_torch_checkpoint *file);
 /* What stands beside the tensors: "epoch, optimizer"; NULL when nothing does. */
 const char *mt_torch_checkpoint_skipped(const mt_torch_checkpoint *file);
 /* A copy as float32, in the order of its shape whatever its strides. */

@@ -29,6 +29,7 @@ struct mt_torch_checkpoint {
     GPtrArray   *tensors;  /* mt_torch_tensor * */
     GString     *skipped;
     int          n_skipped;
+    int          heads; /* of its hyper_parameters; 0: not said */
 };
 
 /* The storages that the pickle refers to, not yet placed. */

@@ -5,6 +5,7 @@
 
 #define NAME_BYTES 1000 /* of a flattened name */
 #define STEPS 1000000   /* through a pickle whose values refer to each other */
+#define KEPT "hyper_parameters"
 
 /* Where training scripts put the weights, and what they keep beside them. */
 static const char *const wrappers[] = {"state_dict", "model_state_dict", "model_state", "model", "net",
@@ -21,7 +22,7 @@ static const char *const training[] = {"optimizer",
                                        "scaler",
                                        "loops",
                                        "callbacks",
-                                       "hyper_parameters",
+                                       KEPT,
                                        "datamodule_hyper_parameters",
                                        NULL};
 
@@ -112,6 +113,8 @@ static bool add_tensor(const walk *w, const char *name, const mt_pickle_value *a
 /* The first few only: a message shows them. */
 static void skip(const walk *w, const char *name)
 {
+    if (w->file->heads > 0 && strcmp(name, KEPT) == 0) /* they were looked at */
+        return;
     if (w->file->n_skipped++ < 8)
         g_string_append_printf(w->file->skipped, "%s%.80s", w->file->skipped->len > 0 ? ", " : "", name);
 }
@@ -223,6 +226,21 @@ static const mt_pickle_value *unwrap(walk *w, const mt_pickle_value *dict)
     return dict;
 }
 
+/* A number of heads, where the script kept its hyper-parameters. */
+static int find_heads(const mt_pickle_value *root)
+{
+    static const char *const names[] = {"n_heads", "num_heads", "nhead"};
+    const mt_pickle_value   *kept = mt_pickle_find(root, KEPT);
+
+    for (guint i = 0; kept != NULL && kept->kind == MT_PICKLE_DICT && i < G_N_ELEMENTS(names); i++) {
+        const mt_pickle_value *value = mt_pickle_find(kept, names[i]);
+        int64_t                heads = value != NULL ? natural(value, MT_LIMIT_ATTENTION_HEADS) : 0;
+        if (heads > 0)
+            return (int)heads;
+    }
+    return 0;
+}
+
 bool mt_torch_collect_tensors(mt_torch_checkpoint *file, const mt_pickle_value *root, GError **error)
 {
     walk w = {.file = file, .error = error};
@@ -232,6 +250,7 @@ bool mt_torch_collect_tensors(mt_torch_checkpoint *file, const mt_pickle_value *
                     root->kind == MT_PICKLE_TENSOR ? "one tensor" : "no tensors by name");
         return false;
     }
+    file->heads = find_heads(root);
     w.root = unwrap(&w, root);
     if (!flatten(&w, w.root, "", 0))
         return false;

@@ -65,6 +65,11 @@ GHashTable *mt_weights_metadata(const mt_weights *weights)
     return weights->plain != NULL ? mt_safetensors_metadata(weights->plain) : weights->no_metadata;
 }
 
+int mt_weights_heads(const mt_weights *weights)
+{
+    return weights->plain != NULL ? 0 : mt_torch_checkpoint_heads(weights->torch);
+}
+
 const char *mt_weights_skipped(const mt_weights *weights)
 {
     return weights->plain != NULL ? NULL : mt_torch_checkpoint_skipped(weights->torch);

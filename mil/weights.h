@@ -17,6 +17,8 @@ int         mt_weights_n(const mt_weights *weights);
 const mt_weight *mt_weights_get(const mt_weights *weights, int i);
 /* Text beside the tensors (__metadata__ of safetensors) as char * -> char *; empty where the format has none. */
 GHashTable *mt_weights_metadata(const mt_weights *weights);
+/* Heads of an attention, where a training script noted them beside the tensors; 0: it did not. */
+int mt_weights_heads(const mt_weights *weights);
 /* What the file holds and no reader looks at ("optimizer, epoch"); NULL when nothing was left out. */
 const char *mt_weights_skipped(const mt_weights *weights);
 /* A copy as float32.  MT_ERROR_MODEL for another type, and for NaN or infinity. */

@@ -64,6 +64,7 @@ typedef struct mt_head_card {
     int        k;               /* topk: tiles that count; dtfd: tiles of a group; 0: 10 and 1 */
     bool       seeded;          /* dtfd: groups by `seed`, else by stride */
     int        seed;
+    int        heads;    /* stamp_vit, monai_mil: of the attention; 0: as the checkpoint says, else 8 */
     bool       has_card; /* false: labels are made up, no decision, status uncalibrated */
     bool       demonstration;
 } mt_head_card;

@@ -14,9 +14,10 @@
 #define MT_LIMIT_SUBGRAPH_DEPTH 16
 #define MT_LIMIT_TENSOR_BYTES (INT64_C(64) << 30)
 #define MT_LIMIT_SAFETENSORS_HEADER (INT64_C(100) << 20)
-#define MT_LIMIT_TORCH_ENTRIES 65536             /* storages of a PyTorch checkpoint, and keys of its state dict */
+#define MT_LIMIT_TORCH_ENTRIES 65536  /* storages of a PyTorch checkpoint, and keys of its state dict */
+#define MT_LIMIT_ATTENTION_HEADS 1024 /* of one layer */
 #define MT_LIMIT_PICKLE_BYTES (INT64_C(64) << 20)
-#define MT_LIMIT_PICKLE_VALUES 2000000           /* on the stack, in the memo, made */
+#define MT_LIMIT_PICKLE_VALUES 2000000 /* on the stack, in the memo, made */
 #define MT_LIMIT_PICKLE_DEPTH 64
 #define MT_LIMIT_NIFTI_VOXELS (INT64_C(1) << 33)
 #define MT_LIMIT_NIFTI_BYTES (INT64_C(16) << 30)

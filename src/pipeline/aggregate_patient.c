@@ -187,9 +187,21 @@ static bool read_member_coords(void *user, int64_t first, int64_t count, int64_t
     return true;
 }
 
+/* And by its own µm/px. */
+static bool read_member_um(void *user, int64_t first, int64_t count, double *um, GError **error)
+{
+    for (int64_t done = 0, here; done < count; done += here) {
+        int64_t       row = first + done;
+        const mt_bag *bag = find_member(user, &row, count - done, &here);
+        if (!mt_bag_read_um(bag, row, here, um + 2 * done, error))
+            return false;
+    }
+    return true;
+}
+
 static mt_bag bag_of(members *m)
 {
-    mt_bag        bag = {.n = m->tiles - m->invalid, .dim = m->dim, .read = read_members, .user = m};
+    mt_bag        bag = {.n = m->tiles - m->invalid, .dim = m->dim, .read = read_members, .user = m, .read_um = read_member_um};
     const mt_bag *known = NULL;
 
     for (int i = 0; i < m->n; i++) {
@@ -203,6 +215,7 @@ static mt_bag bag_of(members *m)
         }
         bag.coords_width = one->coords_width == bag.coords_width ? bag.coords_width : 0;
         bag.tile_level0 = fabs(one->tile_level0 - bag.tile_level0) <= SAME_EDGE ? bag.tile_level0 : 0;
+        bag.read_um = one->mpp[0] > 0 && one->mpp[1] > 0 ? bag.read_um : NULL;
     }
     bag.read_coords = bag.coords_width > 0 ? read_member_coords : NULL;
     return bag;

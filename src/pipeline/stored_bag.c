@@ -40,5 +40,7 @@ mt_bag mt_stored_bag_new(mt_stored_bag *stored, mt_store *store, const mt_case *
     mt_bag bag = mt_valid_tiles_bag(&stored->tiles);
     mt_grid_tile_level0(grid, &width, &height);
     bag.tile_level0 = width;
+    if (!mt_case_mpp(c, &bag.mpp[0], &bag.mpp[1]))
+        bag.mpp[0] = bag.mpp[1] = 0;
     return bag;
 }

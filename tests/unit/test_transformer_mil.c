@@ -30,31 +30,64 @@ static float *make_features(int64_t n)
     return x;
 }
 
-/* MONAI's modes mean and max are one checkpoint and two cards. */
-static mt_head *load_plain(const char *kind)
+/* The places of the reference, in level-0 px. */
+static bool read_places(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
 {
-    g_autofree char *source = golden("monai_plain.safetensors"), *folder = g_dir_make_tmp("mt-plain-XXXXXX", NULL), *bytes = NULL;
-    g_autofree char *path = g_build_filename(folder, "H.safetensors", NULL), *card = g_build_filename(folder, "H.card", NULL);
-    g_autofree char *text = g_strdup_printf("[head]\nkind=%s\n", kind);
-    g_autoptr(GError) error = NULL;
-    gsize length = 0;
+    (void)user;
+    (void)error;
+    for (int64_t i = first; i < first + count; i++) {
+        *xy++ = i % 71 * 449 + i / 71 % 3 * 100 + 1300;
+        *xy++ = i / 71 * 451 + 700;
+    }
+    return true;
+}
 
+static mt_bag bag_of(const float *x, int64_t n)
+{
+    mt_bag bag = mt_bag_from_memory(x, n, DIM);
+
+    bag.read_coords = read_places;
+    bag.coords_width = 2;
+    bag.mpp[0] = 0.5;
+    bag.mpp[1] = 0.4;
+    return bag;
+}
+
+/* A golden head beside a card of this text; the folder of the copy stands in *folder. */
+static mt_head *load_with_card(const char *file, const char *text, char **folder, GError **error)
+{
+    g_autofree char *source = golden(file), *bytes = NULL;
+    gsize            length = 0;
+
+    *folder = g_dir_make_tmp("mt-carded-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(*folder, strrchr(file, '.') - 1, NULL), *card = g_build_filename(*folder, "H.card", NULL);
+    path[strlen(*folder) + 1] = 'H';
     g_assert_true(g_file_get_contents(source, &bytes, &length, NULL) && g_file_set_contents(path, bytes, (gssize)length, NULL) &&
                   g_file_set_contents(card, text, -1, NULL));
-    mt_head *head = mt_head_load(path, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_unlink(path) == 0 && g_unlink(card) == 0 && g_rmdir(folder) == 0);
+    mt_head *head = mt_head_load(path, error);
+    g_assert_true(g_unlink(path) == 0 && g_unlink(card) == 0 && g_rmdir(*folder) == 0);
     return head;
 }
 
+/* MONAI's modes mean and max are one checkpoint and two cards; two heads only a card can say. */
+static const char *const carded[][3] = {
+    {"monai_mean", "monai_plain.safetensors", "[head]\nkind=monai_mean\n"},
+    {"monai_max", "monai_plain.safetensors", "[head]\nkind=monai_max\n"},
+    {"monai_heads", "monai_heads.safetensors", "[head]\nheads=2\n"},
+};
+
 static mt_head *load(const char *name)
 {
-    if (strcmp(name, "monai_mean") == 0 || strcmp(name, "monai_max") == 0)
-        return load_plain(name);
-    g_autofree char *file = g_strconcat(name, ".safetensors", NULL), *path = golden(file);
+    g_autofree char *file = g_strconcat(name, strcmp(name, "stamp_heads") == 0 ? ".pt" : ".safetensors", NULL), *folder = NULL;
+    g_autofree char *path = golden(file);
     g_autoptr(GError) error = NULL;
-    mt_head *head = mt_head_load(path, &error);
+    mt_head *head = NULL;
 
+    for (guint i = 0; i < G_N_ELEMENTS(carded); i++)
+        if (strcmp(carded[i][0], name) == 0)
+            head = load_with_card(carded[i][1], carded[i][2], &folder, &error);
+    if (head == NULL && error == NULL)
+        head = mt_head_load(path, &error);
     g_assert_no_error(error);
     return head;
 }
@@ -62,7 +95,7 @@ static mt_head *load(const char *name)
 static mt_head_output *predict(const mt_head *head, int64_t n, int threads)
 {
     g_autofree float *x = make_features(n);
-    mt_bag            bag = mt_bag_from_memory(x, n, DIM);
+    mt_bag            bag = bag_of(x, n);
     g_autoptr(GError) error = NULL;
     mt_head_output *output = mt_head_predict(head, &bag, &(mt_head_options){.threads = threads}, &error);
 
@@ -76,10 +109,11 @@ typedef struct golden_case {
 } golden_case;
 
 static const golden_case cases[] = {
-    {"transmil", "transmil", "transmil_expected", 3, 8, 32},      {"transmil_millab", "transmil", "transmil_expected", 3, 4, 32},
-    {"stamp_vit", "stamp_vit", "transformer_expected", 3, 8, 32}, {"monai_att_trans", "monai_mil", "transformer_expected", 3, 1, 32},
-    {"monai_att", "monai_mil", "transformer_expected", 3, 1, 32}, {"monai_mean", "monai_mean", "transformer_expected", 3, 0, 0},
-    {"monai_max", "monai_max", "transformer_expected", 3, 0, 0},
+    {"transmil", "transmil", "transmil_expected", 3, 8, 32},        {"transmil_millab", "transmil", "transmil_expected", 3, 4, 32},
+    {"stamp_vit", "stamp_vit", "transformer_expected", 3, 8, 32},   {"monai_att_trans", "monai_mil", "transformer_expected", 3, 1, 32},
+    {"monai_att", "monai_mil", "transformer_expected", 3, 1, 32},   {"monai_mean", "monai_mean", "transformer_expected", 3, 0, 0},
+    {"monai_max", "monai_max", "transformer_expected", 3, 0, 0},    {"stamp_alibi", "stamp_vit", "transformer_expected", 3, 4, 32},
+    {"stamp_heads", "stamp_vit", "transformer_expected", 3, 4, 32}, {"monai_heads", "monai_mil", "transformer_expected", 3, 1, 32},
 };
 
 /* `got` has all rows, the file every step-th. */
@@ -151,7 +185,7 @@ static void test_golden(gconstpointer data)
         g_assert_true(one->attention_heads == (row->n_attention > 1));
         assert_near(expected, row->name, n, "logits", one->logits, 1, row->n_classes, 1, 1e-4, INFINITY);
         assert_near(expected, row->name, n, "embedding", one->embedding, 1, row->dim, 1, 1e-4, INFINITY);
-        if (strcmp(row->name, "stamp_vit") != 0) /* PyTorch keeps those scores to itself */
+        if (strcmp(row->kind, "stamp_vit") != 0) /* PyTorch keeps those scores to itself */
             assert_near(expected, row->name, n, "attention_logits", one->attention_logits, n, row->n_attention, step, 1e-4, INFINITY);
         assert_near(expected, row->name, n, "attention", one->attention, n, row->n_attention, step, 1e-4, 1e-5);
         assert_near(expected, row->name, n, "tile_scores", one->tile_scores, n, row->n_classes, step, 1e-4, 1e-5);
@@ -176,7 +210,7 @@ static void test_memory(gconstpointer data)
     const golden_case *row = data;
     g_autoptr(mt_head) head = load(row->name);
     g_autofree float *x = make_features(3000);
-    mt_bag            bag = mt_bag_from_memory(x, 3000, DIM);
+    mt_bag            bag = bag_of(x, 3000);
     mt_head_options   options = {.memory_bytes = 1000};
     g_autoptr(GError) error = NULL;
 
@@ -218,9 +252,14 @@ static const struct {
     {"qkv", "transmil", "\"shape\":[96,32]", "\"shape\":[48,64]", "key 'layer1.attn.to_qkv.weight' has shape 48x64: 96x32 is wanted"},
     {"heads", "transmil", "\"shape\":[8,1,33,1]", "\"shape\":[3,1,88,1]",
      "key 'layer1.attn.res_conv.weight' has shape 3x1x88x1: a number of heads that divides 32 and an odd number of taps are wanted"},
-    {"alibi", "stamp_vit", "0.0.mhsa.in_proj_weight", "0.0.mhsa.query_encoders",
-     "stamp_vit with distances in its attention (use_alibi, keys 'mhsa.query_encoders') is not supported: train it without, or export it "
-     "as an ONNX graph"},
+    {"distant-head", "stamp_alibi", "0.mhsa.query_encoders.3.weight", "0.mhsa.query_encoders.7.weight",
+     "layer 'transformer.layers.0' is 32 wide: 3 heads do not divide it"},
+    {"distant-value", "stamp_alibi", "1.0.mhsa.value_encoders.2.weight", "1.0.mhsa.value_encoders.9.weight",
+     "key 'transformer.layers.1.0.mhsa.value_encoders.2.weight' is missing"},
+    {"distant-scale", "stamp_alibi", "0.mhsa.attentions.1.bias_scale", "0.mhsa.attentions.9.bias_scale",
+     "key 'transformer.layers.0.0.mhsa.attentions.1.bias_scale' is missing"},
+    {"distant-out", "stamp_alibi",
+     "layers.0.0.mhsa.fc.weight\":", "layers.0.0.mhsa.fd.weight\":", "key 'transformer.layers.0.0.mhsa.fc.weight' is missing"},
     {"in-proj", "stamp_vit", "\"shape\":[96,32]", "\"shape\":[32,96]",
      "key 'transformer.layers.0.0.mhsa.in_proj_weight' has shape 32x96: 96x32 is wanted"},
     {"layer-between", "monai_att_trans", "transformer.layers.1.self_attn.in_proj_weight", "transformer.layers.3.self_attn.in_proj_weight",
@@ -252,9 +291,121 @@ static void test_forgery(gconstpointer data)
     g_unlink(path);
 }
 
+/* What a card says of the heads beside what the checkpoint does. */
+static const struct {
+    const char *name, *file, *card, *message;
+} heads[] = {
+    {"keyed", "stamp_alibi.safetensors", "heads=8", "the card says heads=8, the keys are of 4 heads"},
+    {"noted", "stamp_heads.pt", "heads=2", "the card says heads=2, the checkpoint's hyper_parameters say 4"},
+    {"not-dividing", "stamp_vit.safetensors", "heads=5",
+     "layer 'transformer.layers.0' is 32 wide: 5 heads do not divide it; a card can say heads="},
+    {"without-layers", "monai_att.safetensors", "heads=2",
+     "the card says heads=: MONAI's mode att has none, att_trans has (transformer.layers)"},
+    {"another-kind", "transmil.safetensors", "heads=8", "the card says heads=: a head of kind transmil has no such thing"},
+    {"same-as-keyed", "stamp_alibi.safetensors", "heads=4", NULL},
+    {"same-as-noted", "stamp_heads.pt", "heads=4", NULL},
+};
+
+static void test_card_heads(gconstpointer data)
+{
+    guint            i = GPOINTER_TO_UINT(data);
+    g_autofree char *card = g_strdup_printf("[head]\n%s\n", heads[i].card), *folder = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_head) head = load_with_card(heads[i].file, card, &folder, &error);
+
+    if (heads[i].message == NULL) {
+        g_assert_no_error(error);
+        return;
+    }
+    g_autofree char *message = g_strdup_printf("head %s/H%s: %s", folder, strrchr(heads[i].file, '.'), heads[i].message);
+    g_assert_error(error, MT_ERROR, MT_ERROR_MODEL);
+    g_assert_cmpstr(error->message, ==, message);
+}
+
+/* Another number of heads of the same weights is another head: what the card says is obeyed. */
+static void test_heads_matter(void)
+{
+    g_autofree char *folder = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_head) four = load_with_card("stamp_vit.safetensors", "[head]\nheads=4\n", &folder, &error), eight = load("stamp_vit");
+
+    g_assert_no_error(error);
+    g_assert_cmpint(mt_head_get_card(four)->heads, ==, 4);
+    g_autoptr(mt_head_output) a = predict(four, 7, 1), b = predict(eight, 7, 1);
+    g_assert_true(a->n_attention == 4 && b->n_attention == 8);
+    g_assert_cmpfloat(fabsf(a->logits[0] - b->logits[0]), >, 1e-3f);
+}
+
+/* Of a mean distance that is not above 0. */
+static void test_mean_distance(void)
+{
+    g_autofree char *path = golden("stamp_alibi.safetensors"), *bytes = NULL, *copy = NULL;
+    const float      none = 0;
+    gsize            length = 0;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_safetensors) file = mt_safetensors_open(path, NULL);
+    size_t at = mt_safetensors_find(file, "model.transformer.layers.1.0.mhsa.attentions.2.scale_distance.running_mean")->begin;
+    int    fd = g_file_open_tmp("mt-forged-XXXXXX.safetensors", &copy, NULL);
+
+    g_assert_true(g_file_get_contents(path, &bytes, &length, NULL) && at + sizeof none <= length);
+    memcpy(bytes + at, &none, sizeof none);
+    g_assert_true(g_close(fd, NULL) && g_file_set_contents(copy, bytes, (gssize)length, NULL));
+    g_assert_null(mt_head_load(copy, &error));
+    g_autofree char *message = g_strdup_printf("head %s: key 'transformer.layers.1.0.mhsa.attentions.2.scale_distance.running_mean' is 0: "
+                                               "the mean distance of the training tiles, more than 0, is wanted",
+                                               copy);
+    g_assert_cmpstr(error->message, ==, message);
+    g_unlink(copy);
+}
+
+static void assert_refused_bag(const mt_bag *bag, mt_error code, const char *why)
+{
+    g_autofree char *path = golden("stamp_alibi.safetensors"), *message = g_strdup_printf("head %s: %s", path, why);
+    g_autoptr(mt_head) head = load("stamp_alibi");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(mt_head_predict(head, bag, NULL, &error));
+    g_assert_error(error, MT_ERROR, (int)code);
+    g_assert_cmpstr(error->message, ==, message);
+}
+
+static bool fail_places(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+{
+    (void)user;
+    (void)first;
+    (void)xy;
+    if (count > 0)
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_IO, "no place");
+    return count == 0;
+}
+
+/* Distances are in µm, of a slide: what a bag does not know is asked for. */
+static void test_unplaced(void)
+{
+    g_autofree float *x = make_features(7);
+    mt_bag            bag = mt_bag_from_memory(x, 7, DIM), spaceless = bag_of(x, 7), volume = bag_of(x, 7), broken = bag_of(x, 7);
+
+    assert_refused_bag(&bag, MT_ERROR_INPUT, "the place of each tile is wanted, these features come without: use a file with /coords");
+    spaceless.mpp[1] = 0;
+    assert_refused_bag(&spaceless, MT_ERROR_SPACING,
+                       "the place of each tile in µm is wanted, these features do not say the µm/px of level 0: give it with --slide-mpp "
+                       "when the case is run");
+    volume.coords_width = 3;
+    assert_refused_bag(&volume, MT_ERROR_INPUT, "places on a slide are wanted, these features are of a volume");
+    broken.read_coords = fail_places;
+    assert_refused_bag(&broken, MT_ERROR_IO, "no place");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(heads); i++) {
+        g_autofree char *path = g_strconcat("/transformer_mil/card-heads/", heads[i].name, NULL);
+        g_test_add_data_func(path, GUINT_TO_POINTER(i), test_card_heads);
+    }
+    g_test_add_func("/transformer_mil/heads-matter", test_heads_matter);
+    g_test_add_func("/transformer_mil/mean-distance", test_mean_distance);
+    g_test_add_func("/transformer_mil/unplaced", test_unplaced);
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *path = g_strconcat("/transformer_mil/golden/", cases[i].name, NULL);
         g_autofree char *memory = g_strconcat("/transformer_mil/memory/", cases[i].name, NULL);
