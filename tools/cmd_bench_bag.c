@@ -3,6 +3,7 @@
 #include <microtome/head.h>
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 /* Features that cost no more than copying: rows of a pool, begun at another place each time round. */
 typedef struct made_bag {
     int64_t dim;
-    float  *pool; /* POOL_ROWS x dim */
+    float  *pool;         /* POOL_ROWS x dim */
+    int64_t side;         /* tiles in a row of the square */
+    int     coords_width; /* 2, or 3 for heads of volumes */
 } made_bag;
 
 static bool read_rows(void *user, int64_t first, int64_t count, float *out, GError **error)
@@ -35,6 +38,24 @@ static void fill_pool(const made_bag *made)
         state = state * 1664525 + 1013904223;
         made->pool[i] = (float)(int32_t)state * 0x1p-31F;
     }
+}
+
+/* Tiles of 224 px at 0.5 µm/px, side by side in a square, for heads that take places; the planes of a volume that wants them are all 0. */
+#define EDGE 224
+#define MPP 0.5
+
+static bool read_places(void *user, int64_t first, int64_t count, int64_t *xy, GError **error)
+{
+    const made_bag *made = user;
+
+    (void)error;
+    for (int64_t i = first; i < first + count; i++) {
+        *xy++ = i % made->side * EDGE;
+        *xy++ = i / made->side * EDGE;
+        if (made->coords_width == 3)
+            *xy++ = 0;
+    }
+    return true;
 }
 
 /* VmHWM of this process; 0 where /proc has none. */
@@ -63,6 +84,32 @@ static void print(const mt_head *head, const mt_bag *bag, const mt_head_options 
     json_decref(root);
 }
 
+static bool run_bag(const mt_head *head, made_bag *made, int64_t tiles, const mt_head_options *options, bool json, GError **error)
+{
+    g_autoptr(GError) unplaced = NULL;
+    g_autoptr(mt_head_output) output = NULL;
+    mt_bag bag = {
+        .n = tiles, .dim = made->dim, .read = read_rows, .user = made, .read_coords = read_places, .tile_level0 = EDGE, .mpp = {MPP, MPP}};
+    gint64 start = 0;
+
+    made->side = (int64_t)ceil(sqrt((double)tiles));
+    for (made->coords_width = 2; output == NULL && made->coords_width <= 3; made->coords_width++) {
+        /* a head of volumes says so before it reads a tile */
+        if (unplaced != NULL && !g_error_matches(unplaced, MT_ERROR, MT_ERROR_INPUT))
+            break;
+        g_clear_error(&unplaced);
+        bag.coords_width = made->coords_width;
+        start = g_get_monotonic_time();
+        output = mt_head_predict(head, &bag, options, &unplaced);
+    }
+    if (output == NULL) {
+        g_propagate_error(error, g_steal_pointer(&unplaced));
+        return false;
+    }
+    print(head, &bag, options, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC, json);
+    return true;
+}
+
 static bool measure(const char *path, int64_t tiles, int64_t dim, const mt_head_options *options, bool json, GError **error)
 {
     g_autoptr(mt_head) head = mt_head_load(path, error);
@@ -76,13 +123,7 @@ static bool measure(const char *path, int64_t tiles, int64_t dim, const mt_head_
         return false;
     }
     fill_pool(&made);
-    mt_bag bag = {.n = tiles, .dim = made.dim, .read = read_rows, .user = &made};
-    gint64 start = g_get_monotonic_time();
-    g_autoptr(mt_head_output) output = mt_head_predict(head, &bag, options, error);
-    if (output == NULL)
-        return false;
-    print(head, &bag, options, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC, json);
-    return true;
+    return run_bag(head, &made, tiles, options, json, error);
 }
 
 static int run(int argc, char **argv)
