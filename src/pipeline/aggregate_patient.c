@@ -2,6 +2,7 @@
 #include "src/base/hash.h"
 #include "src/pipeline/aggregate_record.h"
 #include "src/result/headline.h"
+#include "src/result/messages.h"
 #include "src/store/schema.h"
 
 #include <microtome/recipe.h>
@@ -60,13 +61,14 @@ typedef struct member {
 } member;
 
 typedef struct members {
-    member  *list;
-    int      n;
-    int64_t  tiles, invalid, dim, n_classes;
-    uint8_t *valid;      /* tiles, one case after the other */
-    GString *left_out;   /* "slide-2 (withheld), ..." */
-    double   tissue_mm2; /* -1: unknown of one */
-    bool     degraded, demonstration;
+    member     *list;
+    int         n;
+    int64_t     tiles, invalid, dim, n_classes;
+    uint8_t    *valid;      /* tiles, one case after the other */
+    mt_language language;   /* of the reasons */
+    GString    *left_out;   /* "slide-2 (withheld), ..." */
+    double      tissue_mm2; /* -1: unknown of one */
+    bool        degraded, demonstration;
 } members;
 
 static void members_clear(members *m)
@@ -84,8 +86,10 @@ static void members_clear(members *m)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(members, members_clear)
 
-static void leave_out(members *m, const char *id, const char *why)
+static void leave_out(members *m, const char *id, mt_message message)
 {
+    g_autofree char *why = mt_message_text(message, m->language, NULL);
+
     g_string_append_printf(m->left_out, "%s%s (%s)", m->left_out->len > 0 ? ", " : "", id, why);
     m->degraded = true;
 }
@@ -126,7 +130,7 @@ static bool add_member(members *m, const mt_scorer *scorer, const char *path, GE
         return false;
     const char *status = one->headline->status;
     if (strcmp(status, "withheld") == 0 || one->file->n_valid == 0)
-        leave_out(m, one->headline->id, status);
+        leave_out(m, one->headline->id, strcmp(status, "withheld") == 0 ? MT_MESSAGE_WITHOUT_WITHHELD : MT_MESSAGE_WITHOUT_TILES);
     m->degraded |= strcmp(status, "degraded") == 0 || strcmp(status, "insufficient") == 0;
     m->demonstration |= one->headline->demonstration;
     m->tiles += one->file->n;
@@ -139,11 +143,12 @@ static bool open_members(members *m, const mt_scorer *scorer, const mt_patient *
 {
     m->list = g_new0(member, g_strv_length((char **)(uintptr_t)patient->paths) + 1);
     m->left_out = g_string_new(NULL);
+    m->language = mt_language_of(scorer->language);
     for (const char *const *path = patient->paths; *path != NULL; path++)
         if (!add_member(m, scorer, *path, error))
             return false;
     for (const char *const *id = patient->missing; *id != NULL; id++)
-        leave_out(m, *id, "no result");
+        leave_out(m, *id, MT_MESSAGE_WITHOUT_RESULT);
     m->dim = m->n > 0 ? m->list[0].file->dim : 0;
     m->n_classes = (int64_t)g_strv_length(scorer->card.labels);
     m->valid = mt_alloc(MAX(1, m->tiles), 1, error);
@@ -335,8 +340,9 @@ static bool publish(const mt_scorer *scorer, mt_patient_rule rule, const mt_pati
     if (store == NULL || !store_members(m, store, error))
         return false;
     if (m->left_out->len > 0) {
-        g_autofree char *before = prediction->reason;
-        prediction->reason = g_strdup_printf("without %s%s%s", m->left_out->str, before != NULL ? "; " : "", before != NULL ? before : "");
+        g_autofree char *before = prediction->reason,
+                        *without = mt_message_text(MT_MESSAGE_WITHOUT, m->language, "cases", m->left_out->str, NULL);
+        prediction->reason = g_strconcat(without, before != NULL ? "; " : NULL, before, NULL);
     }
     return mt_aggregate_publish(scorer, &facts, prediction, output, m->valid, store, error);
 }

@@ -37,6 +37,10 @@ typedef enum mt_message {
     MT_MESSAGE_BLURRED,
     MT_MESSAGE_SMALL_FIELD,
     MT_MESSAGE_AUDIT,
+    MT_MESSAGE_WITHOUT, /* of a patient: cases that do not count, each with why */
+    MT_MESSAGE_WITHOUT_RESULT,
+    MT_MESSAGE_WITHOUT_TILES,
+    MT_MESSAGE_WITHOUT_WITHHELD,
     /* the report of a batch */
     MT_MESSAGE_REPORT_TITLE,
     MT_MESSAGE_REPORT_COUNTS,
