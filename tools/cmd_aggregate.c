@@ -95,7 +95,7 @@ static int aggregate(aggregate_options *o, char **arguments)
                                .path = o->head,
                                .language = o->language,
                                .options = {.memory_bytes = o->memory_bytes, .threads = mt_command_threads(o->threads)}};
-    mt_progress_bar *bar = mt_progress_bar_new();
+    mt_progress_bar *bar = mt_progress_bar_new("aggregate");
     mt_batch_options options = {.out = o->out, .event = mt_progress_bar_event, .user = bar, .stop = &stop_asked};
     mt_batch_totals  totals = {0};
     bool             ok = mt_batch_aggregate(cases, &scorer, &options, &totals, &error);

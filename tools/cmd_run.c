@@ -361,7 +361,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
         fprintf(stderr, "microtome run: open %s: no such file\n", ((mt_batch_case *)cases->pdata[0])->path);
         return 66;
     }
-    mt_progress_bar *bar = mt_progress_bar_new();
+    mt_progress_bar *bar = mt_progress_bar_new("run");
     mt_batch_options options = {.recipe = recipe,
                                 .out = o->out,
                                 .threads = mt_command_threads(o->threads),

@@ -181,7 +181,7 @@ static int cut_all(tile_run *r)
     bool stopped = false;
     int  code = 0;
 
-    r->bar = mt_progress_bar_new();
+    r->bar = mt_progress_bar_new("tile");
     r->report = mt_tile_report_new(r->o->json);
     for (guint i = 0; i < r->cases->len && !stopped; i++) {
         r->c = r->cases->pdata[i];

@@ -6,15 +6,17 @@
 #define BAR_CELLS 24
 
 struct mt_progress_bar {
-    bool   terminal;
-    gint64 batch_start_us, drawn_us;
-    int    drawn; /* a bar stands on the current line */
+    const char *command; /* whose warnings they are */
+    bool        terminal;
+    gint64      batch_start_us, drawn_us;
+    int         drawn; /* a bar stands on the current line */
 };
 
-mt_progress_bar *mt_progress_bar_new(void)
+mt_progress_bar *mt_progress_bar_new(const char *command)
 {
     mt_progress_bar *bar = g_new0(mt_progress_bar, 1);
 
+    bar->command = command;
     bar->terminal = isatty(STDERR_FILENO) && g_strcmp0(g_getenv("TERM"), "dumb") != 0;
     bar->batch_start_us = g_get_monotonic_time();
     return bar;
@@ -87,7 +89,7 @@ void mt_progress_bar_event(void *user, const mt_batch_event *e)
     else if (e->kind == MT_BATCH_RETRIED)
         fprintf(stderr, "        %s: %s; trying once more\n", e->c->id, e->message);
     else if (e->kind == MT_BATCH_WARNED)
-        fprintf(stderr, "microtome run: warning: %s\n", e->message);
+        fprintf(stderr, "microtome %s: warning: %s\n", bar->command, e->message);
     else if (!bar->terminal)
         fprintf(stderr, "[%d/%d] %s: started\n", e->cases_done + 1, e->cases_total, e->c->id);
 }

@@ -6,7 +6,8 @@
 
 typedef struct mt_progress_bar mt_progress_bar;
 
-mt_progress_bar *mt_progress_bar_new(void);
+/* `command` ("run") is whose warnings they are; it must outlive the bar. */
+mt_progress_bar *mt_progress_bar_new(const char *command);
 void             mt_progress_bar_event(void *bar, const mt_batch_event *event);
 void             mt_progress_bar_free(mt_progress_bar *bar);
 

@@ -20,8 +20,10 @@ typedef struct mt_scorer {
 MT_PUBLIC char *mt_aggregate_resolved(const mt_scorer *scorer);
 
 /* Score the features in `path` and publish `target` (never overwritten): what `path` holds, with this head's prediction in place of its
- * own.  Of another tool's file coordinates and features are kept.  MT_ERROR_MODEL for features that the head was not made for. */
-MT_PUBLIC bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id, const char *target, GError **error);
+ * own.  Of another tool's file coordinates and features are kept.  *tiles is how many it holds.  MT_ERROR_MODEL for features that the
+ * head was not made for. */
+MT_PUBLIC bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id, const char *target, int64_t *tiles,
+                                 GError **error);
 
 /* How the cases of one patient become one score. */
 typedef enum mt_patient_rule {

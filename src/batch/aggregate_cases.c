@@ -4,11 +4,17 @@
 
 #include <string.h>
 
-static void tell(const mt_batch_options *o, mt_batch_event_kind kind, const mt_batch_case *c, int n_done, guint n_cases, double seconds,
-                 const char *message)
+static void tell(const mt_batch_options *o, mt_batch_event_kind kind, const mt_batch_case *c, int n_done, guint n_cases, int64_t tiles,
+                 double seconds, const char *message)
 {
-    mt_batch_event event = {
-        .kind = kind, .c = c, .cases_done = n_done, .cases_total = (int)n_cases, .seconds = seconds, .message = message};
+    mt_batch_event event = {.kind = kind,
+                            .c = c,
+                            .cases_done = n_done,
+                            .cases_total = (int)n_cases,
+                            .tiles_done = tiles,
+                            .tiles_total = tiles,
+                            .seconds = seconds,
+                            .message = message};
 
     if (o->event != NULL)
         o->event(o->user, &event);
@@ -26,28 +32,30 @@ static bool run_case(mt_account *account, const mt_batch_case *c, const mt_score
 {
     g_autofree char *target = mt_account_target(account, c);
     g_autoptr(GError) cause = NULL;
-    gint64 start = g_get_monotonic_time();
-    int    before = totals->done + totals->skipped + totals->failed;
-    bool   there = mt_account_is_done(account, c), same = there && mt_account_same_input(account, c);
+    int64_t tiles = 0;
+    gint64  start = g_get_monotonic_time();
+    int     before = totals->done + totals->skipped + totals->failed;
+    bool    there = mt_account_is_done(account, c), same = there && mt_account_same_input(account, c);
 
     if (same) {
         totals->skipped++;
         mt_account_clear_failed(account, c);
-        tell(o, MT_BATCH_SKIPPED, c, before + 1, n_cases, 0, NULL);
+        tell(o, MT_BATCH_SKIPPED, c, before + 1, n_cases, 0, 0, NULL);
         return true;
     }
-    tell(o, MT_BATCH_STARTED, c, before, n_cases, 0, NULL);
+    tell(o, MT_BATCH_STARTED, c, before, n_cases, 0, 0, NULL);
     if (there)
         g_set_error(&cause, MT_ERROR, MT_ERROR_USAGE,
                     "aggregate %s: the folder holds a finished case '%s' of other features: choose another folder", c->path, c->id);
-    if (cause == NULL && mt_aggregate_case(scorer, c->path, c->id, target, &cause)) {
+    if (cause == NULL && mt_aggregate_case(scorer, c->path, c->id, target, &tiles, &cause)) {
         double seconds = (double)(g_get_monotonic_time() - start) / 1e6;
         totals->done++;
+        totals->tiles += tiles;
         mt_account_done(account, c, seconds, NULL);
-        tell(o, MT_BATCH_DONE, c, before + 1, n_cases, seconds, NULL);
+        tell(o, MT_BATCH_DONE, c, before + 1, n_cases, tiles, seconds, NULL);
         return true;
     }
-    tell(o, MT_BATCH_FAILED, c, before + 1, n_cases, 0, cause->message);
+    tell(o, MT_BATCH_FAILED, c, before + 1, n_cases, 0, 0, cause->message);
     return fail(account, c, cause, totals, error);
 }
 

@@ -132,7 +132,7 @@ static double tile_area(const mt_feature_file *file, const mt_headline *known)
     return mt_tile_area_mm2(tile, (double[]){known->mpp_x, known->mpp_y}, size > 0 ? overlap / size : 0);
 }
 
-bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id, const char *target, GError **error)
+bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id, const char *target, int64_t *tiles, GError **error)
 {
     g_autoptr(mt_feature_file) file = mt_feature_file_open(path, error);
     g_autoptr(mt_recipe) defaults = mt_recipe_new();
@@ -142,20 +142,21 @@ bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id
 
     if (file == NULL || !recall(file, &known, &off_contract, error) || !score(scorer, file, &output, error))
         return false;
+    *tiles = file->n;
     g_autofree char *identity = mt_case_identity(path, error);
     mt_image_quality quality;
     mt_image_quality_recall(file->result, &quality);
-    mt_prediction_facts tiles = {.tiles = file->n,
-                                 .invalid_tiles = file->n - file->n_valid,
-                                 .off_contract = off_contract,
-                                 .degraded_invalid = defaults->degraded_invalid,
-                                 .withheld_invalid = defaults->withheld_invalid,
-                                 .tissue_mm2 = known != NULL ? known->tissue_mm2 : 0,
-                                 .tile_mm2 = tile_area(file, known),
-                                 .identity = known != NULL && known->input_sha256 != NULL ? known->input_sha256 : identity,
-                                 .quality = &quality,
-                                 .language = mt_language_of(scorer->language)};
-    g_autoptr(mt_prediction) prediction = identity != NULL ? mt_prediction_new(output, &scorer->card, &tiles, error) : NULL;
+    mt_prediction_facts seen = {.tiles = file->n,
+                                .invalid_tiles = file->n - file->n_valid,
+                                .off_contract = off_contract,
+                                .degraded_invalid = defaults->degraded_invalid,
+                                .withheld_invalid = defaults->withheld_invalid,
+                                .tissue_mm2 = known != NULL ? known->tissue_mm2 : 0,
+                                .tile_mm2 = tile_area(file, known),
+                                .identity = known != NULL && known->input_sha256 != NULL ? known->input_sha256 : identity,
+                                .quality = &quality,
+                                .language = mt_language_of(scorer->language)};
+    g_autoptr(mt_prediction) prediction = identity != NULL ? mt_prediction_new(output, &scorer->card, &seen, error) : NULL;
     g_autoptr(mt_store) store = prediction != NULL ? mt_store_create(target, error) : NULL;
     mt_aggregate_facts facts = {.id = id,
                                 .input_sha256 = identity,

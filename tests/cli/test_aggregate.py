@@ -83,7 +83,11 @@ def test_ours(folder):
     """the head of the run over its own results: the same prediction, and all that was known of the case"""
     _, out = scored(folder)
     again = os.path.join(folder, "again")
-    equal(microtome("aggregate", "-m", HEAD, "-o", again, out).code, 0)
+    answer = microtome("aggregate", "-m", HEAD, "-o", again, out)
+    equal(answer.code, 0)
+    for n in range(1, 5):
+        with h5py.File(case(out, f"s{n}")) as f:
+            contains(answer.err, f"[{n}/4] s{n}: done, {len(f['valid'])} tiles in ")
     for n in range(1, 5):
         with h5py.File(case(out, f"s{n}")) as a, h5py.File(case(again, f"s{n}")) as b:
             names = []
