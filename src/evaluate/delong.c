@@ -210,25 +210,44 @@ bool mt_roc_delong_patients(const double *scores, const int *truth, const int64_
     return rows != NULL;
 }
 
-static void compare_areas(const placements *a, const placements *b, const int *truth, int64_t n, double z, mt_roc_comparison *c)
+/* What rounding leaves of equal scores is no variance: `scale` is that of the two areas. */
+static void test_difference(mt_roc_comparison *c, double difference, double variance, double scale, double z, const char *name)
 {
-    double var_a = covariance(a, a, truth, n), var_b = covariance(b, b, truth, n);
-    double difference = a->area - b->area, variance = var_a + var_b - 2 * covariance(a, b, truth, n);
-
-    c->a = area_of_rows(a, var_a, z, MT_ROC_WALD);
-    c->b = area_of_rows(b, var_b, z, MT_ROC_WALD);
     c->difference = mt_estimate_point(difference);
-    /* what rounding leaves of equal scores is no variance */
-    c->tested = variance > 1e-14 * (var_a + var_b);
+    c->tested = variance > 1e-14 * scale;
     if (!c->tested)
         return;
-    c->difference = mt_estimate_between(difference, difference - z * sqrt(variance), difference + z * sqrt(variance), "DeLong");
+    c->difference = mt_estimate_between(difference, difference - z * sqrt(variance), difference + z * sqrt(variance), name);
     c->z = difference / sqrt(variance);
     c->p = erfc(fabs(c->z) * M_SQRT1_2);
 }
 
-bool mt_roc_compare(const double *scores_a, const double *scores_b, const int *truth, int64_t n, double level,
-                    mt_roc_comparison *comparison, GError **error)
+static void compare_areas(const placements *a, const placements *b, const int *truth, int64_t n, double z, mt_roc_comparison *c)
+{
+    double var_a = covariance(a, a, truth, n), var_b = covariance(b, b, truth, n);
+
+    c->a = area_of_rows(a, var_a, z, MT_ROC_WALD);
+    c->b = area_of_rows(b, var_b, z, MT_ROC_WALD);
+    test_difference(c, a->area - b->area, var_a + var_b - 2 * covariance(a, b, truth, n), var_a + var_b, z, "DeLong");
+}
+
+/* What a case adds to the difference is the difference of what it adds to the areas; `a` is turned into that. */
+static void compare_by_patients(placements *a, const placements *b, const int *truth, const mt_row_group *rows, int64_t n, double z,
+                                mt_roc_comparison *c)
+{
+    spread spread_a = spread_of_patients(a, truth, rows, n), spread_b = spread_of_patients(b, truth, rows, n);
+
+    c->a = area_with_interval(&spread_a, z, MT_ROC_WALD);
+    c->b = area_with_interval(&spread_b, z, MT_ROC_WALD);
+    for (int64_t i = 0; i < n; i++)
+        a->value[i] -= b->value[i];
+    a->area -= b->area;
+    spread gap = spread_of_patients(a, truth, rows, n);
+    test_difference(c, gap.area, gap.variance, spread_a.variance + spread_b.variance, z, "DeLong, by patients");
+}
+
+static bool compare_rows(const double *scores_a, const double *scores_b, const int *truth, const mt_row_group *rows, int64_t n,
+                         double level, mt_roc_comparison *comparison, GError **error)
 {
     g_auto(placements) a = {0}, b = {0};
     double z;
@@ -236,7 +255,25 @@ bool mt_roc_compare(const double *scores_a, const double *scores_b, const int *t
     *comparison = (mt_roc_comparison){.tested = false};
     if (!mt_level_z(level, &z, error) || !placements_init(&a, scores_a, truth, n, error) || !placements_init(&b, scores_b, truth, n, error))
         return false;
-    if (a.value != NULL)
+    if (a.value != NULL && rows != NULL)
+        compare_by_patients(&a, &b, truth, rows, n, z, comparison);
+    else if (a.value != NULL)
         compare_areas(&a, &b, truth, n, z, comparison);
     return true;
+}
+
+bool mt_roc_compare(const double *scores_a, const double *scores_b, const int *truth, int64_t n, double level,
+                    mt_roc_comparison *comparison, GError **error)
+{
+    return compare_rows(scores_a, scores_b, truth, NULL, n, level, comparison, error);
+}
+
+bool mt_roc_compare_patients(const double *scores_a, const double *scores_b, const int *truth, const int64_t *patient, int64_t n,
+                             double level, mt_roc_comparison *comparison, GError **error)
+{
+    mt_row_group *rows = mt_rows_by_group("DeLong comparison", patient, n, error);
+    bool          ok = rows != NULL && compare_rows(scores_a, scores_b, truth, rows, n, level, comparison, error);
+
+    mt_free(rows);
+    return ok;
 }

@@ -31,5 +31,8 @@ typedef struct mt_roc_comparison {
 /* Two scores of the same n cases. */
 bool mt_roc_compare(const double *scores_a, const double *scores_b, const int *truth, int64_t n, double level,
                     mt_roc_comparison *comparison, GError **error);
+/* The same where a patient has several rows: the difference's variance is over patients, as mt_roc_delong_patients' is. */
+bool mt_roc_compare_patients(const double *scores_a, const double *scores_b, const int *truth, const int64_t *patient, int64_t n,
+                             double level, mt_roc_comparison *comparison, GError **error);
 
 #endif

@@ -93,6 +93,7 @@ typedef struct mt_goal_source {
 
 typedef struct mt_difference {
     const char *name;
+    const char *label;                     /* of several findings: whose number it is; else NULL */
     mt_estimate first, second, difference; /* first - second */
     double      p;                         /* NAN: none */
 } mt_difference;

@@ -19,9 +19,10 @@ static mt_comparison *new_comparison(const char *other)
     return c;
 }
 
-static void add_difference(mt_comparison *c, const char *name, mt_estimate first, mt_estimate second, mt_estimate difference, double p)
+static void add_difference(mt_comparison *c, const char *name, const char *label, mt_estimate first, mt_estimate second,
+                           mt_estimate difference, double p)
 {
-    mt_difference d = {.name = name, .first = first, .second = second, .difference = difference, .p = p};
+    mt_difference d = {.name = name, .label = label, .first = first, .second = second, .difference = difference, .p = p};
 
     g_array_append_val(c->differences, d);
 }
@@ -60,55 +61,156 @@ static void meet(const mt_evaluation *e, const mt_evaluation *other, GPtrArray *
     }
 }
 
+/* What two runs say of the same cases, side by side. */
+typedef struct pairs {
+    int64_t  n;
+    double  *score_a, *score_b;
+    int     *truth, *right_a, *right_b;
+    int64_t *patient;
+    bool     several; /* of a patient: cases are not independent */
+} pairs;
+
+static void pairs_init(pairs *p, guint room)
+{
+    *p = (pairs){.score_a = g_new(double, room + 1),
+                 .score_b = g_new(double, room + 1),
+                 .truth = g_new(int, room + 1),
+                 .right_a = g_new(int, room + 1),
+                 .right_b = g_new(int, room + 1),
+                 .patient = g_new(int64_t, room + 1)};
+}
+
+static void pairs_clear(pairs *p)
+{
+    g_free(p->score_a);
+    g_free(p->score_b);
+    g_free(p->truth);
+    g_free(p->right_a);
+    g_free(p->right_b);
+    g_free(p->patient);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(pairs, pairs_clear)
+
+static void note_patients(pairs *p, const mt_evaluation *e)
+{
+    g_autofree int64_t *numbers = mt_evaluation_patients(e, &p->several);
+
+    memcpy(p->patient, numbers, (size_t)e->subjects->len * sizeof *numbers);
+}
+
+static void pair_subjects(pairs *p, const mt_evaluation *a, const mt_evaluation *b)
+{
+    for (guint i = 0; i < a->subjects->len; i++, p->n++) {
+        const mt_subject *s = a->subjects->pdata[i], *t = b->subjects->pdata[i];
+        p->score_a[i] = a->task == MT_TASK_BINARY ? s->scores[1] : 0;
+        p->score_b[i] = a->task == MT_TASK_BINARY ? t->scores[1] : 0;
+        p->truth[i] = s->truth;
+        p->right_a[i] = s->called == s->truth;
+        p->right_b[i] = t->called == t->truth;
+    }
+    note_patients(p, a);
+}
+
+/* One finding: the cases of which it is known, the same in both. */
+static void pair_views(pairs *p, const mt_evaluation *e, const mt_view *a, const mt_view *b)
+{
+    g_autofree int64_t *numbers = mt_evaluation_patients(e, &p->several);
+
+    for (int i = 0; i < MIN(a->n, b->n); i++, p->n++) {
+        p->score_a[i] = a->scores[i];
+        p->score_b[i] = b->scores[i];
+        p->truth[i] = a->truth[i];
+        p->right_a[i] = a->called[i] == a->truth[i];
+        p->right_b[i] = b->called[i] == b->truth[i];
+        p->patient[i] = numbers[a->subject[i]];
+    }
+}
+
+static bool share_right(const pairs *p, const int *right, const int64_t *patient, int64_t n, mt_estimate *share, GError **error)
+{
+    int64_t hits = 0;
+
+    if (p->several && n > 0)
+        return mt_proportion_patients(right, patient, n, LEVEL, share, error);
+    for (int64_t i = 0; i < n; i++)
+        hits += right[i];
+    return mt_proportion(hits, n, LEVEL, MT_PROPORTION_WILSON, share, error);
+}
+
 /* McNemar over those whose truth is `truth` (-1: all); the accuracy there is the accuracy, the sensitivity or the specificity. */
-static bool test_calls(mt_comparison *c, const char *name, const GPtrArray *first, const GPtrArray *second, int truth, mt_mcnemar *result,
-                       GError **error)
+static bool test_calls(mt_comparison *c, const char *name, const char *label, const pairs *p, int truth, mt_mcnemar *result, GError **error)
 {
-    g_autofree int *right_a = g_new(int, first->len + 1), *right_b = g_new(int, first->len + 1);
-    int64_t         n = 0, hits_a = 0, hits_b = 0;
-    mt_estimate     a, b;
+    g_auto(pairs) some = {0};
+    mt_estimate a, b;
 
-    for (guint i = 0; i < first->len; i++) {
-        const mt_subject *s = first->pdata[i], *t = second->pdata[i];
-        if (truth >= 0 && s->truth != truth)
+    pairs_init(&some, (guint)p->n);
+    for (int64_t i = 0; i < p->n; i++) {
+        if (truth >= 0 && p->truth[i] != truth)
             continue;
-        hits_a += right_a[n] = s->called == s->truth;
-        hits_b += right_b[n] = t->called == t->truth;
-        n++;
+        some.right_a[some.n] = p->right_a[i];
+        some.right_b[some.n] = p->right_b[i];
+        some.patient[some.n++] = p->patient[i];
     }
-    if (!mt_mcnemar_test(right_a, right_b, n, LEVEL, result, error) || !mt_proportion(hits_a, n, LEVEL, MT_PROPORTION_WILSON, &a, error) ||
-        !mt_proportion(hits_b, n, LEVEL, MT_PROPORTION_WILSON, &b, error))
+    bool tested = p->several ? mt_mcnemar_patients(some.right_a, some.right_b, some.patient, some.n, LEVEL, result, error)
+                             : mt_mcnemar_test(some.right_a, some.right_b, some.n, LEVEL, result, error);
+    if (!tested || !share_right(p, some.right_a, some.patient, some.n, &a, error) ||
+        !share_right(p, some.right_b, some.patient, some.n, &b, error))
         return false;
-    add_difference(c, name, a, b, result->accuracy_difference, n > 0 ? result->exact_p : (double)NAN);
+    add_difference(c, name, label, a, b, result->accuracy_difference, some.n > 0 ? result->exact_p : (double)NAN);
     return true;
 }
 
-static bool test_areas(mt_comparison *c, const GPtrArray *first, const GPtrArray *second, GError **error)
+/* The area and the calls on either side of one label. */
+static bool test_label(mt_comparison *c, const char *label, const pairs *p, GError **error)
 {
-    g_autofree double *a = g_new(double, first->len + 1), *b = g_new(double, first->len + 1);
-    g_autofree int    *truth = g_new(int, first->len + 1);
-    mt_roc_comparison  areas;
+    mt_roc_comparison areas;
+    mt_mcnemar        part;
+    bool              ok = p->several ? mt_roc_compare_patients(p->score_a, p->score_b, p->truth, p->patient, p->n, LEVEL, &areas, error)
+                                      : mt_roc_compare(p->score_a, p->score_b, p->truth, p->n, LEVEL, &areas, error);
 
-    for (guint i = 0; i < first->len; i++) {
-        a[i] = ((const mt_subject *)first->pdata[i])->scores[1];
-        b[i] = ((const mt_subject *)second->pdata[i])->scores[1];
-        truth[i] = ((const mt_subject *)first->pdata[i])->truth;
-    }
-    if (!mt_roc_compare(a, b, truth, first->len, LEVEL, &areas, error))
+    if (!ok)
         return false;
-    add_difference(c, "auroc", areas.a, areas.b, areas.difference, areas.tested ? areas.p : (double)NAN);
+    add_difference(c, "auroc", label, areas.a, areas.b, areas.difference, areas.tested ? areas.p : (double)NAN);
+    return test_calls(c, "sensitivity", label, p, 1, &part, error) && test_calls(c, "specificity", label, p, 0, &part, error);
+}
+
+/* Each finding for itself: calls of several findings of one case are no cases of their own, so no test is over all of them. */
+static bool compare_findings(mt_comparison *c, const mt_evaluation *a, const mt_evaluation *b, GError **error)
+{
+    for (guint i = 0; i < a->views->len; i++) {
+        const mt_view *here = a->views->pdata[i], *there = b->views->pdata[i];
+        g_auto(pairs) p = {0};
+        pairs_init(&p, (guint)here->n);
+        pair_views(&p, a, here, there);
+        if (!test_label(c, here->label, &p, error))
+            return false;
+    }
     return true;
 }
 
-static bool compare_survival(mt_evaluation *e, const mt_evaluation *other, GPtrArray *first, GPtrArray *second, GError **error)
+static bool compare_calls(mt_comparison *c, const mt_evaluation *a, const mt_evaluation *b, GError **error)
 {
-    g_autoptr(mt_evaluation) a = mt_evaluation_of(e, first, error);
-    g_autoptr(mt_evaluation) b = a != NULL ? mt_evaluation_of(other, second, error) : NULL;
-    mt_difference d;
+    g_auto(pairs) p = {0};
+    mt_mcnemar all;
 
-    if (b == NULL || !mt_evaluation_compare_survival(a, b, &d, error))
+    pairs_init(&p, a->subjects->len);
+    pair_subjects(&p, a, b);
+    if ((a->task == MT_TASK_BINARY && !test_label(c, NULL, &p, error)) || !test_calls(c, "accuracy", NULL, &p, -1, &all, error))
         return false;
-    g_array_append_val(e->comparison->differences, d);
+    c->first_only = all.only_a;
+    c->second_only = all.only_b;
+    c->mcnemar_p = all.exact_p;
+    return true;
+}
+
+static bool compare_survival(mt_comparison *c, const mt_evaluation *a, const mt_evaluation *b, GError **error)
+{
+    mt_difference d = {0};
+
+    if (!mt_evaluation_compare_survival(a, b, &d, error))
+        return false;
+    g_array_append_val(c->differences, d);
     return true;
 }
 
@@ -116,12 +218,7 @@ bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params,
 {
     g_autoptr(mt_evaluation) other = NULL;
     g_autoptr(GPtrArray) first = g_ptr_array_new(), second = g_ptr_array_new();
-    mt_mcnemar all;
 
-    if (e->task == MT_TASK_MULTILABEL) {
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "--compare: runs of a %s task are not compared", mt_task_name(e->task));
-        return false;
-    }
     other = gather_other(e, params, params->compare, params->labels, error);
     if (other == NULL)
         return false;
@@ -134,20 +231,13 @@ bool mt_evaluation_compare(mt_evaluation *e, const mt_evaluation_params *params,
         mt_evaluation_warn(e, "compared over the %u %ss that have a score in both folders", first->len, e->level);
     mt_comparison *c = e->comparison = new_comparison(params->compare);
     c->n = c->n_other = (int)first->len;
-    if (e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX)
-        return compare_survival(e, other, first, second, error);
-    if (e->task == MT_TASK_BINARY) {
-        mt_mcnemar part;
-        if (!test_areas(c, first, second, error) || !test_calls(c, "sensitivity", first, second, 1, &part, error) ||
-            !test_calls(c, "specificity", first, second, 0, &part, error))
-            return false;
-    }
-    if (!test_calls(c, "accuracy", first, second, -1, &all, error))
+    g_autoptr(mt_evaluation) a = mt_evaluation_of(e, first, error);
+    g_autoptr(mt_evaluation) b = a != NULL ? mt_evaluation_of(other, second, error) : NULL;
+    if (b == NULL)
         return false;
-    c->first_only = all.only_a;
-    c->second_only = all.only_b;
-    c->mcnemar_p = all.exact_p;
-    return true;
+    if (e->task == MT_TASK_HAZARD || e->task == MT_TASK_COX)
+        return compare_survival(c, a, b, error);
+    return e->task == MT_TASK_MULTILABEL ? compare_findings(c, a, b, error) : compare_calls(c, a, b, error);
 }
 
 /* Of independent numbers with intervals (Zou and Donner, Statist. Med. 2008): each end moves by its own reach. */
@@ -174,7 +264,7 @@ static bool compare_groups(mt_evaluation *e, const mt_evaluation *external, cons
         bool             independent = g_strcmp0(a->estimate.interval, "Wilson") == 0 && g_strcmp0(b->estimate.interval, "Wilson") == 0;
         if (independent && a->n > 0 && b->n > 0 && !mt_proportion_difference(a->hits, a->n, b->hits, b->n, LEVEL, &difference, error))
             return false;
-        add_difference(c, a->name, a->estimate, b->estimate, difference, NAN);
+        add_difference(c, a->name, NULL, a->estimate, b->estimate, difference, NAN);
     }
     return true;
 }

@@ -295,11 +295,13 @@ void mt_html_comparison(GString *html, const mt_comparison *c, const char *title
         return;
     mt_html_printf(html, "<h2>%s %s</h2>\n<table><tr><th></th><th class=\"n\">%s (%d)</th><th class=\"n\">%s (%d)</th>", title, c->other,
                    first, c->n, second, c->n_other);
-    g_string_append(html, paired ? "<th class=\"n\">Difference</th><th class=\"n\">p</th></tr>\n" : "<th class=\"n\">Difference</th></tr>\n");
+    g_string_append(html,
+                    paired ? "<th class=\"n\">Difference</th><th class=\"n\">p</th></tr>\n" : "<th class=\"n\">Difference</th></tr>\n");
     for (guint i = 0; i < c->differences->len; i++) {
         const mt_difference *d = &g_array_index(c->differences, mt_difference, i);
-        mt_html_printf(html, "<tr><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>", mt_metric_title(d->name),
-                       mt_estimate_text(&d->first, text[0]), mt_estimate_text(&d->second, text[1]));
+        mt_html_printf(html, "<tr><td>%s%s%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>", d->label != NULL ? d->label : "",
+                       d->label != NULL ? ": " : "", mt_metric_title(d->name), mt_estimate_text(&d->first, text[0]),
+                       mt_estimate_text(&d->second, text[1]));
         mt_html_printf(html, "<td class=\"n\">%s</td>", mt_estimate_text(&d->difference, text[2]));
         if (paired)
             mt_html_printf(html, "<td class=\"n\">%s</td>", isfinite(d->p) ? g_ascii_formatd(p, sizeof p, "%.3g", d->p) : "");

@@ -249,6 +249,8 @@ json_t *mt_json_comparison(const mt_comparison *c, bool paired)
         const mt_difference *d = &g_array_index(c->differences, mt_difference, i);
         json_t              *one = json_object();
         json_object_set_new(one, "metric", mt_json_text(d->name));
+        if (d->label != NULL)
+            json_object_set_new(one, "label", mt_json_text(d->label));
         json_object_set_new(one, "this", mt_json_estimate(&d->first));
         json_object_set_new(one, "other", mt_json_estimate(&d->second));
         json_object_set_new(one, "difference", mt_json_estimate(&d->difference));

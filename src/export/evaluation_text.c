@@ -137,7 +137,8 @@ void mt_text_comparison(GString *t, const mt_comparison *c, const char *title, b
     g_string_append_printf(t, "\n  %s %s (%d and %d)\n", title, c->other, c->n, c->n_other);
     for (guint i = 0; i < c->differences->len; i++) {
         const mt_difference *d = &g_array_index(c->differences, mt_difference, i);
-        g_string_append_printf(t, "  %-24s %s, there %s: difference %s", mt_metric_title(d->name), mt_estimate_text(&d->first, text[0]),
+        g_autofree char *name = g_strconcat(d->label != NULL ? d->label : "", d->label != NULL ? ": " : "", mt_metric_title(d->name), NULL);
+        g_string_append_printf(t, "  %-24s %s, there %s: difference %s", name, mt_estimate_text(&d->first, text[0]),
                                mt_estimate_text(&d->second, text[1]), mt_estimate_text(&d->difference, text[2]));
         if (isfinite(d->p))
             g_string_append_printf(t, ", p = %s", g_ascii_formatd(p, sizeof p, "%.3g", d->p));

@@ -363,6 +363,96 @@ def test_goals(folder):
     contains(answer.err, "--goal: 'luck' is no number of this evaluation: auroc, auprc, sensitivity,")
 
 
+def swapped(gaps):
+    """Share of all swaps of the two runs within patients that give a gap as wide as the one seen, by drawing none of them."""
+    sums = {0: 1.0}
+    for g in gaps:
+        both = {}
+        for total, share in sums.items():
+            for t in (total + g, total - g):
+                both[t] = both.get(t, 0) + share / 2
+        sums = both
+    return sum(share for total, share in sums.items() if abs(total) >= abs(sum(gaps)))
+
+
+def test_compare_patients(folder):
+    """two runs over patients with several cases: the area's difference and the calls are tested over patients"""
+    try:
+        from scipy.stats import norm
+    except ImportError as missing_module:
+        raise Skip(str(missing_module))
+    out, labels, rows = cohort(folder)
+    other, rng = os.path.join(folder, "other"), np.random.default_rng(9)
+    patient = np.unique([r["patient"] for r in rows], return_inverse=True)[1]
+    truth, first = np.array([r["_truth"] for r in rows]), np.array([r["_score"] for r in rows])
+    assert patient.max() + 1 < len(rows)
+    second = np.round(np.clip(rng.normal(0.4 + 0.15 * truth, 0.2) + rng.normal(0, 0.15, patient.max() + 1)[patient], 0.01, 0.99), 2)
+    for r, s in zip(rows, second):
+        write_result(other, r["id"], [1 - s, s], head="ef" * 32)
+    answer = evaluate(out, labels, "--compare", other)["comparison"]
+    differences = {d["metric"]: d for d in answer["differences"]}
+
+    def stray(s):
+        wins = (s[truth == 1][:, None] > s[truth == 0]) + 0.5 * (s[truth == 1][:, None] == s[truth == 0])
+        return wins.mean(1), wins.mean(0), wins.mean()
+
+    (x1, y1, area1), (x2, y2, area2) = stray(first), stray(second)
+    x, y, gap = x1 - x2 - (area1 - area2), y1 - y2 - (area1 - area2), area1 - area2
+    everyone = np.unique(patient)
+    a = np.array([x[patient[truth == 1] == p].sum() for p in everyone])
+    b = np.array([y[patient[truth == 0] == p].sum() for p in everyone])
+
+    def grown(patients):
+        return len(np.unique(patients)) / (len(np.unique(patients)) - 1)
+
+    variance = (grown(patient[truth == 1]) * (a @ a) / len(x) ** 2 + grown(patient[truth == 0]) * (b @ b) / len(y) ** 2
+                + 2 * grown(patient) * (a @ b) / (len(x) * len(y)))
+    area = differences["auroc"]
+    equal((area["difference"]["interval"], area["this"]["interval"]), ("DeLong, by patients", "DeLong, by patients"))
+    close(area["difference"]["value"], gap)
+    close(area["difference"]["high"], gap + 1.959963984540054 * math.sqrt(variance))
+    close(area["p"], 2 * norm.sf(abs(gap) / math.sqrt(variance)))
+    right = np.array([((s >= 0.5) == truth).astype(int) for s in (first, second)])
+    for name, of in (("accuracy", truth >= 0), ("sensitivity", truth == 1), ("specificity", truth == 0)):
+        d, p = (right[0] - right[1])[of], patient[of]
+        gaps, sizes = np.array([d[p == k].sum() for k in np.unique(p)]), np.array([(p == k).sum() for k in np.unique(p)])
+        got, k = differences[name], len(gaps)
+        close(got["p"], swapped([int(g) for g in gaps]), name)
+        spread = 1.959963984540054 * math.sqrt(k / (k - 1) * ((gaps - sizes * d.mean()) ** 2).sum()) / len(d)
+        close(got["difference"]["value"], d.mean())
+        close(got["difference"]["low"], max(-1, d.mean() - spread), name)
+        equal((got["difference"]["interval"], got["this"]["interval"]), ("Wald, by patients", "Wilson, by patients"))
+    close(answer["mcnemar"]["p"], differences["accuracy"]["p"])
+
+
+def test_compare_findings(folder):
+    """two runs over findings: each finding for itself, over the cases that it is known of"""
+    from itertools import product
+    rng, names = np.random.default_rng(14), ["effusion", "mass"]
+    out, other, labels = (os.path.join(folder, n) for n in ("out", "other", "labels.csv"))
+    truth = rng.choice([1.0, 0.0, np.nan], (80, 2), p=[0.4, 0.4, 0.2])
+    runs = [np.round(np.clip(rng.normal(0.4 + by * (truth == 1), 0.2), 0.01, 0.99), 3) for by in (0.3, 0.15)]
+    for where, score in zip((out, other), runs):
+        score_rows(where, [(f"x{i:02d}", score[i]) for i in range(80)], names, threshold=None)
+    write_labels(labels, [{"id": f"x{i:02d}", **{n: {1.0: "1", 0.0: "0"}.get(truth[i, k], "") for k, n in enumerate(names)}}
+                          for i in range(80)])
+    answer = evaluate(out, labels, "--compare", other, "--threshold", "0.5", "-o", os.path.join(folder, "report"))["comparison"]
+    equal([(d["label"], d["metric"]) for d in answer["differences"]], list(product(names, ("auroc", "sensitivity", "specificity"))))
+    equal(answer["mcnemar"]["p"], None)
+    for k, name in enumerate(names):
+        known = ~np.isnan(truth[:, k])
+        t, first, second = truth[known, k] == 1, runs[0][known, k], runs[1][known, k]
+        area, calls, _ = answer["differences"][3 * k:3 * k + 3]
+        close(area["this"]["value"], delong(first, t.astype(int))[0])
+        close(area["other"]["value"], delong(second, t.astype(int))[0])
+        assert area["difference"]["interval"] == "DeLong" and 0 <= area["p"] <= 1
+        d = (first[t] >= 0.5).astype(int) - (second[t] >= 0.5)
+        close(calls["difference"]["value"], d.mean())
+        close(calls["p"], swapped([int(g) for g in d]))
+    contains(read(os.path.join(folder, "report", "evaluation.html")), "<td>mass: Sensitivity</td>")
+    contains(microtome("evaluate", out, "--labels", labels, "--compare", other, "--threshold", "0.5").out, "effusion: AUROC")
+
+
 def test_compare(folder):
     """two runs: paired DeLong and exact McNemar; internal and external cases"""
     try:
@@ -376,7 +466,11 @@ def test_compare(folder):
     second = np.round(np.clip(rng.normal(0.4 + 0.15 * truth, 0.2), 0.01, 0.99), 2)
     for r, s in zip(rows, second):
         write_result(other, r["id"], [1 - s, s], head="ef" * 32)
+    patients = read(labels)
+    one_case_a_patient(labels, rows)
     answer = evaluate(out, labels, "--compare", other)["comparison"]
+    with open(labels, "w") as f:
+        f.write(patients)
     places = []
     for s in (score, second):
         wins = (s[truth == 1][:, None] > s[truth == 0]) + 0.5 * (s[truth == 1][:, None] == s[truth == 0])
@@ -508,4 +602,4 @@ def test_page(folder):
 
 if __name__ == "__main__":
     main([test_binary, test_classes, test_findings, test_survival, test_patients, test_several_cases, test_bootstrap, test_subgroups, test_goals,
-          test_compare, test_readers, test_leaks, test_unanswered, test_refusals, test_one_class, test_page])
+          test_compare, test_compare_patients, test_compare_findings, test_readers, test_leaks, test_unanswered, test_refusals, test_one_class, test_page])

@@ -31,6 +31,36 @@ static void check_mcnemar(const json_t *wanted)
     assert_interval(&got.accuracy_difference, json_object_get(wanted, "ci"), 0, "Wald, paired");
 }
 
+/* A patient a row is the test of rows; all rows of one patient show no more than one swap does; many go by the normal distribution. */
+static void test_mcnemar_patients(void)
+{
+    enum { N = 40000 };
+    g_autofree int     *a = g_new(int, N), *b = g_new(int, N);
+    g_autofree int64_t *own = g_new(int64_t, N), *same = g_new0(int64_t, N);
+    mt_mcnemar          rows, patients;
+    uint32_t            state = 7;
+
+    for (int i = 0; i < N; i++) {
+        state = state * 1664525 + 1013904223;
+        own[i] = i;
+        a[i] = (state >> 16) % 10 < 8;
+        b[i] = (state >> 24) % 10 < 7;
+    }
+    for (int n = 1; n <= 1000; n = 3 * n + 1) {
+        g_assert_true(mt_mcnemar_test(a, b, n, 0.95, &rows, NULL));
+        g_assert_true(mt_mcnemar_patients(a, b, own, n, 0.95, &patients, NULL));
+        g_assert_cmpfloat_with_epsilon(patients.exact_p, rows.exact_p, 1e-12);
+        g_assert_cmpfloat_with_epsilon(patients.chi2, rows.chi2, 1e-12);
+        g_assert_true(patients.only_a == rows.only_a && patients.only_b == rows.only_b);
+        g_assert_true(mt_mcnemar_patients(a, b, same, n, 0.95, &patients, NULL));
+        g_assert_cmpfloat(patients.exact_p, ==, 1);
+        g_assert_null(patients.accuracy_difference.interval);
+    }
+    g_assert_true(mt_mcnemar_patients(a, b, own, N, 0.95, &patients, NULL));
+    double gap = fabs((double)(patients.only_a - patients.only_b));
+    g_assert_cmpfloat_with_epsilon(patients.exact_p, erfc(gap / sqrt(2.0 * (double)(patients.only_a + patients.only_b))), 1e-15);
+}
+
 static void test_mcnemar(void)
 {
     for_each("mcnemar", check_mcnemar);
@@ -192,6 +222,7 @@ static void test_groups(void)
 static void test_refused(void)
 {
     const int64_t      negative[] = {1, 0, -3, 1}, fine[] = {1, 1, 1, 1};
+    const int64_t      nobody[] = {0, -1};
     const int          zero_one[] = {0, 1}, three[] = {0, 3};
     const double       risk[] = {0, NAN}, time[] = {1, 2}, before[] = {1, -2}, endless[] = {INFINITY, 1};
     const mt_confusion group = {1, 1, 1, 1};
@@ -215,6 +246,12 @@ static void test_refused(void)
                    "the level of an interval is 2: give one between 0 and 1, as 0.95");
     assert_refused(mt_mcnemar_test(zero_one, three, 2, 0.95, &paired, &error), &error, MT_ERROR_INPUT,
                    "McNemar's test: row 1 is 1 and 3: both must be 0 or 1");
+    assert_refused(mt_mcnemar_patients(zero_one, three, nobody, 2, 0.95, &paired, &error), &error, MT_ERROR_INPUT,
+                   "McNemar's test: row 1 is 1 and 3: both must be 0 or 1");
+    g_assert_false(mt_mcnemar_patients(zero_one, zero_one, nobody, 2, 0.95, &paired, &error));
+    g_assert_error(error, MT_ERROR, MT_ERROR_INPUT);
+    g_assert_true(g_str_has_prefix(error->message, "McNemar's test: "));
+    g_clear_error(&error);
     assert_refused(mt_concordance_index(risk, time, zero_one, 2, &index, &error), &error, MT_ERROR_INPUT,
                    "C-index: the score of row 1 is nan: leave out cases without a score");
     assert_refused(mt_concordance_index(time, before, zero_one, 2, &index, &error), &error, MT_ERROR_INPUT,
@@ -231,6 +268,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/metrics/readers/mcnemar", test_mcnemar);
+    g_test_add_func("/metrics/readers/mcnemar-patients", test_mcnemar_patients);
     g_test_add_func("/metrics/readers/kappa", test_kappa);
     g_test_add_func("/metrics/readers/readings", test_readings);
     g_test_add_func("/metrics/readers/survival", test_survival);
