@@ -24,7 +24,7 @@ typedef struct run_options {
         *memory, *patients, *language, *shard, *until, *watch;
     uint64_t copy_bytes;
     gint64   until_us;
-    double   mpp, overlap, min_share, lease, settle;
+    double   mpp, overlap, min_share, lease, settle, stall;
     int      tile, patch_level, threads, workers;
     bool     off_contract, json, approximate, force;
 } run_options;
@@ -95,6 +95,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "seconds for which the files of a dropped case have to stay the same (default 30)", "SECONDS"},
         {"lease", 0, 0, G_OPTION_ARG_DOUBLE, &o->lease,
          "seconds without a sign of life after which another run's case is taken over (default 60)", "SECONDS"},
+        {"stall-limit", 0, 0, G_OPTION_ARG_DOUBLE, &o->stall,
+         "seconds without progress after which a worker is killed and its case tried again (default 600)", "SECONDS"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force,
          "use this recipe although the folder has another; its results move to superseded/ as their cases are done again", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print totals, time per stage and each case as JSON", NULL},
@@ -152,7 +154,7 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     if ((!isnan(o->mpp) && !in_range(o->mpp, 0, 1000, "--mpp")) || (!isnan(o->overlap) && !in_range(o->overlap, 0, 0.99, "--overlap")) ||
         (!isnan(o->min_share) && !in_range(o->min_share, 0, 1, "--min-share")) ||
         (o->tile != -1 && !in_range(o->tile, 16, 4096, "--tile")) || (o->lease != 0 && !in_range(o->lease, 1, 86400, "--lease")) ||
-        !in_range(o->settle, 0, 86400, "--settle"))
+        !in_range(o->settle, 0, 86400, "--settle") || (o->stall != 0 && !in_range(o->stall, 1, 86400, "--stall-limit")))
         return false;
     if (o->backend != NULL && !mt_case_backend_known(o->backend)) {
         mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips or nifti is wanted", o->backend);
@@ -374,6 +376,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .stop = &stop_asked,
                                 .force = o->force,
                                 .lease_us = (gint64)(o->lease * 1e6),
+                                .stall_us = (gint64)(o->stall * 1e6),
                                 .watch = o->watch,
                                 .settle_us = (gint64)(o->settle * 1e6),
                                 .mpp_x = mpp_x,

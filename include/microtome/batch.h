@@ -92,6 +92,7 @@ typedef struct mt_batch_options {
     volatile int *stop;         /* set by a signal handler: 1 stop soon, 2 at once */
     bool          force;        /* the folder takes this recipe; results of another are moved to OUT/superseded one by one */
     gint64        lease_us;     /* how long another run must have been silent before its case is taken over; 0: MT_BATCH_LEASE_US */
+    gint64        stall_us;     /* how long a worker may not get on before it is killed; 0: MT_BATCH_STALL_US */
     const char   *watch;        /* a folder whose cases are taken as they become whole, until stopped; NULL: only those that were given */
     gint64        settle_us;    /* how long the files of such a case have to stay the same */
     double        mpp_x, mpp_y; /* of such a case, where its files lack it; 0: none */
@@ -102,6 +103,7 @@ typedef struct mt_batch_options {
 } mt_batch_options;
 
 #define MT_BATCH_LEASE_US (60 * G_USEC_PER_SEC)
+#define MT_BATCH_STALL_US (600 * G_USEC_PER_SEC)
 
 typedef struct mt_batch_totals {
     int        done, skipped, failed;

@@ -18,6 +18,7 @@ typedef struct mt_job {
     const char *mpp_source;   /* "option", "manifest" or NULL */
     const char *claims, *run; /* folder of claims and the run that holds the case's, where several may work on it; NULL: nobody else does */
     int         epoch;        /* of the claim */
+    int         halvings;     /* how often threads and tile cache are halved, after an attempt that used too much; the result is the same */
 } mt_job;
 
 /* Where a case's time went, in seconds; decode .. encode are summed over the threads, the others are wall time;
@@ -36,7 +37,8 @@ MT_PUBLIC void mt_timings_add(mt_timings *sum, const mt_timings *timings);
 /* {"open_s": .., "tiles": .., "reading": {..}}; free with g_free. */
 MT_PUBLIC char *mt_timings_json(const mt_timings *timings);
 
-/* Called from time to time, from one thread at once, with tiles done and to do.  Return false to stop: the case ends
+/* Called from time to time, from one thread at once, with tiles done and to do, and with 0 of 0 when a stage of a case begins
+ * (mt_timings.stage).  Return false to stop: the case ends
  * with MT_ERROR_STOPPED and leaves no file. */
 typedef bool (*mt_progress)(void *user, int64_t done, int64_t total);
 

@@ -258,7 +258,7 @@ static const char *error_kind(int code)
 }
 
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
-                       int attempts, GError **error)
+                       int attempts, const json_t *record, GError **error)
 {
     g_autofree char *path = case_path(account, "failed", c, ".json"), *clean = mt_account_told(account, reason, c);
     GError           as_error = {.domain = MT_ERROR, .code = code};
@@ -270,6 +270,8 @@ bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *
         json_object_set_new(object, "stage", json_string(stage));
     if (signal_number != 0)
         json_object_set_new(object, "signal", json_integer(signal_number));
+    if (record != NULL)
+        json_object_update(object, (json_t *)record);
     mt_account_log(account, json_pack("{s:s s:O}", "event", "failed", "case", object));
     char *text = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS);
     bool  ok = mt_publish_text(path, text, true, error);

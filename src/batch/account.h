@@ -43,9 +43,9 @@ mt_standing mt_account_standing(const mt_account *account, const mt_batch_case *
 char *mt_account_supersede(mt_account *account, const mt_batch_case *c, GError **error);
 /* `reason` as others may read it: without folders, which may hold names, and with the name that is shown for the case's file. */
 char *mt_account_told(const mt_account *account, const char *reason, const mt_batch_case *c);
-/* failed/<id>.json, replaced; signal_number 0: none. */
+/* failed/<id>.json, replaced; signal_number 0: none; `record` (may be NULL) is added to it. */
 bool mt_account_failed(mt_account *account, const mt_batch_case *c, const char *reason, const char *stage, int code, int signal_number,
-                       int attempts, GError **error);
+                       int attempts, const json_t *record, GError **error);
 /* The text of failed/<id>.json, or its reason; NULL when there is none.  Free with g_free. */
 char *mt_account_failure(const mt_account *account, const mt_batch_case *c);
 char *mt_account_failed_reason(const mt_account *account, const mt_batch_case *c);

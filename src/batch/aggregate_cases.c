@@ -23,7 +23,7 @@ static void tell(const mt_batch_options *o, mt_batch_event_kind kind, const mt_b
 static bool fail(mt_account *account, const mt_batch_case *c, const GError *cause, mt_batch_totals *totals, GError **error)
 {
     totals->failed++;
-    return mt_account_failed(account, c, cause->message, "aggregate", cause->code, 0, 1, error);
+    return mt_account_failed(account, c, cause->message, "aggregate", cause->code, 0, 1, NULL, error);
 }
 
 /* False stops the batch: our own disk. */

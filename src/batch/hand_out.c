@@ -67,17 +67,21 @@ static bool claim(mt_supervisor *s, mt_batch_case *c, int *epoch)
 static void give_case(mt_supervisor *s, mt_worker_process *w, mt_batch_case *c, int epoch)
 {
     g_autofree char *target = mt_account_target(s->account, c);
-    int              attempt = GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, c)) + 1;
+    int              attempt = GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, c)) + 1, lost = mt_supervisor_attempts(s, c);
 
     g_hash_table_insert(s->attempts, c, GINT_TO_POINTER(attempt));
     w->c = c;
     w->started_us = g_get_monotonic_time();
     w->tiles_done = w->tiles_total = 0;
+    w->served++;
+    mt_worker_stall_begin(w, "open");
     mt_account_log(s->account, json_pack("{s:s s:s s:i}", "event", "started", "id", c->id, "attempt", attempt));
     mt_supervisor_tell(s, MT_BATCH_STARTED, c, w, NULL);
     json_t *command = json_pack("{s:s s:s s:s s:s s:f s:f s:s s:s s:i}", "do", "run", "path", mt_supervisor_path(s, c), "id", c->id,
                                 "target", target, "mpp_x", c->mpp_x, "mpp_y", c->mpp_y, "claims", mt_claims_folder(s->claims), "run",
                                 mt_claims_run(s->claims), "epoch", epoch);
+    if (lost > 0)
+        json_object_set_new(command, "halvings", json_integer(lost));
     if (c->mpp_source != NULL)
         json_object_set_new(command, "mpp_source", json_string(c->mpp_source));
     mt_worker_process_send(w, command); /* a worker that is gone shows as end of file */
@@ -93,10 +97,9 @@ static void ask_for_copies(mt_supervisor *s)
 }
 
 /* The next case's copy is made, or will not be. */
-static bool is_at_hand(mt_supervisor *s)
+static bool is_at_hand(mt_supervisor *s, const mt_batch_case *c)
 {
-    const mt_batch_case *c = g_queue_peek_head(s->pending);
-    const char          *copy = NULL, *why = NULL;
+    const char *copy = NULL, *why = NULL;
 
     if (s->copies == NULL)
         return true;
@@ -129,16 +132,38 @@ static bool start_worker(mt_supervisor *s, mt_worker_process *w, GError **error)
     return true;
 }
 
+/* A case that has cost a worker waits for a fresh one. */
+static GList *next_for(mt_supervisor *s, const mt_worker_process *w)
+{
+    GList *next = s->pending->head;
+
+    while (next != NULL && w->served > 0 && mt_supervisor_attempts(s, next->data) > 0)
+        next = next->next;
+    return next;
+}
+
+static bool fresh_one_comes(const mt_supervisor *s)
+{
+    for (int i = 0; i < s->n_workers; i++)
+        if (s->workers[i].pid == 0 || s->workers[i].retiring || s->workers[i].served == 0)
+            return true;
+    return false;
+}
+
 /* The next case that is ours to run goes to `w`, if there is one. */
 static void find_case(mt_supervisor *s, mt_worker_process *w)
 {
-    int epoch;
+    GList *next;
+    int    epoch;
 
-    while (w->c == NULL && s->fatal == NULL && !g_queue_is_empty(s->pending) && is_at_hand(s)) {
-        mt_batch_case *c = g_queue_pop_head(s->pending);
+    while (w->c == NULL && s->fatal == NULL && (next = next_for(s, w)) != NULL && is_at_hand(s, next->data)) {
+        mt_batch_case *c = next->data;
+        g_queue_delete_link(s->pending, next);
         if (claim(s, c, &epoch))
             give_case(s, w, c, epoch);
     }
+    if (w->c == NULL && next_for(s, w) == NULL && !g_queue_is_empty(s->pending) && !fresh_one_comes(s))
+        mt_worker_process_retire(w);
 }
 
 bool mt_supervisor_hand_out(mt_supervisor *s, GError **error)
@@ -149,7 +174,7 @@ bool mt_supervisor_hand_out(mt_supervisor *s, GError **error)
         if (w->pid == 0 && !start_worker(s, w, error))
             return false;
         ask_for_copies(s);
-        if (w->loaded && w->c == NULL)
+        if (w->loaded && w->c == NULL && !w->retiring)
             find_case(s, w);
     }
     ask_for_copies(s);

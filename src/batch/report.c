@@ -12,6 +12,8 @@ static mt_report_group group_of(const mt_folder_case *c)
 {
     static const char *const settings[] = {"usage", "range", "spacing", "missing", "model", NULL};
 
+    if (g_strcmp0(c->kind, "stalled") == 0)
+        return MT_REPORT_RERUN;
     if (c->signal_number == SIGKILL || c->signal_number == SIGTERM)
         return MT_REPORT_RERUN;
     if (c->signal_number != 0)

@@ -31,9 +31,16 @@ void mt_supervisor_tell(mt_supervisor *s, mt_batch_event_kind kind, const mt_bat
 
 void mt_supervisor_send_load(mt_supervisor *s, mt_worker_process *w)
 {
-    g_autofree char *recipe = mt_recipe_to_json(s->recipe);
+    g_autofree char *recipe = mt_recipe_to_json(s->recipe), *cases = g_build_filename(s->o->out, "cases", NULL);
+    double           limit_s = (double)mt_supervisor_stall_limit(s) / 1e6;
+    json_t          *command =
+        json_pack("{s:s s:s s:i s:i s:[s] s:f}", "do", "load", "recipe", recipe, "threads", MAX(1, s->o->threads / s->n_workers), "workers",
+                  s->n_workers, "writable", cases, "beat_s", CLAMP(limit_s / 4, 0.1, 5));
 
-    mt_worker_process_send(w, json_pack("{s:s s:s s:i}", "do", "load", "recipe", recipe, "threads", MAX(1, s->o->threads / s->n_workers)));
+    if (w->temporary != NULL)
+        json_object_set_new(command, "temporary", json_string(w->temporary));
+    mt_worker_stall_begin(w, "load");
+    mt_worker_process_send(w, command);
 }
 
 const char *mt_supervisor_path(mt_supervisor *s, const mt_batch_case *c)
@@ -56,10 +63,16 @@ void mt_supervisor_let_go(mt_supervisor *s, const mt_batch_case *c)
 void mt_supervisor_fail(mt_supervisor *s, mt_batch_case *c, mt_worker_process *w, const char *reason, const char *stage, int code,
                         int signal_number)
 {
+    mt_supervisor_set_aside(s, c, w, reason, stage, code, signal_number, NULL);
+}
+
+void mt_supervisor_set_aside(mt_supervisor *s, mt_batch_case *c, mt_worker_process *w, const char *reason, const char *stage, int code,
+                             int signal_number, const json_t *record)
+{
     int attempts = GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, c));
 
     s->totals->failed++;
-    if (!mt_account_failed(s->account, c, reason, stage, code, signal_number, attempts, s->fatal == NULL ? &s->fatal : NULL))
+    if (!mt_account_failed(s->account, c, reason, stage, code, signal_number, attempts, record, s->fatal == NULL ? &s->fatal : NULL))
         g_prefix_error(&s->fatal, "record the failure of '%s': ", c->id);
     mt_supervisor_tell(s, MT_BATCH_FAILED, c, w, reason);
     mt_supervisor_let_go(s, c);
@@ -131,6 +144,7 @@ static bool load_first(mt_supervisor *s, GError **error)
     while (s->fatal == NULL && s->stopped_us == 0 && !s->workers[0].loaded && s->workers[0].pid != 0) {
         mt_claims_beat(s->claims, mt_claims_now_us());
         poll_workers(s);
+        mt_supervisor_watch_workers(s);
         if (stop_is_asked(s))
             pass_stop(s);
     }
@@ -192,6 +206,7 @@ static bool run_loop(mt_supervisor *s, GError **error)
         if (!next_cases(s, error))
             return false;
         poll_workers(s);
+        mt_supervisor_watch_workers(s);
         mt_account_tick(s->account);
     }
     if (s->fatal != NULL) {
@@ -226,6 +241,11 @@ static bool open_recipe(mt_supervisor *s, GError **error)
     return s->recipe != NULL;
 }
 
+static void free_json(void *data)
+{
+    json_decref(data);
+}
+
 static bool open_all(mt_supervisor *s, GError **error)
 {
     s->account = mt_account_open(s->o, error);
@@ -241,6 +261,7 @@ static bool open_all(mt_supervisor *s, GError **error)
     s->pending = g_queue_new();
     s->elsewhere = g_queue_new();
     s->attempts = g_hash_table_new(NULL, NULL);
+    s->endings = g_hash_table_new_full(NULL, NULL, NULL, free_json);
     s->failed_before = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     s->n_workers = CLAMP(s->o->workers, 1, MAX(1, s->o->threads));
     s->workers = g_new0(mt_worker_process, s->n_workers);
@@ -258,6 +279,8 @@ static void close_all(mt_supervisor *s)
     g_clear_pointer(&s->pending, g_queue_free);
     g_clear_pointer(&s->elsewhere, g_queue_free);
     g_clear_pointer(&s->attempts, g_hash_table_unref);
+    g_clear_pointer(&s->endings, g_hash_table_unref);
+    json_decref(s->engine);
     g_clear_pointer(&s->failed_before, g_hash_table_unref);
     g_free(s->workers);
     mt_recipe_free(s->recipe);

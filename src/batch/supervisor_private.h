@@ -1,5 +1,5 @@
-/* The supervisor's state, shared by its three files: supervisor.c (the loop), hand_out.c (which case goes to which worker),
- * worker_events.c (what workers answer).  One thread. */
+/* The supervisor's state, shared by its files: supervisor.c (the loop), hand_out.c (which case goes to which worker), worker_events.c (what
+ * workers answer), worker_stall.c (those that do not), worker_death.c (what their end costs).  One thread. */
 #ifndef MT_SUPERVISOR_PRIVATE_H
 #define MT_SUPERVISOR_PRIVATE_H
 
@@ -22,6 +22,10 @@ typedef struct mt_supervisor {
     gint64                  looked_us;     /* when the last of `elsewhere` came back to `pending` */
     mt_local_copies        *copies;        /* NULL: cases are read in place */
     GHashTable             *attempts;      /* mt_batch_case -> count */
+    GHashTable             *endings;       /* mt_batch_case -> json_t array: how the workers ended that had it */
+    json_t                 *engine;        /* libraries and instruction set, of the first loaded worker; NULL: none has loaded yet */
+    int                     load_deaths;   /* workers that died while loading, since one did not */
+    gint64                  watched_us;    /* when the workers were looked at */
     GHashTable             *failed_before; /* id -> failed/<id>.json as this run found it */
     mt_drop_folder         *watch;         /* NULL: the cases are those that were given */
     GQueue                 *arrived;       /* mt_batch_case of the watched folder whose id is still being worked on */
@@ -43,6 +47,9 @@ void mt_supervisor_let_go(mt_supervisor *s, const mt_batch_case *c);
 /* failed/<id>.json, and the totals.  w NULL: before any worker had it. */
 void mt_supervisor_fail(mt_supervisor *s, mt_batch_case *c, mt_worker_process *w, const char *reason, const char *stage, int code,
                         int signal_number);
+/* The same with more to say: `record` (may be NULL) is added to the file. */
+void mt_supervisor_set_aside(mt_supervisor *s, mt_batch_case *c, mt_worker_process *w, const char *reason, const char *stage, int code,
+                             int signal_number, const json_t *record);
 /* Finished by an earlier run or by another. */
 void mt_supervisor_skip(mt_supervisor *s, mt_batch_case *c);
 
@@ -60,7 +67,23 @@ void mt_supervisor_review(mt_supervisor *s, GPtrArray *faults);
 
 /* worker_events.c */
 void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t *event);
-/* The worker is gone.  Its case is tried once more in a fresh worker, then recorded with the signal. */
+
+/* worker_death.c */
+/* The worker is gone.  Its case is tried once more in a fresh worker, then recorded with all that is known. */
 void mt_supervisor_on_end(mt_supervisor *s, mt_worker_process *w);
+/* The same for a worker that lives but was refused memory; a fresh one takes its place. */
+void mt_supervisor_out_of_memory(mt_supervisor *s, mt_worker_process *w, const char *message);
+/* How many workers the case has cost. */
+int mt_supervisor_attempts(const mt_supervisor *s, const mt_batch_case *c);
+
+/* worker_stall.c */
+/* A case (stage "") or the loading (stage "load") begins; a stage begins; tiles are done; the process is seen to compute or read. */
+void   mt_worker_stall_begin(mt_worker_process *w, const char *stage);
+void   mt_worker_stall_stage(mt_worker_process *w, const char *stage);
+void   mt_worker_stall_tiles(mt_worker_process *w);
+void   mt_worker_stall_beat(mt_worker_process *w);
+gint64 mt_supervisor_stall_limit(const mt_supervisor *s);
+/* End those that do not get on.  At every poll. */
+void mt_supervisor_watch_workers(mt_supervisor *s);
 
 #endif

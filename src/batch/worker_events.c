@@ -7,9 +7,6 @@
 #include <microtome/encoder.h>
 
 #include <string.h>
-#include <sys/wait.h>
-
-#define ATTEMPTS 2
 
 /* Nobody is told the names of copies. */
 static char *with_own_path(mt_supervisor *s, const mt_batch_case *c, const char *message)
@@ -39,6 +36,8 @@ static void on_failed(mt_supervisor *s, mt_worker_process *w, const json_t *even
     const char      *stage = json_string_value(json_object_get(event, "stage"));
     g_autofree char *message = with_own_path(s, w->c, json_string_value(json_object_get(event, "message")));
 
+    if (w->stalled_us > 0) /* it was asked to end, which on_end judges */
+        return;
     if (code == MT_ERROR_STOPPED) {
         s->totals->stopped = true;
         w->c = NULL;
@@ -60,6 +59,11 @@ static void on_failed(mt_supervisor *s, mt_worker_process *w, const json_t *even
     bool ours = g_strcmp0(stage, "encode") == 0 || g_strcmp0(stage, "publish") == 0;
     if (code == MT_ERROR_IO && ours && s->fatal == NULL)
         s->fatal = g_error_new(MT_ERROR, MT_ERROR_IO, "case '%s': %s", w->c->id, message);
+    /* of what the head wants in all, a fresh worker has no more */
+    if (code == MT_ERROR_MEMORY && g_strcmp0(stage, "score") != 0) {
+        mt_supervisor_out_of_memory(s, w, message);
+        return;
+    }
     mt_supervisor_fail(s, w->c, w, message, stage, code, 0);
     w->c = NULL;
 }
@@ -98,13 +102,33 @@ static void keep_training_list(mt_supervisor *s, const char *resolved)
         mt_training_list_keep(s->recipe->head, sha256, s->o->out, &s->fatal);
 }
 
+/* The first one tells what this machine and this build lack, for all. */
+static void learn_engine(mt_supervisor *s, mt_worker_process *w, const json_t *event)
+{
+    json_t *warnings = json_object_get(event, "warnings");
+
+    w->address_space_bytes = json_integer_value(json_object_get(event, "address_space_bytes"));
+    if (s->engine != NULL)
+        return;
+    s->engine = json_pack("{s:O? s:O?}", "libraries", json_object_get(event, "libraries"), "isa", json_object_get(event, "isa"));
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        const char *text = json_string_value(json_array_get(warnings, i));
+        if (text == NULL)
+            continue;
+        mt_account_log(s->account, json_pack("{s:s s:s}", "event", "unconfined", "why", text));
+        mt_supervisor_tell(s, MT_BATCH_WARNED, NULL, NULL, text);
+    }
+}
+
 static void on_loaded(mt_supervisor *s, mt_worker_process *w, const json_t *event)
 {
     const char *resolved = json_string_value(json_object_get(event, "resolved"));
     g_autoptr(GError) cause = NULL;
 
+    learn_engine(s, w, event);
     if (mt_account_recipe(s->account, resolved, s->o->force, &cause)) {
         w->loaded = true;
+        s->load_deaths = 0;
         keep_training_list(s, resolved);
         s->totals->demonstration = json_is_true(json_object_get(event, "demonstration"));
         warn_of_slow_precision(s, resolved);
@@ -124,7 +148,12 @@ void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t
     else if (g_strcmp0(name, "unusable") == 0 && s->fatal == NULL)
         s->fatal = g_error_new_literal(MT_ERROR, (int)json_integer_value(json_object_get(event, "code")),
                                        json_string_value(json_object_get(event, "message")));
+    else if (g_strcmp0(name, "beat") == 0)
+        mt_worker_stall_beat(w);
+    else if (w->c != NULL && g_strcmp0(name, "stage") == 0)
+        mt_worker_stall_stage(w, json_string_value(json_object_get(event, "stage")));
     else if (w->c != NULL && g_strcmp0(name, "progress") == 0) {
+        mt_worker_stall_tiles(w);
         w->tiles_done = json_integer_value(json_object_get(event, "done"));
         w->tiles_total = json_integer_value(json_object_get(event, "total"));
         mt_account_progress(s->account, w->c, w->tiles_done, w->tiles_total);
@@ -133,42 +162,4 @@ void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t
         on_done(s, w, event);
     else if (w->c != NULL && g_strcmp0(name, "failed") == 0)
         on_failed(s, w, event);
-}
-
-/* The worker is gone.  Its case is tried once more in a fresh worker, then recorded with the signal. */
-void mt_supervisor_on_end(mt_supervisor *s, mt_worker_process *w)
-{
-    int              status = mt_worker_process_end(w);
-    int              number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    g_autofree char *how =
-        number != 0 ? g_strdup_printf("signal %d (%s)", number, strsignal(number)) : g_strdup_printf("exit code %d", WEXITSTATUS(status));
-
-    if (!w->loaded && s->fatal == NULL && s->stopped_us == 0)
-        s->fatal = g_error_new(MT_ERROR, MT_ERROR_INTERNAL, "load the models in a worker: the worker died with %s", how);
-    w->loaded = false;
-    if (w->c == NULL)
-        return;
-    g_autofree char *target = mt_account_target(s->account, w->c);
-    mt_claims_sweep(s->claims, w->c->id, target);
-    if (mt_account_is_done(s->account, w->c)) { /* it died after the rename */
-        mt_supervisor_skip(s, w->c);
-        w->c = NULL;
-        return;
-    }
-    if (s->stopped_us != 0) {
-        s->totals->stopped = true;
-        w->c = NULL;
-        return;
-    }
-    g_autofree char *reason =
-        g_strdup_printf("read and encode %s: the worker died with %s after %" G_GINT64_FORMAT " tiles", w->c->path, how, w->tiles_done);
-    if (GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, w->c)) >= ATTEMPTS) {
-        mt_supervisor_fail(s, w->c, w, reason, NULL, MT_ERROR_INTERNAL, number);
-        w->c = NULL;
-        return;
-    }
-    mt_account_log(s->account, json_pack("{s:s s:s s:s}", "event", "retry", "id", w->c->id, "why", how));
-    mt_supervisor_tell(s, MT_BATCH_RETRIED, w->c, w, reason);
-    g_queue_push_head(s->pending, w->c);
-    w->c = NULL;
 }

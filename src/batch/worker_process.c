@@ -32,12 +32,13 @@ bool mt_worker_process_start(mt_worker_process *w, const char *program, GError *
     w->pid = pid;
     w->event_fd = events[0];
     w->buffer = g_string_new(NULL);
+    w->temporary = g_dir_make_tmp("microtome-worker-XXXXXX", NULL); /* few cases need one: those fail by themselves */
     return true;
 }
 
 bool mt_worker_process_send(mt_worker_process *w, json_t *command)
 {
-    return mt_protocol_write(w->command_fd, command);
+    return mt_protocol_write(w->command_fd, command); /* to a retiring one: EBADF */
 }
 
 bool mt_worker_process_receive(mt_worker_process *w)
@@ -61,18 +62,43 @@ json_t *mt_worker_process_next(mt_worker_process *w)
     return event != NULL ? event : json_object();
 }
 
+void mt_worker_process_retire(mt_worker_process *w)
+{
+    if (w->command_fd >= 0)
+        close(w->command_fd);
+    w->command_fd = -1;
+    w->retiring = true;
+}
+
+/* What it holds are plain files: a worker may make nothing else there. */
+static void remove_temporary(char *folder)
+{
+    g_autoptr(GDir) dir = folder != NULL ? g_dir_open(folder, 0, NULL) : NULL;
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        unlink(path);
+    }
+    if (folder != NULL)
+        rmdir(folder);
+    g_free(folder);
+}
+
 int mt_worker_process_end(mt_worker_process *w)
 {
     int status = 0;
 
     if (w->pid == 0)
         return 0;
-    close(w->command_fd);
+    if (w->command_fd >= 0)
+        close(w->command_fd);
     close(w->event_fd);
     g_string_free(w->buffer, TRUE);
     while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
         ;
     g_spawn_close_pid(w->pid);
+    remove_temporary(g_steal_pointer(&w->temporary));
     w->pid = 0;
     return status;
 }

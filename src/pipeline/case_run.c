@@ -87,6 +87,11 @@ static void take_unread(void *user, int64_t tile, const char *reason)
     mt_invalid_tiles_add(run->invalid, tile, reason);
 }
 
+static int threads_of(const mt_case_run *run)
+{
+    return MAX(1, run->p->threads >> CLAMP(run->job->halvings, 0, 30));
+}
+
 static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **error)
 {
     mt_team_params params = {.c = run->tiles.c,
@@ -97,7 +102,7 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .backend = MT_BACKEND_AUTO,
                              .precision = run->p->contract.precision,
                              .batch = run->p->batch,
-                             .threads = run->p->threads,
+                             .threads = threads_of(run),
                              .progress = progress,
                              .progress_user = user,
                              .sink = take_rows,
@@ -118,7 +123,7 @@ static bool score(mt_case_run *run, GError **error)
     if (run->p->head == NULL || run->n_valid == 0)
         return true;
     mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
-    const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = run->p->threads};
+    const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = threads_of(run)};
     run->output = mt_head_predict(run->p->head, &bag, &options, error);
     return run->output != NULL;
 }
@@ -130,22 +135,30 @@ static bool publish(mt_case_run *run, GError **error)
     return mt_case_run_record_prediction(run, &headline, error) && mt_store_publish(run->store, headline, error);
 }
 
+static bool enter(mt_case_run *run, const char *stage, mt_progress progress, void *user, GError **error)
+{
+    run->timings->stage = stage;
+    if (progress == NULL || progress(user, 0, 0))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_STOPPED, "stopped before stage '%s': run again to resume", stage);
+    return false;
+}
+
 static bool run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
 {
     gint64         start = g_get_monotonic_time();
     const mt_fence fence = {.folder = run->job->claims, .id = run->job->id, .run = run->job->run, .epoch = run->job->epoch};
 
-    if (!open_case(run, error))
+    if (!enter(run, "open", progress, user, error) || !open_case(run, error))
         return false;
     run->timings->open_s = lap(&start);
-    run->timings->stage = "mask";
-    if (!find_tiles(run, error))
+    if (!enter(run, "mask", progress, user, error) || !find_tiles(run, error))
         return false;
     run->timings->mask_s = lap(&start);
-    run->timings->stage = "read";
-    if (!read_overview(run, error))
+    if (!enter(run, "read", progress, user, error) || !read_overview(run, error))
         return false;
-    run->timings->stage = "encode";
+    if (!enter(run, "encode", progress, user, error))
+        return false;
     run->store = mt_store_create_fenced(target, &fence, error);
     if (run->store == NULL || !mt_case_run_record_case(run, error))
         return false;
@@ -153,12 +166,10 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     if (!encode(run, progress, user, error))
         return false;
     lap(&start);
-    run->timings->stage = "score";
-    if (!score(run, error))
+    if (!enter(run, "score", progress, user, error) || !score(run, error))
         return false;
     run->timings->head_s = lap(&start);
-    run->timings->stage = "publish";
-    if (!publish(run, error))
+    if (!enter(run, "publish", progress, user, error) || !publish(run, error))
         return false;
     run->timings->publish_s = lap(&start);
     return true;
@@ -171,7 +182,7 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     mt_case_run run = {.p = p, .job = job, .timings = timings != NULL ? timings : &unwanted};
     gint64      start = g_get_monotonic_time();
     run.invalid = mt_invalid_tiles_new();
-    omp_set_num_threads(p->threads); /* the mask's loops use the calling thread's team */
+    omp_set_num_threads(threads_of(&run)); /* the mask's loops use the calling thread's team */
     run.timings->stage = "open";
     bool ok = run_stages(&run, target, progress, user, error);
 

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-/* A quarter of what the process may use, as far as more of it helps. */
-static int64_t cache_bytes(int64_t memory_bytes)
+int64_t mt_pipeline_cache_bytes(int64_t memory_bytes, int halvings)
 {
-    return memory_bytes > 0 ? MIN(memory_bytes / 4, MT_CASE_CACHE_BYTES) : 0;
+    int64_t bytes = memory_bytes > 0 ? MIN(memory_bytes / 4, MT_CASE_CACHE_BYTES) : MT_CASE_CACHE_BYTES;
+
+    return MAX(1, bytes >> CLAMP(halvings, 0, 30));
 }
 
 static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char *backend, GError **error)
@@ -21,7 +22,7 @@ static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char
                                .modality = recipe->modality,
                                .plane_axis = recipe->plane_axis,
                                .approximate = recipe->approximate,
-                               .cache_bytes = cache_bytes(recipe->memory_bytes)};
+                               .cache_bytes = mt_pipeline_cache_bytes(recipe->memory_bytes, job->halvings)};
 
     return mt_case_open(job->path, &options, error);
 }

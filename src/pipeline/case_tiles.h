@@ -17,6 +17,8 @@ typedef struct mt_case_tiles {
     mt_stain    *stain;     /* NULL: colours as they are */
 } mt_case_tiles;
 
+/* For decoded tiles: a quarter of what the process may use, as far as more of it helps. */
+int64_t mt_pipeline_cache_bytes(int64_t memory_bytes, int halvings);
 /* Open the job's case as the recipe wants it. */
 mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error);
 /* The same against a contract with compat: through OpenSlide where tiles would lie between the pixels of a level, which OpenSlide then

@@ -28,7 +28,7 @@ def shim_env(folder, out, at=0, do="none", always=False, only="", by_name=False)
     """The environment of a run under the shim; its counts and its log begin anew."""
     state, log = os.path.join(folder, "state"), os.path.join(folder, "log")
     with open(state, "wb") as f:
-        f.write(bytes(64))
+        f.write(bytes(4096))
     open(log, "w").close()
     return {**os.environ, "LD_PRELOAD": ":".join([*sanitizer(), SHIM]), "FAULT_UNDER": out, "FAULT_STATE": state, "FAULT_LOG": log,
             "FAULT_AT": str(at), "FAULT_DO": do, "FAULT_ALWAYS": "1" if always else "0", "FAULT_ONLY": only,

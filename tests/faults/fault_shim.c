@@ -1,10 +1,10 @@
 /* A library for LD_PRELOAD that makes the k-th change below a folder go wrong, counted over all processes of a batch.
- *   FAULT_UNDER   the folder, absolute            FAULT_STATE   a file of 64 bytes shared by the processes: the counts
+ *   FAULT_UNDER   the folder, absolute            FAULT_STATE   a file of 4,096 bytes shared by the processes: the counts
  *   FAULT_AT      k, from 1; 0: none              FAULT_DO      kill, group, stop (the group), short, or an errno (ENOSPC, ...)
  *   FAULT_ALWAYS  1: every one from k on          FAULT_ONLY    sync: fsync and fdatasync alone are counted
  *   FAULT_LOG     a file that gets one line per change: number, process, call, result, path [, new path]
- *   FAULT_BY_NAME 1: a process that writes the unfinished result of a case dies when the case's id ends in -segv, -abrt or -ill, and
- *                 the first time alone when it ends in -segv-once, ...; FAULT_STATE.<name> remembers it
+ *   FAULT_BY_NAME 1: a process that writes the unfinished result of a case dies when the case's id ends in -segv, -abrt or -ill, waits
+ *                 for ever for -hang, computes for ever for -spin, and the first time alone when it ends in -segv-once, ...
  * A change is what can be lost or half done: write, pwrite, writev, ftruncate, open that creates, mkdir, rename, link, unlink, fsync. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,13 +25,13 @@
 
 typedef struct fault_state {
     _Atomic unsigned long changes, hits;
+    _Atomic unsigned long crashed[510]; /* hashes of the names that have had theirs; a confined worker makes no files elsewhere */
 } fault_state;
 
 static struct {
     fault_state  *state;
     const char   *under;
     unsigned long at;
-    const char   *state_path;
     bool          always, only_sync, kills, stops, whole_group, shortens, by_name;
     int           errno_value, log_fd;
 } shim = {.log_fd = -1};
@@ -65,7 +65,6 @@ __attribute__((constructor)) static void begin(void)
     shim.always = is_set("FAULT_ALWAYS");
     shim.only_sync = only != NULL && strcmp(only, "sync") == 0;
     shim.whole_group = what != NULL && strcmp(what, "group") == 0;
-    shim.state_path = path;
     shim.by_name = is_set("FAULT_BY_NAME");
     shim.stops = what != NULL && strcmp(what, "stop") == 0;
     shim.kills = shim.whole_group || (what != NULL && strcmp(what, "kill") == 0);
@@ -138,33 +137,68 @@ static change count(const char *call)
     return c;
 }
 
-/* The crash that a case's name asks for; a process that goes on after it would be a fault of the test. */
-static void crash_by_name(const char *path)
+/* True for who comes first with this name. */
+static bool is_first(const char *name)
+{
+    const size_t  n = sizeof shim.state->crashed / sizeof *shim.state->crashed;
+    unsigned long hash = 5381;
+
+    for (const char *p = name; *p != '\0'; p++)
+        hash = hash * 33 + (unsigned char)*p;
+    hash |= 1; /* 0 is a free place */
+    for (size_t i = 0; i < n; i++) {
+        unsigned long there = 0;
+        if (atomic_compare_exchange_strong(&shim.state->crashed[(hash + i) % n], &there, hash))
+            return true;
+        if (there == hash)
+            return false;
+    }
+    return false;
+}
+
+static void go_wrong(const char *how)
 {
     static const struct {
-        const char *ending;
+        const char *name;
         int         signal_number;
-    } crashes[] = {{"-segv", SIGSEGV}, {"-abrt", SIGABRT}, {"-ill", SIGILL}};
-    const char *name = strrchr(path, '/');
-    size_t      n = strlen(path);
-    bool        once = n > 5 && strcmp(path + n - 5, "-once") == 0;
-    char        marker[PATH_MAX];
+    } crashes[] = {{"segv", SIGSEGV}, {"abrt", SIGABRT}, {"ill", SIGILL}};
+    volatile unsigned turns = 0;
 
-    if (!shim.by_name || name == NULL || strncmp(name, "/.tmp-", 6) != 0)
-        return;
-    n -= once ? 5 : 0;
-    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
-        size_t ending = strlen(crashes[i].ending);
-        if (n < ending || strncmp(path + n - ending, crashes[i].ending, ending) != 0)
-            continue;
-        const char *id = strrchr(name, '.'); /* .tmp-<run>.<epoch>-<id>: the epoch may be another at the second attempt */
-        id = id != NULL && strchr(id, '-') != NULL ? strchr(id, '-') : name;
-        snprintf(marker, sizeof marker, "%s.%s", shim.state_path, id + 1);
-        if (!once || syscall(SYS_openat, AT_FDCWD, marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) >= 0) {
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        if (strcmp(how, crashes[i].name) == 0) {
             signal(crashes[i].signal_number, SIG_DFL);
             raise(crashes[i].signal_number);
         }
-    }
+    if (strcmp(how, "hang") == 0)
+        for (;;)
+            pause();
+    if (strcmp(how, "spin") == 0)
+        for (;;)
+            turns++;
+}
+
+/* What a case's name asks for; a process that goes on after a crash would be a fault of the test. */
+static void crash_by_name(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    char        id[256];
+
+    if (!shim.by_name || name == NULL || strncmp(name, "/.tmp-", 6) != 0)
+        return;
+    name = strrchr(name, '.'); /* .tmp-<run>.<epoch>-<id>: the epoch may be another at the second attempt */
+    name = name != NULL ? strchr(name, '-') : NULL;
+    if (name == NULL || strlen(name) >= sizeof id)
+        return;
+    strcpy(id, name + 1);
+    char *last = strrchr(id, '-');
+    bool  once = last != NULL && strcmp(last, "-once") == 0;
+    if (once && !is_first(id))
+        return;
+    if (once)
+        *last = '\0';
+    last = strrchr(id, '-');
+    if (last != NULL)
+        go_wrong(last + 1);
 }
 
 static void tell(change c, const char *call, long result, const char *path, const char *new_path)
