@@ -60,7 +60,7 @@ def test_systemd(folder):
         raise Skip("no systemd-analyze")
     unit = os.path.join(folder, "microtome-watch.service")
     text = read(os.path.join(SOURCE, "samples", "systemd", "microtome-watch.service"))
-    open(unit, "w").write(text.replace("/usr/local/bin/microtome", sys.argv[1]).replace("User=microtome\n", ""))
+    open(unit, "w").write(text.replace("/usr/local/bin/microtome", os.path.abspath(sys.argv[1])).replace("User=microtome\n", ""))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60)
     said = [line for line in (done.stdout + done.stderr).splitlines() if "microtome-watch" in line]
     equal(said, [])
