@@ -30,13 +30,14 @@ static json_t *case_to_json(const mt_case *c)
 
     mt_case_mpp(c, &x, &y);
     mt_case_bounds(c, bounds);
-    return json_pack("{s:I s:I s:I s:o s:o s:o s:s s:s s:s s:s s:o s:o s:[I,I,I,I] s:s s:i s:s?}", "width", (json_int_t)l->width, "height",
-                     (json_int_t)l->height, "planes", (json_int_t)mt_case_planes(c), "levels", levels_to_json(c), "mpp_x",
+    return json_pack("{s:I s:I s:I s:o s:o s:o s:s s:s s:s s:s s:o s:o s:[I,I,I,I] s:s s:i s:s? s:s?}", "width", (json_int_t)l->width,
+                     "height", (json_int_t)l->height, "planes", (json_int_t)mt_case_planes(c), "levels", levels_to_json(c), "mpp_x",
                      number_or_null(x), "mpp_y", number_or_null(y), "mpp_source", mt_case_mpp_source(c), "modality", mt_case_modality(c),
                      "backend", mt_case_backend(c), "format", mt_case_format(c), "plane_spacing_um",
                      number_or_null(mt_case_plane_spacing_um(c)), "objective_power", number_or_null(mt_case_objective_power(c)), "bounds",
                      (json_int_t)bounds[0], (json_int_t)bounds[1], (json_int_t)bounds[2], (json_int_t)bounds[3], "dtype",
-                     mt_dtype_name(mt_case_dtype(c)), "channels", mt_case_channels(c), "quickhash", mt_case_quickhash(c));
+                     mt_dtype_name(mt_case_dtype(c)), "channels", mt_case_channels(c), "quickhash", mt_case_quickhash(c), "notes",
+                     mt_case_notes(c));
 }
 
 static void print_text(const mt_case *c)
@@ -55,6 +56,8 @@ static void print_text(const mt_case *c)
         printf("  µm/px       unknown: %s\n", mt_case_mpp_source(c));
     if (mt_case_plane_spacing_um(c) > 0)
         printf("  planes      %.6g µm apart\n", mt_case_plane_spacing_um(c));
+    if (mt_case_notes(c) != NULL)
+        printf("  notes       %s\n", mt_case_notes(c));
     if (mt_case_objective_power(c) > 0)
         printf("  objective   %gx\n", mt_case_objective_power(c));
     for (int i = 0; i < mt_case_levels(c); i++) {

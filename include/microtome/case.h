@@ -17,7 +17,7 @@ typedef enum mt_plane_axis { MT_AXIS_AXIAL, MT_AXIS_CORONAL, MT_AXIS_SAGITTAL } 
 typedef struct mt_case_options {
     double        mpp_x, mpp_y; /* the case's own µm/px where its file lacks it; 0: none given */
     const char   *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
-    const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti" */
+    const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti", "dicom" */
     const char   *modality;     /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
     mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
     int64_t       cache_bytes;  /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
@@ -42,7 +42,7 @@ typedef struct mt_level {
     double  downsample_y;
 } mt_level;
 
-/* Open `path`.  options NULL: all defaults.  MT_ERROR_MISSING; MT_ERROR_INPUT for what no backend opens, with each
+/* Open `path`: a file, or a folder with the images of one DICOM series.  options NULL: all defaults.  MT_ERROR_MISSING; MT_ERROR_INPUT for what no backend opens, with each
  * backend's reason; MT_ERROR_LIMIT for claimed sizes over src/base/limits.h. */
 MT_PUBLIC mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error);
 MT_PUBLIC void     mt_case_free(mt_case *c);
@@ -52,7 +52,7 @@ MT_PUBLIC bool mt_case_backend_known(const char *name);
 
 MT_PUBLIC const char  *mt_case_path(const mt_case *c);
 MT_PUBLIC mt_case_kind mt_case_get_kind(const mt_case *c);
-/* "direct", "openslide", "vips", "nifti" */
+/* "direct", "openslide", "vips", "nifti", "dicom" */
 MT_PUBLIC const char *mt_case_backend(const mt_case *c);
 /* OpenSlide's vendor, "png", "jpeg", "nifti1" ...: what the file is */
 MT_PUBLIC const char *mt_case_format(const mt_case *c);
@@ -63,7 +63,8 @@ MT_PUBLIC int             mt_case_levels(const mt_case *c);
 MT_PUBLIC const mt_level *mt_case_level(const mt_case *c, int level);
 /* µm per pixel of level 0; false and zeros when unknown. */
 MT_PUBLIC bool mt_case_mpp(const mt_case *c, double *mpp_x, double *mpp_y);
-/* Where µm/px came from: "openslide", "aperio", "tiff-resolution", "option", "manifest", "header"; or, when unknown, the
+/* Where µm/px came from: "openslide", "aperio", "tiff-resolution", "option", "manifest", "header", a DICOM
+ * attribute ("PixelSpacing", "ImagerPixelSpacing (at the detector)"); or, when unknown, the
  * reason in words ("no spacing in the file", "TIFF resolution of 72 dpi is no microscope's"). */
 MT_PUBLIC const char *mt_case_mpp_source(const mt_case *c);
 /* µm between planes; 0 for one plane. */
@@ -72,6 +73,9 @@ MT_PUBLIC double mt_case_plane_spacing_um(const mt_case *c);
 MT_PUBLIC double mt_case_objective_power(const mt_case *c);
 /* OpenSlide's bounds x, y, width, height in level-0 pixels; the whole plane where the file has none. */
 MT_PUBLIC void mt_case_bounds(const mt_case *c, int64_t bounds[4]);
+/* What was done to the samples on the way from the file and what was not ("rescaled by 1 and -1024 to Hounsfield units"), "; "
+ * between; NULL: nothing. */
+MT_PUBLIC const char *mt_case_notes(const mt_case *c);
 /* OpenSlide's quickhash-1, NULL elsewhere. */
 MT_PUBLIC const char *mt_case_quickhash(const mt_case *c);
 /* Voxel (x, y, plane) to RAS mm, row-major; false when the file has no patient frame.  Where the file names no unit of

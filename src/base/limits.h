@@ -22,6 +22,14 @@
 #define MT_LIMIT_NIFTI_VOXELS (INT64_C(1) << 33)
 #define MT_LIMIT_NIFTI_BYTES (INT64_C(16) << 30)
 #define MT_LIMIT_GZIP_RATIO 400
+#define MT_LIMIT_DICOM_HEADER_BYTES (INT64_C(128) << 20) /* what stands before the pixel data */
+#define MT_LIMIT_DICOM_ELEMENTS 3000000
+#define MT_LIMIT_DICOM_DEPTH 24                /* of nested sequences */
+#define MT_LIMIT_DICOM_FRAMES 2000000          /* of one file, fragments too */
+#define MT_LIMIT_DICOM_FRAME_SAMPLES (INT64_C(1) << 28)
+#define MT_LIMIT_DICOM_INFLATED_BYTES (INT64_C(1) << 30)
+#define MT_LIMIT_DICOM_VOLUME_BYTES (INT64_C(16) << 30)
+#define MT_LIMIT_DICOM_FILES 100000            /* of one folder */
 #define MT_LIMIT_JSON_BYTES (INT64_C(64) << 20)
 #define MT_LIMIT_JSON_DEPTH 64
 #define MT_LIMIT_ANNOTATION_POINTS INT64_C(4000000) /* corners of all outlines of a drawn mask */

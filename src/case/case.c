@@ -15,7 +15,11 @@ struct mt_case {
 };
 
 /* In the order in which they are asked. */
-static const mt_source_class *const backends[] = {&mt_source_tiff, &mt_source_openslide, &mt_source_vips, &mt_source_nifti};
+static const mt_source_class *const backends[] = {&mt_source_tiff, &mt_source_openslide, &mt_source_vips, &mt_source_nifti,
+#ifdef MT_HAVE_DCMTK
+                                                  &mt_source_dicom
+#endif
+};
 
 bool mt_case_backend_known(const char *name)
 {
@@ -35,11 +39,22 @@ static bool check_options(const mt_case_options *options, GError **error)
     }
     if (options->backend == NULL || mt_case_backend_known(options->backend))
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: direct, openslide, vips or nifti", options->backend);
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: direct, openslide, vips, nifti or dicom", options->backend);
     return false;
 }
 
-static bool check_file(const char *path, GError **error)
+/* A folder is a case when it holds a series of DICOM images; the backend says what is wrong with it. */
+static bool is_series(const char *path, const mt_case_options *options)
+{
+#ifdef MT_HAVE_DCMTK
+    return options->backend == NULL ? mt_source_dicom.claims(path) : strcmp(options->backend, mt_source_dicom.name) == 0;
+#else
+    (void)path, (void)options;
+    return false;
+#endif
+}
+
+static bool check_file(const char *path, const mt_case_options *options, GError **error)
 {
     struct stat status;
     const char *problem = NULL;
@@ -48,6 +63,8 @@ static bool check_file(const char *path, GError **error)
     if (stat(path, &status) != 0) {
         code = errno == ENOENT || errno == ENOTDIR ? MT_ERROR_MISSING : MT_ERROR_IO;
         problem = code == MT_ERROR_MISSING ? "no such file" : g_strerror(errno);
+    } else if (S_ISDIR(status.st_mode) && is_series(path, options)) {
+        return true;
     } else if (S_ISDIR(status.st_mode)) {
         problem = "it is a folder; name the file of one case";
     } else if (!S_ISREG(status.st_mode)) {
@@ -162,7 +179,7 @@ mt_case *mt_case_open(const char *path, const mt_case_options *options, GError *
 
     if (options == NULL)
         options = &defaults;
-    if (!mt_vips_start(error) || !check_options(options, error) || !check_file(path, error))
+    if (!mt_vips_start(error) || !check_options(options, error) || !check_file(path, options, error))
         return NULL;
     mt_source *source = open_source(path, options, error);
     if (source == NULL)
@@ -263,6 +280,11 @@ void mt_case_bounds(const mt_case *c, int64_t bounds[4])
     bounds[0] = bounds[1] = 0;
     bounds[2] = whole->width;
     bounds[3] = whole->height;
+}
+
+const char *mt_case_notes(const mt_case *c)
+{
+    return c->source->notes;
 }
 
 const char *mt_case_quickhash(const mt_case *c)

@@ -4,7 +4,7 @@
 
 #include <microtome/api.h>
 
-/* `path` and what belongs to it (MIRAX, VMS and VMU, NIfTI pairs), sorted; elements are freed with the array. */
+/* `path` and what belongs to it (MIRAX, VMS and VMU, NIfTI pairs), sorted; the images of a DICOM folder, sorted by SOP instance; elements are freed with the array. */
 GPtrArray *mt_case_files(const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 /* What makes two inputs the same: the bytes, not the name, place or time of the file. */
 #include "src/base/hash.h"
 #include "src/case/case_files.h"
+#include "src/case/dicom_series.h"
 #include "src/case/file_bytes.h"
 
 #include <microtome/case.h>
@@ -113,6 +114,16 @@ GPtrArray *mt_case_files(const char *path)
     GPtrArray       *files = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *mirax = stem_of(path, ".mrxs"), *vms = stem_of(path, ".vms"), *vmu = stem_of(path, ".vmu");
 
+#ifdef MT_HAVE_DCMTK
+    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        GPtrArray *series = mt_dicom_folder_files(path);
+
+        if (series != NULL) {
+            g_ptr_array_unref(files);
+            return series;
+        }
+    }
+#endif
     g_ptr_array_add(files, g_strdup(path));
     if (mirax != NULL)
         add_folder(files, mirax);

@@ -31,6 +31,7 @@ void mt_source_clear(mt_source *source)
 {
     g_free(source->format);
     g_free(source->quickhash);
+    g_free(source->notes);
     mt_spacing_clear(&source->spacing);
     g_clear_pointer(&source->levels, g_array_unref);
 }

@@ -17,7 +17,7 @@ typedef struct mt_rect {
 
 typedef struct mt_source_class {
     const char *name;
-    bool        is_shortcut; /* another backend reads the same files: it is the one that says why it does not */
+    bool        is_shortcut; /* another backend reads the same files, or it claims all that it reads: others say why they do not */
     /* The file claims this backend's format for sure: no other backend is asked.  NULL: it cannot tell. */
     bool (*claims)(const char *path);
     /* NULL with a short reason ("not a slide"): the front adds path and backend. */
@@ -53,12 +53,14 @@ struct mt_source {
     char                  *quickhash;
     bool                   has_affine;
     double                 affine[16];
+    char                  *notes; /* NULL, or what was done to the samples in words */
 };
 
 extern const mt_source_class mt_source_tiff;
 extern const mt_source_class mt_source_openslide;
 extern const mt_source_class mt_source_vips;
 extern const mt_source_class mt_source_nifti;
+extern const mt_source_class mt_source_dicom;
 
 void mt_source_init(mt_source *source, const mt_source_class *backend);
 /* Append a level; the true downsample per axis follows from level 0. */
