@@ -107,9 +107,8 @@ static int aggregate(aggregate_options *o, char **arguments)
                 totals.stopped ? ", stopped (run the same command again to resume)" : "", totals.summary);
         if (!totals.stopped)
             code = mt_patient_report(&mt_command_aggregate, cases, &scorer, rule, o->out, code);
-        if (totals.done + totals.failed > 0 && !mt_command_report_folder(o->out, scorer.language, totals.stopped))
-            fprintf(stderr, "microtome aggregate: warning: %s/report.html was not written: microtome report %s tells why\n", o->out,
-                    o->out);
+        if (totals.done + totals.failed > 0)
+            mt_command_report_folder(&mt_command_aggregate, o->out, scorer.language, totals.stopped);
     }
     mt_batch_totals_clear(&totals);
     return code;

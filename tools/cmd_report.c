@@ -11,7 +11,7 @@
 #define HURRY_US INT64_C(5000000) /* a stopped batch has 20 s in all */
 #define POLL_US 10000
 
-bool mt_command_report_folder(const char *out, const char *language, bool hurry)
+static bool write_page(const char *out, const char *language, bool hurry)
 {
     const char *arguments[] = {
         "/proc/self/exe", "report", out, "--language", language != NULL ? language : "en", hurry ? "--pictures" : NULL, "0", NULL};
@@ -27,6 +27,31 @@ bool mt_command_report_folder(const char *out, const char *language, bool hurry)
         g_usleep(POLL_US);
     }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* The host of a run that still works on the folder; NULL: none does.  Free with g_free. */
+static char *host_at_work(const char *out)
+{
+    g_autoptr(mt_folder) folder = mt_folder_read(out, NULL);
+
+    for (guint i = 0; folder != NULL && i < folder->runs->len; i++) {
+        const mt_folder_run *other = folder->runs->pdata[i];
+        if (other->alive)
+            return g_strdup(other->host);
+    }
+    return NULL;
+}
+
+void mt_command_report_folder(const mt_command *command, const char *out, const char *language, bool hurry)
+{
+    g_autofree char *host = host_at_work(out);
+
+    if (host != NULL)
+        fprintf(stderr, "Report: left to the run on %s that still works on %s\n", host, out);
+    else if (write_page(out, language, hurry))
+        fprintf(stderr, "Report: %s/report.html\n", out);
+    else
+        fprintf(stderr, "microtome %s: warning: %s/report.html was not written: microtome report %s tells why\n", command->name, out, out);
 }
 
 static int run(int argc, char **argv)

@@ -338,10 +338,7 @@ static void write_report(const char *out, const char *language, const mt_batch_t
         controls |= ((mt_batch_case *)cases->pdata[i])->control != NULL;
     if (totals->done + totals->failed == 0 && !controls && access(page, F_OK) == 0)
         return;
-    if (mt_command_report_folder(out, language, totals->stopped))
-        fprintf(stderr, "Report: %s\n", page);
-    else
-        fprintf(stderr, "microtome run: warning: %s was not written: microtome report %s tells why\n", page, out);
+    mt_command_report_folder(&mt_command_run, out, language, totals->stopped);
 }
 
 static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
