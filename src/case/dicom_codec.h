@@ -22,7 +22,9 @@ bool mt_dicom_jpeg_header(const uint8_t *bytes, size_t n, mt_dicom_picture *clai
 bool mt_dicom_jpeg8(const uint8_t *bytes, size_t n, const mt_dicom_picture *picture, uint8_t *out, GError **error);
 /* JPEG 2000 and its high-throughput form. */
 bool mt_dicom_jp2k(const uint8_t *bytes, size_t n, mt_dicom_picture *picture, int32_t *out, GError **error);
-/* JPEG extended and lossless, JPEG-LS, RLE through DCMTK; `out` holds 8-bit samples up to precision 8, else 16-bit ones. */
+/* RLE: `sample_bytes` each, little endian, by pixel. */
+bool mt_dicom_rle(const uint8_t *bytes, size_t n, const mt_dicom_picture *picture, int sample_bytes, uint8_t *out, GError **error);
+/* JPEG extended and lossless and JPEG-LS through DCMTK; `out` holds 8-bit samples up to precision 8, else 16-bit ones. */
 bool mt_dicom_dcmtk(const char *syntax, const uint8_t *bytes, size_t n, const mt_dicom_picture *picture, void *out, GError **error);
 
 G_END_DECLS

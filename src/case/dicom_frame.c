@@ -45,6 +45,52 @@ static uint64_t native_bits(const mt_dicom_file *f)
     return (uint64_t)(f->rows * f->columns) * (uint64_t)(per_pixel * f->allocated);
 }
 
+/* Samples from which on a stream's own header is looked at before anything is made for the frame. */
+#define LARGE_SAMPLES (INT64_C(1) << 24)
+#define RLE_RATIO 64 /* 128 bytes from two */
+
+static mt_dicom_picture expected_picture(const mt_dicom_file *f);
+static bool             check_jpeg(const uint8_t *bytes, size_t n, mt_dicom_picture *p, GError **error);
+
+/* The size that a codestream claims, in the bytes after its first two markers. */
+static bool check_jp2k(const mt_dicom_file *f, const uint8_t *bytes, size_t n, GError **error)
+{
+    static const uint8_t start[] = {0xff, 0x4f, 0xff, 0x51};
+    const uint8_t       *at = memmem(bytes, n, start, sizeof start);
+    int64_t              size[4] = {0};
+
+    for (int i = 0; at != NULL && (size_t)(at - bytes) + 24 <= n && i < 4; i++)
+        size[i] = (int64_t)at[8 + 4 * i] << 24 | at[9 + 4 * i] << 16 | at[10 + 4 * i] << 8 | at[11 + 4 * i];
+    if (size[0] - size[2] == f->columns && size[1] - size[3] == f->rows)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                "its JPEG 2000 picture is %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT ", the DICOM header says %" G_GINT64_FORMAT
+                " x %" G_GINT64_FORMAT,
+                size[0] - size[2], size[1] - size[3], f->columns, f->rows);
+    return false;
+}
+
+/* A damaged header asks for much memory: the first frame has to want it too. */
+static bool check_first_frame(const mt_dicom_file *f, codec c, GError **error)
+{
+    mt_dicom_picture p = expected_picture(f);
+    size_t           n = 0;
+    uint8_t         *bytes = mt_dicom_layout_frame(f->layout, 0, f->frames, &n, error);
+    bool             ok = bytes != NULL;
+
+    if (ok && c == CODEC_JP2K)
+        ok = check_jp2k(f, bytes, n, error);
+    else if (ok && c != CODEC_RLE)
+        ok = check_jpeg(bytes, n, &p, error);
+    else if (ok && (int64_t)n * RLE_RATIO < sample_count(f) * f->allocated / 8) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "its RLE has %zu bytes, too few for %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " pixels", n, f->columns, f->rows);
+        ok = false;
+    }
+    mt_free(bytes);
+    return ok;
+}
+
 bool mt_dicom_frame_check(const mt_dicom_file *f, GError **error)
 {
     codec    c = find_codec(f);
@@ -69,7 +115,7 @@ bool mt_dicom_frame_check(const mt_dicom_file *f, GError **error)
         g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its chroma is halved and its rows have an odd number of pixels");
         return false;
     }
-    return true;
+    return c == CODEC_NATIVE || sample_count(f) <= LARGE_SAMPLES || check_first_frame(f, c, error);
 }
 
 /* Bits `stored` below `high` of a word, with their sign. */
@@ -225,18 +271,23 @@ static bool run_jpeg8(const mt_dicom_file *f, const uint8_t *bytes, size_t n, co
     return ok;
 }
 
-static bool run_rle(const mt_dicom_file *f, const uint8_t *bytes, size_t n, mt_dicom_picture *p, int32_t *out, GError **error)
+static bool run_rle(const mt_dicom_file *f, const uint8_t *bytes, size_t n, const mt_dicom_picture *p, int32_t *out, GError **error)
 {
-    if (f->allocated > 16) {
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "its RLE of %d bits a sample is not decoded", f->allocated);
-        return false;
+    int      sample_bytes = MAX(f->allocated, 8) / 8;
+    uint8_t *words = mt_alloc(sample_count(f), (size_t)sample_bytes, error);
+    bool     ok = words != NULL && f->allocated >= 8 && mt_dicom_rle(bytes, n, p, sample_bytes, words, error);
+
+    for (int64_t i = 0; ok && i < sample_count(f); i++) {
+        uint32_t word = 0;
+
+        for (int k = sample_bytes - 1; k >= 0; k--)
+            word = word << 8 | words[i * sample_bytes + k];
+        out[i] = mask_sample(word, f);
     }
-    p->precision = f->allocated == 16 ? 16 : 8;
-    if (!run_words(f, bytes, n, p, out, error))
-        return false;
-    for (int64_t i = 0; i < sample_count(f); i++)
-        out[i] = mask_sample((uint32_t)out[i], f);
-    return true;
+    if (words != NULL && f->allocated < 8)
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its RLE of single bits is not decoded");
+    mt_free(words);
+    return ok;
 }
 
 static bool decode(const mt_dicom_file *f, const uint8_t *bytes, size_t n, int32_t *out, bool *rgb, GError **error)
