@@ -122,6 +122,7 @@ static void set_failed(json_t *o, const mt_folder_case *c)
 {
     set_text(o, "reason", c->reason);
     set_text(o, "stage", c->stage);
+    set_text(o, "kind", c->kind);
     json_object_set_new(o, "exit_code", json_integer(c->exit_code));
     json_object_set_new(o, "attempts", json_integer(c->attempts));
     if (c->signal_number != 0)

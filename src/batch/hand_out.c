@@ -162,8 +162,10 @@ static void find_case(mt_supervisor *s, mt_worker_process *w)
         if (claim(s, c, &epoch))
             give_case(s, w, c, epoch);
     }
-    if (w->c == NULL && next_for(s, w) == NULL && !g_queue_is_empty(s->pending) && !fresh_one_comes(s))
+    if (w->c == NULL && next_for(s, w) == NULL && !g_queue_is_empty(s->pending) && !fresh_one_comes(s)) {
         mt_worker_process_retire(w);
+        mt_worker_stall_begin(w, "end");
+    }
 }
 
 bool mt_supervisor_hand_out(mt_supervisor *s, GError **error)

@@ -77,7 +77,7 @@ void mt_supervisor_out_of_memory(mt_supervisor *s, mt_worker_process *w, const c
 int mt_supervisor_attempts(const mt_supervisor *s, const mt_batch_case *c);
 
 /* worker_stall.c */
-/* A case (stage "") or the loading (stage "load") begins; a stage begins; tiles are done; the process is seen to compute or read. */
+/* A case (stage "open"), the loading ("load") or the end ("end") begins; a stage begins; tiles are done; the process is seen to compute or read. */
 void   mt_worker_stall_begin(mt_worker_process *w, const char *stage);
 void   mt_worker_stall_stage(mt_worker_process *w, const char *stage);
 void   mt_worker_stall_tiles(mt_worker_process *w);

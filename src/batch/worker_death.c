@@ -118,15 +118,16 @@ static ending judge(const mt_worker_process *w, int status, char **how)
 
 void mt_supervisor_out_of_memory(mt_supervisor *s, mt_worker_process *w, const char *message)
 {
-    g_autofree char *how = g_strdup_printf("ran out of memory (%s)", message);
+    g_autofree char *told = mt_account_told(s->account, message, w->c), *how = g_strdup_printf("ran out of memory (%s)", told);
     const ending     e = {"memory", how, "run again with fewer --workers, or on a machine with more memory", 0};
 
     lose_attempt(s, w, &e);
     mt_worker_process_retire(w); /* what it holds is not known */
+    mt_worker_stall_begin(w, "end");
 }
 
 /* Of a later one the batch is not given up at once: what it lacked may be there again. */
-static void died_loading(mt_supervisor *s, const mt_worker_process *w, const char *how)
+static void died_loading(mt_supervisor *s, const char *how)
 {
     if (s->stopped_us != 0 || s->fatal != NULL)
         return;
@@ -134,7 +135,6 @@ static void died_loading(mt_supervisor *s, const mt_worker_process *w, const cha
     mt_account_log(s->account, json_pack("{s:s s:s}", "event", "worker_lost", "why", how));
     if (s->engine == NULL || s->load_deaths >= LOAD_DEATHS)
         s->fatal = g_error_new(MT_ERROR, MT_ERROR_INTERNAL, "load the models in a worker: the worker %s", how);
-    (void)w;
 }
 
 void mt_supervisor_on_end(mt_supervisor *s, mt_worker_process *w)
@@ -144,7 +144,7 @@ void mt_supervisor_on_end(mt_supervisor *s, mt_worker_process *w)
     const ending     e = judge(w, status, &how);
 
     if (!w->loaded && !w->retiring)
-        died_loading(s, w, how);
+        died_loading(s, how);
     w->loaded = w->retiring = false;
     if (w->c == NULL)
         return;

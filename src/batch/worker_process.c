@@ -5,9 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define END_MS 10000
 
 bool mt_worker_process_start(mt_worker_process *w, const char *program, GError **error)
 {
@@ -85,6 +90,20 @@ static void remove_temporary(char *folder)
     g_free(folder);
 }
 
+/* One that does not end when its pipes are closed is killed. */
+static void wait_or_kill(pid_t pid)
+{
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    int           ready = 0;
+
+    while (end.fd >= 0 && (ready = poll(&end, 1, END_MS)) < 0 && errno == EINTR)
+        ;
+    if (end.fd >= 0 && ready == 0)
+        kill(pid, SIGKILL);
+    if (end.fd >= 0)
+        close(end.fd);
+}
+
 int mt_worker_process_end(mt_worker_process *w)
 {
     int status = 0;
@@ -95,6 +114,7 @@ int mt_worker_process_end(mt_worker_process *w)
         close(w->command_fd);
     close(w->event_fd);
     g_string_free(w->buffer, TRUE);
+    wait_or_kill(w->pid);
     while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
         ;
     g_spawn_close_pid(w->pid);

@@ -35,7 +35,7 @@ bool mt_worker_process_receive(mt_worker_process *w);
 json_t *mt_worker_process_next(mt_worker_process *w);
 /* No more commands: an idle one ends, and a fresh one takes its place. */
 void mt_worker_process_retire(mt_worker_process *w);
-/* Close the pipes and wait; its temporary folder is removed.  Returns the wait status. */
+/* Close the pipes and wait, 10 s before it is killed; its temporary folder is removed.  Returns the wait status. */
 int mt_worker_process_end(mt_worker_process *w);
 
 #endif

@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* Less than what looking costs itself. */
 #define LEAST_CPU_SHARE 0.02
 #define LEAST_BYTES 16384
+#define LEAST_FAULTS 16
 
 struct mt_worker_pulse {
     pthread_t       thread;
@@ -23,6 +25,7 @@ struct mt_worker_pulse {
 typedef struct effort {
     double    cpu_s;
     long long bytes;
+    long      faults; /* of pages that had to be read: mapped files */
 } effort;
 
 static effort measure(void)
@@ -30,8 +33,11 @@ static effort measure(void)
     struct timespec cpu = {0};
     effort          now = {0};
     FILE           *file = fopen("/proc/self/io", "re");
+    struct rusage   usage = {0};
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    getrusage(RUSAGE_SELF, &usage);
+    now.faults = usage.ru_majflt;
     now.cpu_s = (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9;
     if (file != NULL && fscanf(file, "rchar: %lld", &now.bytes) != 1)
         now.bytes = 0;
@@ -56,6 +62,12 @@ static bool wait_a_while(mt_worker_pulse *pulse)
     return !stop;
 }
 
+static bool is_at_work(const effort *before, const effort *now, gint64 every_us)
+{
+    return now->cpu_s - before->cpu_s > LEAST_CPU_SHARE * (double)every_us / 1e6 || now->bytes - before->bytes > LEAST_BYTES ||
+           now->faults - before->faults > LEAST_FAULTS;
+}
+
 static void *beat_until_stopped(void *user)
 {
     mt_worker_pulse *pulse = user;
@@ -63,7 +75,7 @@ static void *beat_until_stopped(void *user)
 
     while (wait_a_while(pulse)) {
         effort now = measure();
-        if (now.cpu_s - before.cpu_s > LEAST_CPU_SHARE * (double)pulse->every_us / 1e6 || now.bytes - before.bytes > LEAST_BYTES)
+        if (is_at_work(&before, &now, pulse->every_us))
             pulse->beat(pulse->user);
         before = now;
     }

@@ -65,7 +65,7 @@ static void look_at(mt_supervisor *s, mt_worker_process *w, gint64 now)
 {
     gint64 limit = mt_supervisor_stall_limit(s);
 
-    if (w->pid == 0 || (w->c == NULL && w->loaded))
+    if (w->pid == 0 || (w->c == NULL && w->loaded && !w->retiring))
         return;
     if (w->stalled_us == 0 && hangs(w, limit, now)) {
         w->stalled_us = now;

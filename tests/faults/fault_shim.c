@@ -4,7 +4,7 @@
  *   FAULT_ALWAYS  1: every one from k on          FAULT_ONLY    sync: fsync and fdatasync alone are counted
  *   FAULT_LOG     a file that gets one line per change: number, process, call, result, path [, new path]
  *   FAULT_BY_NAME 1: a process that writes the unfinished result of a case dies when the case's id ends in -segv, -abrt or -ill, waits
- *                 for ever for -hang, computes for ever for -spin, and the first time alone when it ends in -segv-once, ...
+ *                 for ever for -hang, computes for ever for -spin, gets no more memory for -nomem, and the first time alone when it ends in -segv-once, ...
  * A change is what can be lost or half done: write, pwrite, writev, ftruncate, open that creates, mkdir, rename, link, unlink, fsync. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static struct {
     fault_state  *state;
     const char   *under;
     unsigned long at;
-    bool          always, only_sync, kills, stops, whole_group, shortens, by_name;
+    bool          always, only_sync, kills, stops, whole_group, shortens, by_name, no_memory;
     int           errno_value, log_fd;
 } shim = {.log_fd = -1};
 
@@ -137,6 +137,30 @@ static change count(const char *call)
     return c;
 }
 
+#define LARGE_BYTES 65536
+
+extern void *__libc_malloc(size_t bytes);
+extern void *__libc_memalign(size_t alignment, size_t bytes);
+
+/* A process that gets no more memory: large pieces alone, which tiles and features are. */
+static bool is_refused(size_t bytes)
+{
+    if (!shim.no_memory || bytes < LARGE_BYTES)
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+void *malloc(size_t bytes)
+{
+    return is_refused(bytes) ? NULL : __libc_malloc(bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    return is_refused(bytes) ? NULL : __libc_memalign(alignment, bytes);
+}
+
 /* True for who comes first with this name. */
 static bool is_first(const char *name)
 {
@@ -169,6 +193,8 @@ static void go_wrong(const char *how)
             signal(crashes[i].signal_number, SIG_DFL);
             raise(crashes[i].signal_number);
         }
+    if (strcmp(how, "nomem") == 0)
+        shim.no_memory = true;
     if (strcmp(how, "hang") == 0)
         for (;;)
             pause();
