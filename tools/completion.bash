@@ -8,7 +8,7 @@ _microtome() {
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --force --backend --json --help'
+    options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
     ;;
   report) options='--out --language --pictures --help' ;;
   prune) options='--features --help' ;;
@@ -34,6 +34,7 @@ _microtome() {
   calibrate) options='--labels --head --out --method --positive --sensitivity --specificity --npv --ppv --prevalence --conformal --by-class --reference --stack --exact --force --json --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --fold --head --allow-trained --prevalence --gallery --masks --lesions --predicted --classes --mask-mpp --no-distance --iou --lesion-scale --join-um --ignore-um --help' ;;
   search) options='--case --tile --nearest --other-cases --out --slides --json --help' ;;
+  doctor) options='--help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'info run bench verify quantize' -- "$word")
