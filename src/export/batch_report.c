@@ -120,11 +120,11 @@ static bool put_group(mt_batch_report *r, mt_report_group group, GError **error)
     if (n == 0)
         return true;
     mt_html_printf(r->html,
-                   "<h3>%s: %d</h3>\n<table class=\"f\"><col><col><col><col><col><thead><tr><th>%s</th><th>%s</th><th></th><th "
+                   "<h3>%s: %d</h3>\n<table class=\"f\"><col><col><col><col><col><thead><tr><th>%s</th><th>%s</th><th>%s</th><th "
                    "class=\"n\">%s</th><th class=\"n\">%s</th>"
                    "</tr></thead>\n",
                    word(r, names[group]), n, word(r, MT_MESSAGE_REPORT_CASE), word(r, MT_MESSAGE_REPORT_REASON),
-                   word(r, MT_MESSAGE_REPORT_EXIT_CODE), word(r, MT_MESSAGE_REPORT_ATTEMPTS));
+                   word(r, MT_MESSAGE_REPORT_STAGE), word(r, MT_MESSAGE_REPORT_EXIT_CODE), word(r, MT_MESSAGE_REPORT_ATTEMPTS));
     for (int i = 0; i < r->facts.failed; i++) {
         if (r->facts.failures[i].group == group)
             put_failure(r, &r->facts.failures[i]);

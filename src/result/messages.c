@@ -86,6 +86,7 @@ static const char *const table[MT_MESSAGES][MT_LANGUAGES] = {
     [MT_MESSAGE_REPORT_QUALITY] = {"Quality", "품질"},
     [MT_MESSAGE_REPORT_TIME] = {"Time", "소요 시간"},
     [MT_MESSAGE_REPORT_REASON] = {"Reason", "사유"},
+    [MT_MESSAGE_REPORT_STAGE] = {"Stage", "단계"},
     [MT_MESSAGE_REPORT_EXIT_CODE] = {"Exit code", "종료 코드"},
     [MT_MESSAGE_REPORT_SIGNAL] = {"signal {number}", "시그널 {number}"},
     [MT_MESSAGE_REPORT_ATTEMPTS] = {"Attempts", "시도 횟수"},

@@ -27,6 +27,8 @@ def test_page(folder):
     contains(page, "DEMONSTRATION")
     groups = re.findall(r"<h3>([^<]*)</h3>.*?</table>", page, re.S)
     equal(groups, ["Copy or scan the slide again: the file was read and refused: 1", "Fix a setting or a path, then run again: 1"])
+    for head in re.findall(r'<table class="f">.*?<thead>(.*?)</thead>', page, re.S):
+        equal(re.findall(r"<th[^>]*>([^<]*)</th>", head), ["Case", "Reason", "Stage", "Exit code", "Attempts"])
     for name in os.listdir(out) + [os.path.join("runs", n) for n in os.listdir(os.path.join(out, "runs"))]:
         if os.path.isfile(os.path.join(out, name)):
             assert "DOE" not in read(os.path.join(out, name)), name
