@@ -5,6 +5,7 @@ PyTorch (float64) makes of bags of 1 to 5,000 tiles.
 usage: mil_bags_reference.py [DIR]     (default: the folder mil beside this script)
 
 DIR/<head>.safetensors         the published names; card keys as metadata where a head needs them
+DIR/dtfd_four.pt               dtfd_afs as DTFD-MIL saves it
 DIR/bags_expected.safetensors  <head>/<N>/{logits,scores,embedding,attention_logits,attention,tile_scores}; rows as in mil_reference.py
 Written from the formulas of the papers and the shapes of published checkpoints, each bag as a whole.
 """
@@ -296,6 +297,15 @@ def heads():
     yield "noisy_or", linear_weights(), noisy_or, False, {"kind": "noisy_or"}
 
 
+def write_four(folder, tensors):
+    """DTFD-MIL's own checkpoint: a dict of four state dicts."""
+    nested = {}
+    for key, value in tensors.items():
+        part, rest = key.split(".", 1)
+        nested.setdefault(part, {})[rest] = torch.from_numpy(value)
+    torch.save(nested, os.path.join(folder, "dtfd_four.pt"))
+
+
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "mil")
     torch.manual_seed(20211202)
@@ -304,6 +314,10 @@ def main():
         tensors = {}
         for key in w:
             tensors[key], w[key] = stored(w[key], "F32")
+        if name == "dsmil_iclassifier":  # what made the features was trained along; it is left out
+            tensors["i_classifier.feature_extractor.conv1.weight"] = np.ones((4, 3, 2, 2), dtype=np.float32)
+        if name == "dtfd_afs":
+            write_four(folder, tensors)
         write_safetensors(os.path.join(folder, name + ".safetensors"), tensors, {"format": "pt", **metadata})
         for n, step in SIZES.items():
             x = torch.from_numpy(features(n))

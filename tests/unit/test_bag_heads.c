@@ -215,6 +215,19 @@ static void test_forgery(gconstpointer data)
     g_unlink(path);
 }
 
+/* DTFD-MIL saves a dict of four state dicts: the head is that of their names with dots. */
+static void test_four_dicts(void)
+{
+    g_autofree char *path = golden("dtfd_four.pt");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_head) four = mt_head_load(path, &error), flat = load("dtfd_afs");
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(mt_head_kind(four), ==, "dtfd");
+    g_autoptr(mt_head_output) a = predict(four, 256, 2), b = predict(flat, 256, 2);
+    assert_same_output(a, b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -222,6 +235,7 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strconcat("/bag_heads/golden/", cases[i].name, NULL);
         g_test_add_data_func(path, &cases[i], test_golden);
     }
+    g_test_add_func("/bag_heads/four-dicts", test_four_dicts);
     for (guint i = 0; i < G_N_ELEMENTS(forgeries); i++) {
         g_autofree char *path = g_strconcat("/bag_heads/refused/", forgeries[i].name, NULL);
         g_test_add_data_func(path, GUINT_TO_POINTER(i), test_forgery);
