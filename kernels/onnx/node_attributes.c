@@ -70,7 +70,7 @@ static bool set_attribute(mt_node *node, const Onnx__AttributeProto *proto, GErr
         mt_node_set_int(node, proto->name, proto->i);
         return true;
     case KIND(STRING):
-        text = g_strndup((const char *)proto->s.data, proto->s.len);
+        text = proto->s.data != NULL ? g_strndup((const char *)proto->s.data, proto->s.len) : g_strdup(""); /* an empty one may be NULL */
         mt_node_set_string(node, proto->name, text);
         return true;
     case KIND(FLOATS):
