@@ -1,5 +1,6 @@
 #include "tools/command.h"
 
+#include <microtome/batch.h>
 #include <microtome/colormap.h>
 #include <microtome/heatmap.h>
 #include <microtome/overlay.h>
@@ -25,9 +26,25 @@ static char *picture_path(const char *result, const char *folder)
     return g_build_filename(folder, png, NULL);
 }
 
+/* The evidence for a class is the score, tile by tile: what a control case withholds is not drawn as such.  Ranks within the case are:
+ * who looks for what went wrong needs them. */
+static bool may_draw(const char *path, const heatmap_options *o, GError **error)
+{
+    g_autofree char *why = mt_batch_withheld(path);
+
+    if (why == NULL)
+        return true;
+    if (o->heatmap.scale == MT_HEAT_PERCENTILE) {
+        fprintf(stderr, "microtome heatmap: warning: %s: the score of this case is withheld: %s\n", path, why);
+        return true;
+    }
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "its score is withheld: %s: --scale percentile draws ranks within the case", why);
+    return false;
+}
+
 static bool draw(const char *path, const heatmap_options *o, GError **error)
 {
-    g_autoptr(mt_result) result = mt_result_open(path, error);
+    g_autoptr(mt_result) result = may_draw(path, o, error) ? mt_result_open(path, error) : NULL;
     g_autoptr(mt_heatmap) heatmap = result != NULL ? mt_heatmap_new(result, &o->heatmap, error) : NULL;
     g_autofree char *picture = picture_path(path, o->folder);
 

@@ -212,6 +212,14 @@ static json_t *timings_json(const mt_timings *sum)
     return object;
 }
 
+/* A case without a result: recorded as failed, or not run yet. */
+static json_t *unfinished_json(const run_options *o, const mt_batch_case *c)
+{
+    g_autofree char *name = g_strconcat(c->id, ".json", NULL), *record = g_build_filename(o->out, "failed", name, NULL);
+
+    return json_pack("{s:s s:s}", "id", c->id, "status", g_file_test(record, G_FILE_TEST_EXISTS) ? "failed" : "pending");
+}
+
 static void print_json(const run_options *o, const mt_batch_totals *totals, GPtrArray *cases)
 {
     mt_timings sum = {0};
@@ -223,7 +231,7 @@ static void print_json(const run_options *o, const mt_batch_totals *totals, GPtr
         const mt_batch_case *c = cases->pdata[i];
         g_autofree char     *headline = mt_batch_headline(o->out, c->id);
         json_t              *item = headline != NULL ? json_loads(headline, 0, NULL) : NULL;
-        json_array_append_new(list, item != NULL ? item : json_pack("{s:s s:s}", "id", c->id, "status", "failed"));
+        json_array_append_new(list, item != NULL ? item : unfinished_json(o, c));
     }
     json_t *root = json_pack("{s:i s:i s:i s:b s:b s:I s:f s:o s:o}", "done", totals->done, "skipped", totals->skipped, "failed",
                              totals->failed, "stopped", (int)totals->stopped, "demonstration", (int)totals->demonstration, "tiles",
@@ -375,6 +383,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .lease_us = (gint64)(o->lease * 1e6),
                                 .stall_us = (gint64)(o->stall * 1e6),
                                 .watch = o->watch,
+                                .identifiers_key = o->identifiers_key,
                                 .settle_us = (gint64)(o->settle * 1e6),
                                 .mpp_x = mpp_x,
                                 .mpp_y = mpp_y,
@@ -413,8 +422,6 @@ static int run_with(run_options *o, int argc, char **argv)
     bool hash = g_strcmp0(o->identifiers, "hash") == 0;
     if (o->identifiers != NULL && !hash && strcmp(o->identifiers, "clear") != 0)
         return mt_command_usage(&mt_command_run, "--identifiers %s: clear or hash is wanted", o->identifiers);
-    if (hash && o->watch != NULL)
-        return mt_command_usage(&mt_command_run, "--identifiers hash does not go with --watch: give the cases in a manifest");
     if (hash != (o->identifiers_key != NULL))
         return mt_command_usage(&mt_command_run, "--identifiers hash and --identifiers-key FILE belong together");
     if (o->copy_to != NULL && !mt_batch_parse_copy_to(o->copy_to, &o->copy_folder, &o->copy_bytes, &error))

@@ -35,9 +35,24 @@ static void print_hits(const mt_search *s)
             printf(":%" G_GINT64_FORMAT "  x %" G_GINT64_FORMAT ", y %" G_GINT64_FORMAT, hit->tile, hit->x, hit->y);
         if (hit->plane > 0)
             printf(", plane %" G_GINT64_FORMAT, hit->plane);
+        if (hit->withheld != NULL)
+            fputs("  WITHHELD", stdout);
         putchar('\n');
     }
     printf("%" G_GINT64_FORMAT " compared by %s\n", s->compared, s->by);
+}
+
+static void warn_of_withheld(const mt_search *s)
+{
+    const char *why = s->query.withheld;
+    int         n = s->query.withheld != NULL;
+
+    for (int i = 0; i < s->n_hits; i++) {
+        n += s->hits[i].withheld != NULL;
+        why = why != NULL ? why : s->hits[i].withheld;
+    }
+    if (n > 0)
+        fprintf(stderr, "microtome search: warning: %d of these are of cases whose scores are withheld: %s\n", n, why);
 }
 
 static int show(const char *folder, const search_options *o)
@@ -49,6 +64,7 @@ static int show(const char *folder, const search_options *o)
         return mt_command_fail(&mt_command_search, error);
     for (int i = 0; s->left_out[i] != NULL; i++)
         fprintf(stderr, "microtome search: left out %s\n", s->left_out[i]);
+    warn_of_withheld(s);
     if (o->out != NULL && !mt_contact_sheet_write(s, o->slides, o->out, &error))
         return mt_command_fail(&mt_command_search, error);
     if (o->json) {

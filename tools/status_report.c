@@ -82,6 +82,11 @@ void mt_status_totals(const mt_folder *f, FILE *stream)
     } else if (f->n[MT_STATE_RUNNING] == 0 && f->n[MT_STATE_PENDING] > 0)
         fputs("; nobody works on it: run the same command again to resume", stream);
     fputc('\n', stream);
+    for (guint i = 0; i < f->runs->len; i++) {
+        const mt_folder_run *run = f->runs->pdata[i];
+        if (run->alive && run->watch_stalled)
+            fprintf(stream, "the folder that is watched on %s, process %d, does not answer\n", run->host, run->pid);
+    }
 }
 
 void mt_status_table(const mt_folder *f, bool brief, FILE *stream)
@@ -155,9 +160,10 @@ static json_t *runs_json(const mt_folder *f)
 
     for (guint i = 0; i < f->runs->len; i++) {
         const mt_folder_run *run = f->runs->pdata[i];
-        json_array_append_new(list, json_pack("{s:s s:i s:b s:b s:i s:i s:f}", "host", run->host, "pid", run->pid, "alive", (int)run->alive,
-                                              "ended", (int)run->ended, "done", run->done, "failed", run->failed, "seconds",
-                                              (double)(run->seen_us - run->began_us) / 1e6));
+        json_array_append_new(list,
+                              json_pack("{s:s s:i s:b s:b s:b s:i s:i s:f}", "host", run->host, "pid", run->pid, "watch_stalled",
+                                        (int)(run->alive && run->watch_stalled), "alive", (int)run->alive, "ended", (int)run->ended, "done",
+                                        run->done, "failed", run->failed, "seconds", (double)(run->seen_us - run->began_us) / 1e6));
     }
     return list;
 }

@@ -89,17 +89,18 @@ typedef struct mt_batch_options {
     const char      *program;    /* executable whose hidden verb `worker` calls mt_batch_worker() */
     void (*event)(void *user, const mt_batch_event *event);
     void         *user;
-    volatile int *stop;         /* set by a signal handler: 1 stop soon, 2 at once */
-    bool          force;        /* the folder takes this recipe; results of another are moved to OUT/superseded one by one */
-    gint64        lease_us;     /* how long another run must have been silent before its case is taken over; 0: MT_BATCH_LEASE_US */
-    gint64        stall_us;     /* how long a worker may not get on before it is killed; 0: MT_BATCH_STALL_US */
-    const char   *watch;        /* a folder whose cases are taken as they become whole, until stopped; NULL: only those that were given */
-    gint64        settle_us;    /* how long the files of such a case have to stay the same */
-    double        mpp_x, mpp_y; /* of such a case, where its files lack it; 0: none */
-    gint64        until_us;     /* wall clock, µs since 1970: no case begins that would usually end later, none runs on; 0: no such hour */
-    const char   *metrics;      /* also write metrics.prom here; NULL: in OUT alone */
-    const char   *on_fail;      /* command for each failed case; NULL: none */
-    const char *const *on;      /* decision or status, command, .., NULL: commands for finished cases; NULL: none */
+    volatile int *stop;     /* set by a signal handler: 1 stop soon, 2 at once */
+    bool          force;    /* the folder takes this recipe; results of another are moved to OUT/superseded one by one */
+    gint64        lease_us; /* how long another run must have been silent before its case is taken over; 0: MT_BATCH_LEASE_US */
+    gint64        stall_us; /* how long a worker may not get on before it is killed; 0: MT_BATCH_STALL_US */
+    const char   *watch;    /* a folder whose cases are taken as they become whole, until stopped; NULL: only those that were given */
+    const char   *identifiers_key; /* the cases of `watch` get keyed hashes for names, as mt_batch_hash_identifiers; NULL: not */
+    gint64        settle_us;       /* how long the files of such a case have to stay the same */
+    double        mpp_x, mpp_y;    /* of such a case, where its files lack it; 0: none */
+    gint64        until_us; /* wall clock, µs since 1970: no case begins that would usually end later, none runs on; 0: no such hour */
+    const char   *metrics;  /* also write metrics.prom here; NULL: in OUT alone */
+    const char   *on_fail;  /* command for each failed case; NULL: none */
+    const char *const *on;  /* decision or status, command, .., NULL: commands for finished cases; NULL: none */
 } mt_batch_options;
 
 #define MT_BATCH_LEASE_US (60 * G_USEC_PER_SEC)
@@ -120,6 +121,9 @@ MT_PUBLIC bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, m
 /* The headline of a case's result, as it may be told: without score and decision where a control case withholds them.  NULL: no result.
  * Free with g_free. */
 MT_PUBLIC char *mt_batch_headline(const char *out, const char *id);
+/* Why neither score nor decision of the result OUT/cases/<id>.h5 may be told: a control case of OUT; NULL: they may, or it is no result of
+ * an output folder.  Free with g_free. */
+MT_PUBLIC char *mt_batch_withheld(const char *result_path);
 /* Run the operator's command at the end of a batch, `sh -c`, with MICROTOME_OUT, _DONE, _SKIPPED, _FAILED, _SUMMARY, _REPORT and _EXIT_CODE in
  * its environment; a minute at most.  NULL, or how it failed; free with g_free. */
 MT_PUBLIC char *mt_batch_finish_hook(const char *out, const char *command, const mt_batch_totals *totals, int exit_code);

@@ -12,6 +12,7 @@ typedef enum mt_case_state { MT_STATE_DONE, MT_STATE_FAILED, MT_STATE_RUNNING, M
 typedef struct mt_folder_run {
     char  *host;
     int    pid;
+    bool   watch_stalled;     /* its drop folder did not answer when it last told */
     bool   ended, alive;      /* ended: by itself, all accounted for; alive: as far as can be told from here */
     gint64 began_us, seen_us; /* first and last line of its log, by its clock, µs since 1970 */
     gint64 finished_us;       /* its last finished case; 0: none */

@@ -24,6 +24,7 @@ typedef struct mt_search_hit {
     int64_t tile;                        /* row of /coords; -1: a case */
     int64_t x, y, plane;                 /* of the tile, level-0 px, top left */
     int64_t width_level0, height_level0; /* of the tile; 0: not said */
+    char   *withheld;                    /* why the score of its case is not given: a control case; NULL: it is */
 } mt_search_hit;
 
 typedef struct mt_search {

@@ -47,6 +47,10 @@ static bool run_case(mt_account *account, const mt_batch_case *c, const mt_score
     if (there)
         g_set_error(&cause, MT_ERROR, MT_ERROR_USAGE,
                     "aggregate %s: the folder holds a finished case '%s' of other features: choose another folder", c->path, c->id);
+    g_autofree char *withheld = cause == NULL ? mt_batch_withheld(c->path) : NULL;
+    if (withheld != NULL)
+        g_set_error(&cause, MT_ERROR, MT_ERROR_INPUT, "aggregate %s: its scores are withheld: %s: scan or run the control case again",
+                    c->path, withheld);
     if (cause == NULL && mt_aggregate_case(scorer, c->path, c->id, target, &tiles, &cause)) {
         double seconds = (double)(g_get_monotonic_time() - start) / 1e6;
         totals->done++;

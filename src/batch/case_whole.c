@@ -105,6 +105,30 @@ static void want_mirax(look *l, const char *folder)
     want_named(l, index, keys, folder);
 }
 
+static bool is_beside(const char *folder, const char *stem, const char *ending)
+{
+    g_autofree char *name = g_strconcat(stem, ending, NULL), *path = g_build_filename(folder, name, NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+/* The pictures of a VMS slide may be there before their .vms: NAME.jpg, NAME_map2.jpg, NAME(1,0).jpg, beside NAME.opt. */
+static void want_vms(look *l, const char *path, const char *folder)
+{
+    g_autofree char *jpeg = with_ending(path, ".jpg", ""), *stem = jpeg != NULL ? g_path_get_basename(jpeg) : NULL;
+    g_autoptr(GRegex) part = g_regex_new("(_map2|\\([0-9]+,[0-9]+(,-?[0-9]+)?\\))$", 0, 0, NULL);
+
+    if (stem == NULL || !g_utf8_validate(stem, -1, NULL))
+        return;
+    g_autofree char *whole = g_regex_replace_literal(part, stem, -1, 0, "", 0, NULL);
+    bool             is_part = whole != NULL && strcmp(whole, stem) != 0;
+    if (is_part || is_beside(folder, stem, ".opt") || is_beside(folder, stem, "_map2.jpg") || is_beside(folder, stem, "(1,0).jpg") ||
+        is_beside(folder, stem, "(0,1).jpg")) {
+        g_autofree char *index = g_strconcat(is_part ? whole : stem, ".vms", NULL);
+        miss(l, index);
+    }
+}
+
 static void want_parts(look *l, const char *path)
 {
     static const char *const hamamatsu[] = {"ImageFile", "MapFile", "OptimisationFile", NULL};
@@ -116,6 +140,7 @@ static void want_parts(look *l, const char *path)
         want_mirax(l, mirax);
     if (vms != NULL || vmu != NULL)
         want_named(l, path, hamamatsu, folder);
+    want_vms(l, path, folder);
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
         g_autofree char *other = with_ending(path, pairs[i][0], pairs[i][1]);
         if (other != NULL && !g_file_test(other, G_FILE_TEST_IS_REGULAR))

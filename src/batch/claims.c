@@ -14,7 +14,8 @@
 
 #define BEATS_PER_LEASE 6
 #define CLAIM_BYTES 1024
-#define CUT_AFTER_S 3600 /* a file that is still being made is younger */
+#define SILENT_AFTER_S 120 /* several beats: clocks of hosts differ by seconds */
+#define CUT_AFTER_S 3600   /* a file that is still being made is younger */
 
 /* Somebody else's claim as it was seen last. */
 typedef struct sighting {
@@ -165,17 +166,27 @@ static owner read_owner(const char *path)
     return o;
 }
 
+/* Its process can be seen from here. */
+static bool is_of_here(const char *own_text, const owner *o)
+{
+    g_auto(GStrv) own = g_strsplit(own_text, "\n", -1);
+
+    return o->fields != NULL && strcmp(o->fields[BOOT], own[BOOT]) == 0 && strcmp(o->fields[SPACE], own[SPACE]) == 0 &&
+           strcmp(o->fields[BOOT], "-") != 0 && strcmp(o->fields[SPACE], "-") != 0;
+}
+
+static bool is_there(const owner *o)
+{
+    int              pid = atoi(o->fields[PID]);
+    g_autofree char *start = start_of_process(pid);
+
+    return start != NULL ? strcmp(start, o->fields[START]) == 0 : kill(pid, 0) == 0 || errno != ESRCH;
+}
+
 /* The process of the claim is gone for certain: same boot, same numbering of processes, and no such process. */
 static bool is_dead(const mt_claims *claims, const owner *o)
 {
-    g_auto(GStrv) own = g_strsplit(claims->text, "\n", -1);
-
-    if (o->fields == NULL || strcmp(o->fields[BOOT], own[BOOT]) != 0 || strcmp(o->fields[SPACE], own[SPACE]) != 0 ||
-        strcmp(o->fields[BOOT], "-") == 0 || strcmp(o->fields[SPACE], "-") == 0)
-        return false;
-    int              pid = atoi(o->fields[PID]);
-    g_autofree char *start = start_of_process(pid);
-    return start != NULL ? strcmp(start, o->fields[START]) != 0 : kill(pid, 0) != 0 && errno == ESRCH;
+    return is_of_here(claims->text, o) && !is_there(o);
 }
 
 /* The owner as in a claim, then the number, always of one length: the file is written over in place. */
@@ -384,6 +395,19 @@ const char *mt_claims_folder(const mt_claims *claims)
 const char *mt_claims_run(const mt_claims *claims)
 {
     return claims->run;
+}
+
+bool mt_claims_run_lives(const char *out, const char *run, gint64 lease_us)
+{
+    g_autofree char *name = g_strconcat(run, ".beat", NULL), *path = g_build_filename(out, "claims", name, NULL), *own = own_text("");
+    struct stat      status;
+
+    if (stat(path, &status) != 0)
+        return false;
+    owner o = read_owner(path);
+    bool  here = is_of_here(own, &o), there = here && is_there(&o);
+    g_strfreev(o.fields);
+    return here ? there : time(NULL) - status.st_mtime < MAX(lease_us / G_USEC_PER_SEC, SILENT_AFTER_S);
 }
 
 static void free_seen(void *data)

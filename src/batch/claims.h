@@ -35,6 +35,11 @@ void        mt_claims_release(mt_claims *claims, const char *id);
 const char *mt_claims_folder(const mt_claims *claims);
 const char *mt_claims_run(const mt_claims *claims);
 
+/* Whether a run of the folder lives, for those who only look and cannot wait for a beat: gone when its beat is gone or its process is seen
+ * to be dead on this machine; alive when its process is seen here, or its beat was written within the lease, two minutes at least, by the
+ * time of the file. */
+bool mt_claims_run_lives(const char *out, const char *run, gint64 lease_us);
+
 /* What the claims of a folder say: who works on what.  For those who only look. */
 typedef struct mt_claim_seen {
     char *id, *host;

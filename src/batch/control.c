@@ -171,6 +171,15 @@ bool mt_control_review(const char *out, GPtrArray *cases, GPtrArray *faults, GEr
     return true;
 }
 
+char *mt_batch_withheld(const char *result_path)
+{
+    g_autofree char *whole = g_canonicalize_filename(result_path, NULL), *cases = g_path_get_dirname(whole);
+    g_autofree char *name = g_path_get_basename(cases), *out = g_path_get_dirname(cases);
+    g_autoptr(mt_withheld) withheld = strcmp(name, "cases") == 0 ? mt_withheld_read(out) : NULL;
+
+    return g_strdup(mt_withheld_why(withheld, whole));
+}
+
 char *mt_batch_headline(const char *out, const char *id)
 {
     g_autofree char *path = file_of(out, "cases", id, ".h5");

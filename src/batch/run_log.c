@@ -1,5 +1,6 @@
 #include "src/batch/run_log.h"
 
+#include "src/batch/claims.h"
 #include "src/pipeline/timings.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* A run of another machine that has not written for so long is taken for gone; a working one writes its progress every few seconds. */
+/* A run of another machine that has told of no beat and has not written for so long is taken for gone. */
 #define SILENT_AFTER_S 180
 
 typedef struct reading {
@@ -17,6 +18,8 @@ typedef struct reading {
     mt_folder_run *run;
     mt_find_case   find;
     void          *user;
+    char          *claims; /* the name that its claims and its beat have; NULL: of a version that did not tell */
+    gint64         lease_us;
 } reading;
 
 void mt_folder_run_free(mt_folder_run *run)
@@ -48,12 +51,15 @@ static bool process_lives(int pid)
     return !g_file_get_contents(path, &name, NULL, NULL) || strstr(name, "microtome") != NULL;
 }
 
-static bool run_lives(const mt_folder_run *run, const struct stat *log)
+static bool run_lives(const reading *r, const struct stat *log)
 {
-    bool here = strcmp(run->host, g_get_host_name()) == 0;
+    const mt_folder_run *run = r->run;
+    bool                 here = strcmp(run->host, g_get_host_name()) == 0;
 
     if (run->ended)
         return false;
+    if (r->claims != NULL)
+        return mt_claims_run_lives(r->folder->out, r->claims, r->lease_us);
     if (here)
         return process_lives(run->pid);
     return time(NULL) - log->st_mtime < SILENT_AFTER_S;
@@ -112,7 +118,16 @@ static void on_case(const reading *r, const char *what, mt_folder_case *c, const
     }
 }
 
-static void on_line(const reading *r, const json_t *event)
+static void on_began(reading *r, const json_t *event)
+{
+    const char *run = json_string_value(json_object_get(event, "run"));
+
+    g_free(r->claims);
+    r->claims = run != NULL && strchr(run, '/') == NULL ? g_strdup(run) : NULL;
+    r->lease_us = (gint64)(json_number_value(json_object_get(event, "lease")) * 1e6);
+}
+
+static void on_line(reading *r, const json_t *event)
 {
     const char *what = json_string_value(json_object_get(event, "event"));
     const char *id = json_string_value(json_object_get(event, "id"));
@@ -120,6 +135,10 @@ static void on_line(const reading *r, const json_t *event)
 
     if (what == NULL)
         return;
+    if (strcmp(what, "began") == 0) { /* before the models are loaded: no part of the time that the cases take */
+        on_began(r, event);
+        return;
+    }
     if (first || !last || strcmp(what, "progress") == 0 || strcmp(what, "ended") == 0)
         r->run->seen_us = MAX(r->run->seen_us, time_of(event)); /* parsing a time costs more than the line */
     if (!last)
@@ -128,13 +147,15 @@ static void on_line(const reading *r, const json_t *event)
         r->run->began_us = r->run->seen_us;
     if (strcmp(what, "ended") == 0)
         r->run->ended = true;
+    if (strcmp(what, "watch_stalled") == 0 || strcmp(what, "watch_answers") == 0)
+        r->run->watch_stalled = what[6] == 's';
     if (id == NULL)
         id = json_string_value(json_object_get(json_object_get(event, "case"), "id"));
     if (id != NULL)
         on_case(r, what, r->find(r->user, id), event);
 }
 
-static void read_log(const reading *r, const char *path)
+static void read_log(reading *r, const char *path)
 {
     g_autofree char *text = NULL;
     struct stat      status;
@@ -146,7 +167,8 @@ static void read_log(const reading *r, const char *path)
         on_line(r, event);
         json_decref(event);
     }
-    r->run->alive = run_lives(r->run, &status);
+    r->run->alive = run_lives(r, &status);
+    g_free(r->claims);
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -170,6 +192,6 @@ void mt_run_log_read_all(mt_folder *folder, mt_find_case find, void *user)
         if (run == NULL)
             continue;
         g_ptr_array_add(folder->runs, run);
-        read_log(&(reading){folder, run, find, user}, log);
+        read_log(&(reading){.folder = folder, .run = run, .find = find, .user = user}, log);
     }
 }

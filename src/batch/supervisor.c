@@ -252,10 +252,12 @@ static bool open_all(mt_supervisor *s, GError **error)
     s->claims = s->account != NULL ? mt_claims_open(s->o->out, s->o->lease_us > 0 ? s->o->lease_us : MT_BATCH_LEASE_US, error) : NULL;
     if (s->claims == NULL || !open_recipe(s, error))
         return false;
+    mt_account_log(s->account, json_pack("{s:s s:s s:f}", "event", "began", "run", mt_claims_run(s->claims), "lease",
+                                         (double)(s->o->lease_us > 0 ? s->o->lease_us : MT_BATCH_LEASE_US) / 1e6));
     if (s->o->copy_to != NULL && (s->copies = mt_local_copies_new(s->o->copy_to, s->o->copy_bytes, error)) == NULL)
         return false;
     mt_drop_folder_params params = {s->o->watch, s->o->settle_us, s->o->mpp_x, s->o->mpp_y, s->cases->len};
-    if (s->o->watch != NULL && (s->watch = mt_drop_folder_new(&params, error)) == NULL)
+    if (s->o->watch != NULL && (s->watch = mt_watch_thread_new(&params, error)) == NULL)
         return false;
     s->arrived = g_queue_new();
     s->pending = g_queue_new();
@@ -273,7 +275,7 @@ static void close_all(mt_supervisor *s)
     mt_claims_close(s->claims);
     mt_local_copies_free(s->copies);
     mt_account_close(s->account);
-    mt_drop_folder_free(s->watch);
+    mt_watch_thread_end(s->watch);
     if (s->arrived != NULL)
         g_queue_free_full(s->arrived, mt_batch_case_free);
     g_clear_pointer(&s->pending, g_queue_free);

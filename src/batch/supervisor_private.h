@@ -5,8 +5,8 @@
 
 #include "src/batch/account.h"
 #include "src/batch/claims.h"
-#include "src/batch/drop_folder.h"
 #include "src/batch/local_copies.h"
+#include "src/batch/watch_thread.h"
 #include "src/batch/worker_process.h"
 
 typedef struct mt_supervisor {
@@ -27,8 +27,9 @@ typedef struct mt_supervisor {
     int                     load_deaths;   /* workers that died while loading, since one did not */
     gint64                  watched_us;    /* when the workers were looked at */
     GHashTable             *failed_before; /* id -> failed/<id>.json as this run found it */
-    mt_drop_folder         *watch;         /* NULL: the cases are those that were given */
+    mt_watch_thread        *watch;         /* NULL: the cases are those that were given */
     GQueue                 *arrived;       /* mt_batch_case of the watched folder whose id is still being worked on */
+    bool                    watch_stalled; /* told of */
     bool                    untold;        /* cases ended since summary.csv was written */
     mt_worker_process      *workers;
     int                     n_workers, n_cases;

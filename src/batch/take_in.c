@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define STALLED_AFTER_US (20 * (gint64)G_USEC_PER_SEC) /* for one look at the folder */
+
 void mt_supervisor_review(mt_supervisor *s, GPtrArray *faults)
 {
     mt_control_review(s->o->out, s->cases, faults, s->fatal == NULL ? &s->fatal : NULL);
@@ -68,14 +70,48 @@ static void tell_summary(mt_supervisor *s)
     g_free(mt_account_summary(s->account, NULL)); /* the last one, at the end, tells what is wrong */
 }
 
+/* Hashes in the place of names, in what is refused too. */
+static bool hide_names(mt_supervisor *s, GPtrArray *ready)
+{
+    for (guint i = 0; i < ready->len; i++) {
+        mt_batch_case *c = ready->pdata[i];
+        if (c->refused == NULL)
+            continue;
+        g_free(c->refused);
+        c->refused = g_strdup("take it from the watched folder: another file there has its name: rename one of them");
+    }
+    if (ready->len == 0 || mt_batch_hash_identifiers(ready, s->o->identifiers_key, s->o->out, &s->fatal))
+        return true;
+    g_ptr_array_set_free_func(ready, mt_batch_case_free);
+    return false;
+}
+
+/* A share that hangs is told of, once, and when it answers again. */
+static void tell_stall(mt_supervisor *s)
+{
+    gint64 for_us = mt_watch_thread_looks_for_us(s->watch);
+    bool   stalled = for_us > STALLED_AFTER_US;
+
+    if (stalled == s->watch_stalled)
+        return;
+    s->watch_stalled = stalled;
+    mt_account_log(s->account, json_pack("{s:s}", "event", stalled ? "watch_stalled" : "watch_answers"));
+    mt_supervisor_tell(s, MT_BATCH_WARNED, NULL, NULL,
+                       stalled ? "watch: the folder does not answer: no new case is taken until it does; what was taken goes on"
+                               : "watch: the folder answers again");
+}
+
 void mt_supervisor_take_in(mt_supervisor *s)
 {
     if (s->watch == NULL || s->stopped_us != 0 || s->fatal != NULL)
         return;
     g_autoptr(GPtrArray) ready = g_ptr_array_new(), warnings = g_ptr_array_new_with_free_func(g_free);
-    mt_drop_folder_look(s->watch, mt_claims_now_us(), ready, warnings);
-    for (guint i = 0; i < warnings->len; i++)
+    tell_stall(s);
+    mt_watch_thread_take(s->watch, ready, warnings);
+    for (guint i = 0; s->o->identifiers_key == NULL && i < warnings->len; i++) /* they name files */
         mt_supervisor_tell(s, MT_BATCH_WARNED, NULL, NULL, warnings->pdata[i]);
+    if (s->o->identifiers_key != NULL && !hide_names(s, ready))
+        return;
     if (ready->len > 0)
         mt_account_cases(s->account, ready, s->fatal == NULL ? &s->fatal : NULL);
     for (guint i = 0; i < ready->len; i++)

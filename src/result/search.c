@@ -4,6 +4,7 @@
 #include "src/base/alloc.h"
 #include "src/result/headline.h"
 #include "src/result/nearest.h"
+#include "src/result/withheld.h"
 #include "src/store/schema.h"
 
 #include <jansson.h>
@@ -38,6 +39,7 @@ static void hit_clear(mt_search_hit *hit)
 {
     g_free(hit->id);
     g_free(hit->path);
+    g_free(hit->withheld);
 }
 
 void mt_search_free(mt_search *search)
@@ -417,6 +419,16 @@ static bool search_all(finder *f, const char *out, GError **error)
     return collect_hits(f, error);
 }
 
+/* Features of a night whose control case was not as expected are as doubtful as its scores. */
+static void mark_withheld(mt_search *search, const char *folder)
+{
+    g_autoptr(mt_withheld) withheld = mt_withheld_read(folder);
+
+    search->query.withheld = g_strdup(mt_withheld_why(withheld, search->query.path));
+    for (int i = 0; i < search->n_hits; i++)
+        search->hits[i].withheld = g_strdup(mt_withheld_why(withheld, search->hits[i].path));
+}
+
 mt_search *mt_search_new(const char *folder, const mt_search_params *params, GError **error)
 {
     g_autoptr(mt_search) search = g_new0(mt_search, 1);
@@ -430,7 +442,9 @@ mt_search *mt_search_new(const char *folder, const mt_search_params *params, GEr
                 .entries = g_ptr_array_new_with_free_func(entry_free),
                 .left_out = g_ptr_array_new_with_free_func(g_free)};
     bool   ok = search_all(&f, folder, error);
-    if (!ok)
+    if (ok)
+        mark_withheld(search, folder);
+    else
         g_prefix_error(error, "search %s: ", folder);
     mt_nearest_free(f.nearest);
     space_clear(&f.wanted);
@@ -451,6 +465,8 @@ static json_t *hit_json(const mt_search_hit *hit, bool query)
         json_object_set_new(object, "y", json_integer(hit->y));
         json_object_set_new(object, "plane", json_integer(hit->plane));
     }
+    if (hit->withheld != NULL)
+        json_object_set_new(object, "withheld", json_string(hit->withheld));
     return object;
 }
 

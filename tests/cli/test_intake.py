@@ -84,6 +84,26 @@ def test_manifest(folder):
                "routine or low is wanted\n"))
 
 
+def check_withheld_elsewhere(folder, out):
+    """What is made from results asks too: no evidence is drawn, no other head scores, what is found is marked."""
+    why = "control case 'ctl' has to give 2..3: its score is "
+    result, maps = os.path.join(out, "cases", "case.h5"), os.path.join(folder, "maps")
+    answer = microtome("heatmap", result, "-o", maps)
+    equal((answer.code, os.listdir(maps)), (65, []))
+    contains(answer.err, f"draw {result}: its score is withheld: {why}")
+    contains(answer.err, ": --scale percentile draws ranks within the case\n")
+    answer = microtome("heatmap", result, "-o", maps, "--scale", "percentile")
+    equal((answer.code, os.listdir(maps)), (0, ["case.png"]))
+    contains(answer.err, f"warning: {result}: the score of this case is withheld: {why}")
+    answer = microtome("aggregate", result, "-m", "mean", "-o", os.path.join(folder, "scored"))
+    equal(answer.code, 65)
+    contains(json.loads(read(os.path.join(folder, "scored", "failed", "case.json")))["reason"], f"its scores are withheld: {why}")
+    answer = microtome("search", out, "--case", "case")
+    contains(answer.err, f"warning: 2 of these are of cases whose scores are withheld: {why}")
+    contains(answer.out, "ctl  WITHHELD\n")
+    contains(json.loads(microtome("search", out, "--case", "case", "--json").out)["hits"][0]["withheld"], why)
+
+
 def test_control(folder):
     """a control case that is not as expected: scores withheld everywhere, 65; given again once it passes"""
     cohort, out = slides(folder, 2), os.path.join(folder, "out")
@@ -106,6 +126,7 @@ def test_control(folder):
     equal(os.path.exists(os.path.join(out, "patients", "p1.h5")), False)
     labels = write(os.path.join(folder, "labels.csv"), "id,label\ncase,normal\nctl,tumour\n")
     contains(microtome("evaluate", out, "--labels", labels).err, "score")
+    check_withheld_elsewhere(folder, out)
     told = json.loads(microtome("run", "-r", RECIPE, "-o", out, "--json", night("2..3")).out)
     equal({(c["status"], c["score"]) for c in told["cases"]}, {("withheld", None)})
     answer = microtome("run", "-r", RECIPE, "-o", out, night("0..1"))
@@ -175,4 +196,38 @@ def test_watch(folder):
     contains(answer.err, f"watch {folder}/none: there is no such folder")
 
 
-main([test_folder_and_pattern, test_manifest, test_control, test_control_fails, test_watch])
+def test_watch_that_hangs(folder):
+    """a drop folder that does not answer: the cases at hand are done, the beat goes on, a signal stops the run"""
+    cohort, drop, out = slides(folder, 1), os.path.join(folder, "drop"), os.path.join(folder, "out")
+    os.makedirs(os.path.join(drop, "slide"))
+    write(os.path.join(drop, "slide.mrxs"), "x")
+    os.mkfifo(os.path.join(drop, "slide", "Slidedat.ini"))  # who opens it waits for ever, as on a share that is away
+    process = subprocess.Popen([PROGRAM, "run", "-e", "builtin:demo", "-o", out, "--watch", drop, "--settle", "0.6", "--lease", "1",
+                                os.path.join(cohort, "slide-001.tif")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def beat():
+        names = [n for n in os.listdir(os.path.join(out, "claims")) if n.endswith(".beat")]
+        return read(os.path.join(out, "claims", names[0]))
+    try:
+        wait_for(lambda: os.path.exists(os.path.join(out, "cases", "slide-001.h5")), process)
+        first = beat()
+        wait_for(lambda: beat() != first, process)
+        process.send_signal(signal.SIGTERM)
+        equal(process.wait(60), 75)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_stopped_json(folder):
+    """run --json after a stop: what was not run is pending, not failed"""
+    cohort, out = slides(folder, 2), os.path.join(folder, "out")
+    write(os.path.join(cohort, "bad.svs"), "no slide")
+    manifest = write(os.path.join(cohort, "m.csv"), "path\nbad.svs\nslide-001.tif\nslide-002.tif\n")
+    equal(microtome("run", "-e", "builtin:demo", "-o", out, write(os.path.join(cohort, "b.csv"), "path\nbad.svs\n")).code, 65)
+    answer = microtome("run", "-e", "builtin:demo", "-o", out, "--json", "--workers", 1, "--on-fail", "kill -TERM $PPID", manifest)
+    states = {c["id"]: c["status"] for c in json.loads(answer.out)["cases"]}
+    equal((answer.code, states["bad"], states["slide-002"]), (75, "failed", "pending"))
+
+
+main([test_folder_and_pattern, test_manifest, test_control, test_control_fails, test_watch, test_watch_that_hangs, test_stopped_json])

@@ -58,6 +58,28 @@ def test_hosts(folder):
     contains(microtome("status", out).out, "begun on far-away, whose process 7 is gone")
 
 
+def test_beats(folder):
+    """a run of another machine lives by its beat, however long its log says nothing; without one it is gone"""
+    out = made_folder.make(os.path.join(folder, "out"), 10)
+    log, beat = os.path.join(out, "runs", "20260102T000000Z-far-away-7.jsonl"), os.path.join(out, "claims", "0123456789abcdef.beat")
+    with open(log, "w") as f:
+        f.write('{"event":"began","run":"0123456789abcdef","lease":60,"time":"2026-01-02T00:00:00.000000Z"}\n'
+                '{"event":"started","id":"case-00008","attempt":1,"time":"2026-01-02T00:00:00.000000Z"}\n{"event":"watch_stalled"}\n')
+    os.utime(log, (0, 0))
+    os.makedirs(os.path.dirname(beat), exist_ok=True)
+    with open(beat, "w") as f:
+        f.write("0123456789abcdef\nfar-away\nboot\npid:[1]\n7\n5\n00000000000000000009\n")
+    equal(by_id(status(out)[1])["case-00008"]["state"], "running")
+    contains(microtome("status", out).out, "the folder that is watched on far-away, process 7, does not answer\n")
+    os.utime(beat, (0, 0))
+    equal(by_id(status(out)[1])["case-00008"]["state"], "pending")
+    os.utime(beat)
+    os.utime(log)
+    equal(by_id(status(out)[1])["case-00008"]["state"], "running")
+    os.unlink(beat)
+    equal(by_id(status(out)[1])["case-00008"]["state"], "pending")
+
+
 def test_real_run(folder):
     """a run that is watched: running with its process, pending; killed: pending again; resumed: all done, exit 0"""
     cohort = synthetic(os.path.join(folder, "slides"), "--count", 3, "--size", 2048, "--seed", 5)
@@ -114,4 +136,4 @@ def test_no_folder(folder):
 
 
 if __name__ == "__main__":
-    main([test_states, test_hosts, test_real_run, test_summary, test_no_folder])
+    main([test_states, test_hosts, test_beats, test_real_run, test_summary, test_no_folder])

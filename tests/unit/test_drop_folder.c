@@ -112,6 +112,21 @@ static void test_settles(scene *s, gconstpointer unused)
     g_assert_cmpuint(s->warnings->len, ==, 0);
 }
 
+static void test_vms_pictures_first(scene *s, gconstpointer unused)
+{
+    (void)unused;
+    check_look(s, 0, "");
+    write_file(s, "v.jpg", "x");
+    write_file(s, "v_map2.jpg", "x");
+    write_file(s, "v(1,0).jpg", "x");
+    write_file(s, "chest (1).jpg", "x"); /* a picture of its own */
+    check_look(s, 20, "");
+    check_look(s, 31, "chest%20%281%29");
+    write_file(s, "v.vms", "ImageFile = v.jpg\nMapFile = v_map2.jpg\n");
+    check_look(s, 20, "");
+    check_look(s, 31, "v");
+}
+
 static void test_one_look_is_not_enough(scene *s, gconstpointer unused)
 {
     (void)unused;
@@ -287,6 +302,7 @@ int main(int argc, char **argv)
         void (*test)(scene *s, gconstpointer unused);
     } tests[] = {{"settles", test_settles},
                  {"one-look-is-not-enough", test_one_look_is_not_enough},
+                 {"vms-pictures-first", test_vms_pictures_first},
                  {"looks-too-early", test_looks_too_early},
                  {"changes-again", test_changes_again},
                  {"empty", test_empty},
