@@ -119,7 +119,8 @@ static bool drop_copies(mt_dicom_stack *stack, GError **error)
             stack->copies++;
         } else {
             shared += at_one == 1;
-            most = MAX(most, ++at_one);
+            at_one++;
+            most = MAX(most, at_one);
             i++;
         }
     }

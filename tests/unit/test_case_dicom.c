@@ -266,7 +266,7 @@ static void test_refusals(void)
                    "\"Routine Brain\"; [2] CR, 1 image of 16 x 16, CSPINE, \"Cervical LAT\"; [3] CR, 1 image of 16 x 16, CSPINE, "
                    "\"Cervical OBLI 1\"; [4] CR, 1 image of 16 x 16, CSPINE, \"Cervical OBLI 2\")");
     expect_refusal("radiology/dicom/highdicom-seg_image_ct_binary_overlap.dcm", MT_ERROR_INPUT,
-                   "4 positions hold up to 3 images each (echoes, phases, segments or duplicates): give the folder one image a position");
+                   "4 positions hold up to 2 images each (echoes, phases, segments or duplicates): give the folder one image a position");
     expect_refusal("wsi/dicom/highdicom-seg_image_sm_dots_tiled_full.dcm", MT_ERROR_INPUT, "it is a segmentation of a slide, not a slide");
     expect_refusal("malformed/dicom/MR_truncated.dcm", MT_ERROR_INPUT,
                    "its pixel data have 8130 bytes, 8192 are wanted: the file is cut short");
