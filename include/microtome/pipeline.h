@@ -54,6 +54,10 @@ MT_PUBLIC void         mt_pipeline_free(mt_pipeline *pipeline);
 MT_PUBLIC const char *mt_pipeline_resolved(const mt_pipeline *pipeline);
 /* True when encoder or head are a demonstration. */
 MT_PUBLIC bool mt_pipeline_demonstration(const mt_pipeline *pipeline);
+/* Share the encoder's packed weights with the other processes of this host that were given the same memory file (an empty memfd that can
+ * be sealed): the first to come fills and seals it, later ones map it.  Before the first case; `fd` may be closed afterwards.  "filled",
+ * "shared", or "own": the file is not of this model, program, library and CPU, so the weights are packed for this process alone. */
+MT_PUBLIC const char *mt_pipeline_share_weights(mt_pipeline *pipeline, int fd);
 /* Read, encode, score and publish `target` (never overwritten).  timings may be NULL. */
 MT_PUBLIC bool mt_pipeline_run(mt_pipeline *pipeline, const mt_job *job, const char *target, mt_progress progress, void *user,
                                mt_timings *timings, GError **error);

@@ -4,6 +4,7 @@
 #define MT_COMPILED_H
 
 #include "kernels/graph/graph.h"
+#include "kernels/graph/weight_store.h"
 
 typedef struct mt_compiled mt_compiled;
 
@@ -21,6 +22,14 @@ const void *mt_compiled_pack(mt_compiled *compiled, const mt_tensor *tensor, con
                              GError **error);
 bool        mt_compiled_owns(const mt_compiled *compiled, const mt_tensor *tensor);
 size_t      mt_compiled_packed_bytes(mt_compiled *compiled);
+
+/* The three below: while no session of it exists. */
+/* Write what was packed so far, and the large constants that passes have made, into the memory file `fd`, and seal it. */
+bool mt_compiled_fill_store(mt_compiled *compiled, int fd, const char *key);
+/* From here on packed weights are looked for in `store` first; what is held twice already is let go. */
+void mt_compiled_use_store(mt_compiled *compiled, mt_weight_store *store);
+/* Bytes of it that are not in a store: packed, and large constants that passes have made. */
+size_t mt_compiled_own_bytes(mt_compiled *compiled);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_compiled, mt_compiled_free)
 

@@ -20,3 +20,11 @@ const char *mt_onednn_version(void)
     pthread_once(&once, format_version);
     return text;
 }
+
+char *mt_onednn_identity(void)
+{
+    const dnnl_version_t *version = dnnl_version();
+
+    return g_strdup_printf("%s %s runtime %u isa %#x", mt_onednn_version(), version->hash, version->cpu_runtime,
+                           (unsigned)dnnl_get_effective_cpu_isa());
+}

@@ -1,5 +1,6 @@
 #include "src/batch/supervisor_private.h"
 
+#include "kernels/graph/weight_store.h"
 #include "src/batch/case_order.h"
 #include "src/batch/protocol.h"
 
@@ -64,12 +65,25 @@ static bool claim(mt_supervisor *s, mt_batch_case *c, int *epoch)
     return false;
 }
 
+/* Before its first case, so that a run that finds all done packs nothing.  The first worker fills the memory file, and the others wait for
+ * that with their first case. */
+static void share_weights(mt_supervisor *s, mt_worker_process *w)
+{
+    if (w->shares || s->weights_fd < 0)
+        return;
+    w->shares = true;
+    if (mt_weight_store_is_empty(s->weights_fd))
+        s->filler = w;
+    mt_worker_process_send(w, json_pack("{s:s s:i}", "do", "share", "fd", MT_WORKER_WEIGHTS_FD));
+}
+
 static void give_case(mt_supervisor *s, mt_worker_process *w, mt_batch_case *c, int epoch)
 {
     g_autofree char *target = mt_account_target(s->account, c);
     int              attempt = GPOINTER_TO_INT(g_hash_table_lookup(s->attempts, c)) + 1, lost = mt_supervisor_attempts(s, c);
 
     g_hash_table_insert(s->attempts, c, GINT_TO_POINTER(attempt));
+    share_weights(s, w);
     w->c = c;
     w->started_us = g_get_monotonic_time();
     w->tiles_done = w->tiles_total = 0;
@@ -126,7 +140,7 @@ static void look_elsewhere(mt_supervisor *s)
 
 static bool start_worker(mt_supervisor *s, mt_worker_process *w, GError **error)
 {
-    if (!mt_worker_process_start(w, s->o->program, error))
+    if (!mt_worker_process_start(w, s->o->program, s->weights_fd, error))
         return false;
     mt_supervisor_send_load(s, w);
     return true;
@@ -176,7 +190,7 @@ bool mt_supervisor_hand_out(mt_supervisor *s, GError **error)
         if (w->pid == 0 && !start_worker(s, w, error))
             return false;
         ask_for_copies(s);
-        if (w->loaded && w->c == NULL && !w->retiring)
+        if (w->loaded && w->c == NULL && !w->retiring && (s->filler == NULL || w->shares))
             find_case(s, w);
     }
     ask_for_copies(s);

@@ -1,12 +1,14 @@
 /* Hands cases to worker processes and accounts for every one.  Opens no case, calls no HDF5. */
 #include "src/batch/supervisor_private.h"
 
+#include "kernels/graph/weight_store.h"
 #include "src/batch/cases.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* How long a stopped worker may take before it is killed: asked to be gone within 20 s, with time to clear up. */
 #define STOP_GRACE_US INT64_C(12000000)
@@ -41,6 +43,14 @@ void mt_supervisor_send_load(mt_supervisor *s, mt_worker_process *w)
         json_object_set_new(command, "temporary", json_string(w->temporary));
     mt_worker_stall_begin(w, "load");
     mt_worker_process_send(w, command);
+}
+
+void mt_supervisor_forget_weights(mt_supervisor *s)
+{
+    if (s->weights_fd >= 0)
+        close(s->weights_fd);
+    s->weights_fd = -1;
+    s->filler = NULL;
 }
 
 const char *mt_supervisor_path(mt_supervisor *s, const mt_batch_case *c)
@@ -138,7 +148,7 @@ static bool stop_is_asked(const mt_supervisor *s)
 /* The first worker checks models and recipe before any other is started. */
 static bool load_first(mt_supervisor *s, GError **error)
 {
-    if (!mt_worker_process_start(&s->workers[0], s->o->program, error))
+    if (!mt_worker_process_start(&s->workers[0], s->o->program, s->weights_fd, error))
         return false;
     mt_supervisor_send_load(s, &s->workers[0]);
     while (s->fatal == NULL && s->stopped_us == 0 && !s->workers[0].loaded && s->workers[0].pid != 0) {
@@ -265,6 +275,7 @@ static bool open_all(mt_supervisor *s, GError **error)
     s->attempts = g_hash_table_new(NULL, NULL);
     s->endings = g_hash_table_new_full(NULL, NULL, NULL, free_json);
     s->failed_before = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    s->weights_fd = mt_weight_store_file();
     s->n_workers = CLAMP(s->o->workers, 1, MAX(1, s->o->threads));
     s->workers = g_new0(mt_worker_process, s->n_workers);
     return true;
@@ -285,13 +296,14 @@ static void close_all(mt_supervisor *s)
     json_decref(s->engine);
     g_clear_pointer(&s->failed_before, g_hash_table_unref);
     g_free(s->workers);
+    mt_supervisor_forget_weights(s);
     mt_recipe_free(s->recipe);
     g_clear_error(&s->fatal);
 }
 
 bool mt_batch_run(GPtrArray *cases, const mt_batch_options *options, mt_batch_totals *totals, GError **error)
 {
-    mt_supervisor s = {.o = options, .totals = totals, .cases = cases, .n_cases = (int)cases->len};
+    mt_supervisor s = {.o = options, .totals = totals, .cases = cases, .n_cases = (int)cases->len, .weights_fd = -1};
     g_autoptr(GError) summary_error = NULL;
 
     *totals =

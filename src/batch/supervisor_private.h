@@ -31,6 +31,8 @@ typedef struct mt_supervisor {
     GQueue                 *arrived;       /* mt_batch_case of the watched folder whose id is still being worked on */
     bool                    watch_stalled; /* told of */
     bool                    untold;        /* cases ended since summary.csv was written */
+    int                     weights_fd;    /* memory file of the packed weights that workers share; -1: none */
+    mt_worker_process      *filler;        /* the worker that is filling it; NULL: nobody */
     mt_worker_process      *workers;
     int                     n_workers, n_cases;
     gint64                  stopped_us; /* when the stop was passed on; 0: not */
@@ -41,6 +43,8 @@ typedef struct mt_supervisor {
 void mt_supervisor_tell(mt_supervisor *s, mt_batch_event_kind kind, const mt_batch_case *c, const mt_worker_process *w,
                         const char *message);
 void mt_supervisor_send_load(mt_supervisor *s, mt_worker_process *w);
+/* Workers started from here on pack for themselves. */
+void mt_supervisor_forget_weights(mt_supervisor *s);
 /* The case's own path, or that of its local copy. */
 const char *mt_supervisor_path(mt_supervisor *s, const mt_batch_case *c);
 /* The case needs nothing more: its copy and its claim are given back. */

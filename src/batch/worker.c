@@ -1,6 +1,7 @@
 /* The worker process: commands as JSON lines on fd 0, events as JSON lines on fd 3.
  *   {"do":"load","recipe":{..},"threads":N,"workers":N,"writable":[DIR,..],"temporary":DIR,"beat_s":S}
  *        -> {"event":"loaded","resolved":TEXT,"demonstration":B,"warnings":[..],..} | {"event":"unusable",..}
+ *   {"do":"share","fd":4} -> {"event":"weights","origin":"filled"|"shared"|"own","seconds":S}
  *   {"do":"run","path":..,"id":..,"target":..,..}
  *        -> {"event":"stage","stage":..}, {"event":"progress",..}* then {"event":"done","timings":{..}} | {"event":"failed",..}
  * and {"event":"beat"} while it computes or reads.  SIGTERM, or the supervisor's end, stops the running case.
@@ -10,6 +11,7 @@
 
 #include "src/batch/protocol.h"
 #include "src/batch/worker_limits.h"
+#include "src/batch/worker_process.h"
 #include "src/batch/worker_pulse.h"
 #include "src/batch/worker_sandbox.h"
 #include "src/pipeline/timings.h"
@@ -146,6 +148,20 @@ static bool do_load(worker *w, const json_t *command)
     return send_loaded(w, &budget);
 }
 
+/* Packed weights of the memory file that the supervisor made and every worker inherits. */
+static bool do_share(worker *w, const json_t *command)
+{
+    int    fd = (int)json_integer_value(json_object_get(command, "fd"));
+    gint64 start = g_get_monotonic_time();
+
+    if (w->pipeline == NULL || fd != MT_WORKER_WEIGHTS_FD)
+        return false;
+    const char *origin = mt_pipeline_share_weights(w->pipeline, fd);
+    close(fd);
+    return send_event(
+        w, json_pack("{s:s s:s s:f}", "event", "weights", "origin", origin, "seconds", (double)(g_get_monotonic_time() - start) / 1e6));
+}
+
 static bool do_run(worker *w, const json_t *command)
 {
     g_autoptr(GError) error = NULL;
@@ -177,6 +193,8 @@ static bool do_command(worker *w, const char *line)
 
     if (g_strcmp0(verb, "load") == 0)
         ok = do_load(w, command);
+    else if (g_strcmp0(verb, "share") == 0)
+        ok = do_share(w, command);
     else if (g_strcmp0(verb, "run") == 0)
         ok = do_run(w, command);
     json_decref(command);

@@ -146,6 +146,8 @@ void mt_supervisor_on_end(mt_supervisor *s, mt_worker_process *w)
     if (!w->loaded && !w->retiring)
         died_loading(s, how);
     w->loaded = w->retiring = false;
+    if (s->filler == w) /* nobody reads what it left */
+        mt_supervisor_forget_weights(s);
     if (w->c == NULL)
         return;
     g_autofree char *target = mt_account_target(s->account, w->c);

@@ -139,12 +139,28 @@ static void on_loaded(mt_supervisor *s, mt_worker_process *w, const json_t *even
     }
 }
 
+/* A file that could not be filled is read by nobody. */
+static void on_weights(mt_supervisor *s, const mt_worker_process *w, const json_t *event)
+{
+    const char *origin = json_string_value(json_object_get(event, "origin"));
+
+    mt_account_log(s->account, json_pack("{s:s s:s* s:i s:f}", "event", "weights", "origin", origin, "pid", (int)w->pid, "seconds",
+                                         json_number_value(json_object_get(event, "seconds"))));
+    if (s->filler != w)
+        return;
+    s->filler = NULL;
+    if (g_strcmp0(origin, "filled") != 0)
+        mt_supervisor_forget_weights(s);
+}
+
 void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t *event)
 {
     const char *name = json_string_value(json_object_get(event, "event"));
 
     if (g_strcmp0(name, "loaded") == 0)
         on_loaded(s, w, event);
+    else if (g_strcmp0(name, "weights") == 0)
+        on_weights(s, w, event);
     else if (g_strcmp0(name, "unusable") == 0 && s->fatal == NULL)
         s->fatal = g_error_new_literal(MT_ERROR, (int)json_integer_value(json_object_get(event, "code")),
                                        json_string_value(json_object_get(event, "message")));

@@ -14,10 +14,10 @@
 
 #define END_MS 10000
 
-bool mt_worker_process_start(mt_worker_process *w, const char *program, GError **error)
+bool mt_worker_process_start(mt_worker_process *w, const char *program, int weights_fd, GError **error)
 {
     const char *const argv[] = {program, "worker", NULL};
-    int               events[2], target_fd = 3;
+    int               events[2], targets[] = {3, MT_WORKER_WEIGHTS_FD};
     GPid              pid;
     g_autoptr(GError) cause = NULL;
 
@@ -26,8 +26,9 @@ bool mt_worker_process_start(mt_worker_process *w, const char *program, GError *
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "start a worker: %s", cause->message);
         return false;
     }
-    bool ok = g_spawn_async_with_pipes_and_fds(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, -1, -1, -1, &events[1], &target_fd,
-                                               1, &pid, &w->command_fd, NULL, NULL, &cause);
+    const int sources[] = {events[1], weights_fd};
+    bool      ok = g_spawn_async_with_pipes_and_fds(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, -1, -1, -1, sources, targets,
+                                               weights_fd >= 0 ? 2 : 1, &pid, &w->command_fd, NULL, NULL, &cause);
     close(events[1]);
     if (!ok) {
         close(events[0]);

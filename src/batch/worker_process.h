@@ -13,6 +13,7 @@ typedef struct mt_worker_process {
     GString       *buffer;    /* bytes of an unfinished line */
     char          *temporary; /* a folder of its own for what libraries put aside; NULL: it has none */
     bool           loaded, retiring;
+    bool           shares;              /* it was told to share its weights */
     int            served;              /* cases it was given */
     int64_t        address_space_bytes; /* its limit, 0: none */
     mt_batch_case *c;                   /* the running case; NULL: idle */
@@ -25,8 +26,10 @@ typedef struct mt_worker_process {
     gint64 stalled_us, stall_seen_us; /* when it was asked to end; for how long it had been silent */
 } mt_worker_process;
 
-/* Start `program worker`.  MT_ERROR_INTERNAL when the system refuses. */
-bool mt_worker_process_start(mt_worker_process *w, const char *program, GError **error);
+#define MT_WORKER_WEIGHTS_FD 4
+
+/* Start `program worker`, which inherits `weights_fd` (-1: none) as MT_WORKER_WEIGHTS_FD.  MT_ERROR_INTERNAL when the system refuses. */
+bool mt_worker_process_start(mt_worker_process *w, const char *program, int weights_fd, GError **error);
 /* One JSON line; takes the reference.  False when the worker is gone. */
 bool mt_worker_process_send(mt_worker_process *w, json_t *command);
 /* Read what is there into the buffer; false at the end of file. */

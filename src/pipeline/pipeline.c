@@ -2,6 +2,7 @@
 #include "src/pipeline/pipeline_private.h"
 
 #include "src/base/hash.h"
+#include "src/encoder/shared_weights.h"
 #include "src/pipeline/case_tiles.h"
 #include "src/pipeline/resolved.h"
 
@@ -119,6 +120,11 @@ void mt_pipeline_free(mt_pipeline *p)
 const char *mt_pipeline_resolved(const mt_pipeline *p)
 {
     return p->resolved;
+}
+
+const char *mt_pipeline_share_weights(mt_pipeline *p, int fd)
+{
+    return mt_weights_origin_name(mt_encoder_share_weights(p->encoder, p->contract.precision, p->batch, fd));
 }
 
 bool mt_pipeline_demonstration(const mt_pipeline *p)
