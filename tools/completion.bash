@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run status verify report prune info tissue tile heatmap aggregate train evaluate calibrate search model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue tile heatmap aggregate train evaluate calibrate search model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -10,6 +10,7 @@ _microtome() {
     precisions='auto fp32 bf16 int8'
     options='--recipe --encoder --head --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
     ;;
+  plan) options='--recipe --encoder --head --out --hours --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --cases --json --help' ;;
   report) options='--out --language --pictures --help' ;;
   prune) options='--features --help' ;;
   verify) options='--json --help' ;;

@@ -62,6 +62,17 @@ MT_PUBLIC const char *mt_pipeline_share_weights(mt_pipeline *pipeline, int fd);
 MT_PUBLIC bool mt_pipeline_run(mt_pipeline *pipeline, const mt_job *job, const char *target, mt_progress progress, void *user,
                                mt_timings *timings, GError **error);
 
+/* What a case will cost, found without running it. */
+typedef struct mt_case_look {
+    int64_t tiles;            /* of its grid */
+    double  before_s;         /* until its first tile: opening, mask, thumbnail */
+    double  tiles_per_second; /* of the pipeline's team; 0: none was encoded */
+    int64_t bytes;            /* of its result, about */
+} mt_case_look;
+
+/* Open a case, find its tissue and lay its grid as a run does, and encode about `sample` of its tiles (0: none) with the whole team. */
+MT_PUBLIC bool mt_pipeline_look(mt_pipeline *pipeline, const mt_job *job, int64_t sample, mt_case_look *look, GError **error);
+
 /* Up to n tiles of the cases as `encoder` gets them: float32 n x planes x size x size, after normalisation; found and read as a run
  * does (mask, grid, µm/px and overlap as in the recipe, the rest by the card), evenly over each case's grid, the cases sharing n
  * evenly.  Tiles that cannot be decoded are passed over.  MT_ERROR_INPUT when no tile is left. */
