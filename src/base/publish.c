@@ -8,14 +8,34 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-void mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno)
+int64_t mt_publish_room(const char *target)
 {
-    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *folder = g_path_get_dirname(target);
     struct statvfs   fs;
 
-    if ((saved_errno == ENOSPC || saved_errno == EDQUOT) && statvfs(folder, &fs) == 0)
+    if (statvfs(folder, &fs) != 0 || fs.f_blocks == 0) /* some of the network count nothing */
+        return -1;
+    return (int64_t)MIN((double)fs.f_bavail * (double)fs.f_frsize, 0x1p62);
+}
+
+bool mt_publish_check_room(const char *target, const char *what, int64_t bytes, GError **error)
+{
+    int64_t room = mt_publish_room(target);
+
+    if (room < 0 || bytes <= room)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_IO, "write %s: %s take %.1f MB (%.1f MB free): make room and run again to resume", target, what,
+                (double)bytes / 1e6, (double)room / 1e6);
+    return false;
+}
+
+void mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno)
+{
+    int64_t room = saved_errno == ENOSPC || saved_errno == EDQUOT ? mt_publish_room(path) : -1;
+
+    if (room >= 0)
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "%s %s: %s (%.1f MB free): make room and run again to resume", doing, path,
-                    g_strerror(saved_errno), (double)fs.f_bavail * (double)fs.f_frsize / 1e6);
+                    g_strerror(saved_errno), (double)room / 1e6);
     else
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "%s %s: %s", doing, path, g_strerror(saved_errno));
 }

@@ -26,6 +26,11 @@ bool mt_publish_write(int fd, const void *data, size_t bytes, const char *target
 /* All in one for small files. */
 bool mt_publish_text(const char *target, const char *text, bool replace, GError **error);
 
+/* Bytes that the file system still takes beside `target`; -1: it does not say. */
+int64_t mt_publish_room(const char *target);
+/* MT_ERROR_IO when `bytes` of `what` will not fit beside `target`. */
+bool mt_publish_check_room(const char *target, const char *what, int64_t bytes, GError **error);
+
 /* MT_ERROR_IO: "write PATH: No space left on device (12 MB free)". */
 void mt_publish_io_error(GError **error, const char *doing, const char *path, int saved_errno);
 

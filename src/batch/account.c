@@ -34,8 +34,11 @@ static bool make_folder(const char *path, GError **error)
 {
     if (g_mkdir_with_parents(path, 0755) == 0 && access(path, W_OK) == 0)
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_IO, "open the output folder %s: %s: choose a folder that can be written", path,
-                g_strerror(errno));
+    if (errno == ENOSPC || errno == EDQUOT)
+        mt_publish_io_error(error, "create folder", path, errno);
+    else
+        g_set_error(error, MT_ERROR, MT_ERROR_IO, "open the output folder %s: %s: choose a folder that can be written", path,
+                    g_strerror(errno));
     return false;
 }
 

@@ -91,6 +91,7 @@ void mt_supervisor_set_aside(mt_supervisor *s, mt_batch_case *c, mt_worker_proce
 void mt_supervisor_skip(mt_supervisor *s, mt_batch_case *c)
 {
     s->totals->skipped++;
+    mt_supervisor_learn_size(s, c);
     mt_account_clear_failed(s->account, c);
     mt_supervisor_tell(s, MT_BATCH_SKIPPED, c, NULL, NULL);
     mt_supervisor_let_go(s, c);
@@ -207,6 +208,7 @@ static bool run_loop(mt_supervisor *s, GError **error)
     if (s->fatal == NULL && mt_account_cases(s->account, s->cases, &s->fatal)) {
         mt_supervisor_review(s, NULL); /* until a control case has passed, no score is given */
         mt_supervisor_queue(s);
+        mt_supervisor_look_at_room(s);
     }
     while (s->fatal == NULL && (someone_works(s) || (is_work_left(s) && s->stopped_us == 0))) {
         mt_claims_beat(s->claims, mt_claims_now_us());

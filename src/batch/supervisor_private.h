@@ -1,5 +1,5 @@
 /* The supervisor's state, shared by its files: supervisor.c (the loop), hand_out.c (which case goes to which worker), worker_events.c (what
- * workers answer), worker_stall.c (those that do not), worker_death.c (what their end costs).  One thread. */
+ * workers answer), room.c (the disk), worker_stall.c (those that do not), worker_death.c (what their end costs).  One thread. */
 #ifndef MT_SUPERVISOR_PRIVATE_H
 #define MT_SUPERVISOR_PRIVATE_H
 
@@ -31,8 +31,11 @@ typedef struct mt_supervisor {
     GQueue                 *arrived;       /* mt_batch_case of the watched folder whose id is still being worked on */
     bool                    watch_stalled; /* told of */
     bool                    untold;        /* cases ended since summary.csv was written */
-    int                     weights_fd;    /* memory file of the packed weights that workers share; -1: none */
-    mt_worker_process      *filler;        /* the worker that is filling it; NULL: nobody */
+    double                  result_bytes;  /* of n_results finished cases */
+    int                     n_results;
+    bool                    told_room;
+    int                     weights_fd; /* memory file of the packed weights that workers share; -1: none */
+    mt_worker_process      *filler;     /* the worker that is filling it; NULL: nobody */
     mt_worker_process      *workers;
     int                     n_workers, n_cases;
     gint64                  stopped_us; /* when the stop was passed on; 0: not */
@@ -69,6 +72,12 @@ bool mt_supervisor_hand_out(mt_supervisor *s, GError **error);
 void mt_supervisor_take_in(mt_supervisor *s);
 /* What the control cases say now; `faults` (char *) may be NULL. */
 void mt_supervisor_review(mt_supervisor *s, GPtrArray *faults);
+
+/* room.c */
+/* The case has a result: what it takes counts. */
+void mt_supervisor_learn_size(mt_supervisor *s, const mt_batch_case *c);
+/* Warn when the cases that are left will not fit. */
+void mt_supervisor_look_at_room(mt_supervisor *s);
 
 /* worker_events.c */
 void mt_supervisor_on_event(mt_supervisor *s, mt_worker_process *w, const json_t *event);

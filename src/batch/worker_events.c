@@ -26,6 +26,8 @@ static void on_done(mt_supervisor *s, mt_worker_process *w, const json_t *event)
     s->totals->tiles += timings.tiles;
     mt_account_done(s->account, w->c, timings.total_s, json_object_get(event, "timings"));
     mt_supervisor_tell(s, MT_BATCH_DONE, w->c, w, NULL);
+    mt_supervisor_learn_size(s, w->c);
+    mt_supervisor_look_at_room(s);
     mt_supervisor_let_go(s, w->c);
     w->c = NULL;
 }
@@ -56,7 +58,7 @@ static void on_failed(mt_supervisor *s, mt_worker_process *w, const json_t *even
         return;
     }
     /* past the mask it is our own disk that failed, not the input: the next cases would fail too */
-    bool ours = g_strcmp0(stage, "encode") == 0 || g_strcmp0(stage, "publish") == 0;
+    bool ours = g_strcmp0(stage, "encode") == 0 || g_strcmp0(stage, "score") == 0 || g_strcmp0(stage, "publish") == 0;
     if (code == MT_ERROR_IO && ours && s->fatal == NULL)
         s->fatal = g_error_new(MT_ERROR, MT_ERROR_IO, "case '%s': %s", w->c->id, message);
     /* of what the head wants in all, a fresh worker has no more */

@@ -2,6 +2,7 @@
 #include "src/pipeline/case_run.h"
 
 #include "src/base/alloc.h"
+#include "src/base/publish.h"
 #include "src/pipeline/stored_bag.h"
 #include "src/pipeline/team.h"
 #include "src/store/schema.h"
@@ -144,6 +145,14 @@ static bool enter(mt_case_run *run, const char *stage, mt_progress progress, voi
     return false;
 }
 
+/* Before hours of encoding, not after. */
+static bool check_room(const mt_case_run *run, const char *target, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("the features of %" G_GINT64_FORMAT " tiles", run->n);
+
+    return mt_publish_check_room(target, what, run->n * mt_encoder_dim(run->p->encoder) * (int64_t)sizeof(float), error);
+}
+
 static bool run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
 {
     gint64         start = g_get_monotonic_time();
@@ -158,6 +167,8 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
     if (!enter(run, "read", progress, user, error) || !read_overview(run, error))
         return false;
     if (!enter(run, "encode", progress, user, error))
+        return false;
+    if (!check_room(run, target, error))
         return false;
     run->store = mt_store_create_fenced(target, &fence, error);
     if (run->store == NULL || !mt_case_run_record_case(run, error))

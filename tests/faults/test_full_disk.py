@@ -48,6 +48,8 @@ def test_full(folder):
     equal((read(told + ".full.code").strip(), err[-400:] if read(told + ".full.code").strip() != "74" else ""), ("74", ""))
     contains(err, os.path.join(disk, "out"))
     assert MB_FREE.search(err), err
+    contains(err, "and the results of 5 cases will need about ")  # told after the first, long before the end
+    contains(err, "make room, or the batch ends with exit code 74")
     found = digests(told + ".out")
     equal(found, {name: wanted[name] for name in found})
     equal([n for n in os.listdir(os.path.join(told + ".out", "cases")) if n.startswith(".")], [])
