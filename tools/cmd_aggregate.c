@@ -108,7 +108,7 @@ static int aggregate(aggregate_options *o, char **arguments)
         if (!totals.stopped)
             code = mt_patient_report(&mt_command_aggregate, cases, &scorer, rule, o->out, code);
         if (totals.done + totals.failed > 0)
-            mt_command_report_folder(&mt_command_aggregate, o->out, scorer.language, totals.stopped);
+            mt_command_report_folder(&mt_command_aggregate, o->out, scorer.language, totals.stopped, NULL);
     }
     mt_batch_totals_clear(&totals);
     return code;

@@ -2,29 +2,56 @@
 
 #include <microtome/folder.h>
 
+#include "src/base/publish.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define LIMIT_US INT64_C(900000000)
 #define HURRY_US INT64_C(5000000) /* a stopped batch has 20 s in all */
 #define POLL_US 10000
 
-static bool write_page(const char *out, const char *language, bool hurry)
+/* What stops the run reaches its whole group: how long the page may take is the run's to say. */
+static void keep_on(void *user)
+{
+    (void)user;
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+}
+
+static int wait_in_time(GPid pid, bool hurry, const volatile int *stop)
+{
+    gint64 until = g_get_monotonic_time() + (hurry ? HURRY_US : LIMIT_US);
+    int    status = 0;
+
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (!hurry && stop != NULL && *stop > 0) {
+            hurry = true;
+            until = g_get_monotonic_time() + HURRY_US;
+        }
+        if (g_get_monotonic_time() > until || (stop != NULL && *stop > 1))
+            kill(pid, SIGKILL);
+        g_usleep(POLL_US);
+    }
+    return status;
+}
+
+static bool write_page(const char *out, const char *language, bool hurry, const volatile int *stop)
 {
     const char *arguments[] = {
         "/proc/self/exe", "report", out, "--language", language != NULL ? language : "en", hurry ? "--pictures" : NULL, "0", NULL};
-    gint64 until = g_get_monotonic_time() + (hurry ? HURRY_US : LIMIT_US);
-    int    status = 0;
-    GPid   pid;
+    GPid pid;
 
-    if (!g_spawn_async(NULL, (char **)arguments, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, &pid, NULL))
+    if (!g_spawn_async(NULL, (char **)arguments, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL, keep_on, NULL, &pid, NULL))
         return false;
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        if (g_get_monotonic_time() > until)
-            kill(pid, SIGKILL);
-        g_usleep(POLL_US);
+    int status = wait_in_time(pid, hurry, stop);
+    if (!WIFEXITED(status)) {
+        g_autofree char *page = g_build_filename(out, "report.html", NULL), *unfinished = mt_publish_temporary_of(page, pid);
+        unlink(unfinished);
     }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
@@ -42,15 +69,15 @@ static char *host_at_work(const char *out)
     return NULL;
 }
 
-void mt_command_report_folder(const mt_command *command, const char *out, const char *language, bool hurry)
+void mt_command_report_folder(const mt_command *command, const char *out, const char *language, bool hurry, const volatile int *stop)
 {
     g_autofree char *host = host_at_work(out);
 
     if (host != NULL)
         fprintf(stderr, "Report: left to the run on %s that still works on %s\n", host, out);
-    else if (write_page(out, language, hurry))
+    else if (write_page(out, language, hurry, stop))
         fprintf(stderr, "Report: %s/report.html\n", out);
-    else
+    else if (stop == NULL || *stop < 2)
         fprintf(stderr, "microtome %s: warning: %s/report.html was not written: microtome report %s tells why\n", command->name, out, out);
 }
 

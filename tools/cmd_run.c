@@ -84,7 +84,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "write the metrics (Prometheus) here, too; OUT/metrics.prom has them anyway", "FILE.prom"},
         {"on-finish", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_finish, "command at the end of the batch", "COMMAND"},
         {"on-fail", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_fail, "command for each case that fails", "COMMAND"},
-        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips, nifti or dicom (default: what fits the file)", "NAME"},
+        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips, nifti or dicom (default: what fits the file)",
+         "NAME"},
         {"shard", 0, 0, G_OPTION_ARG_STRING, &o->shard,
          "every N-th case from the I-th on, for one of N processes; auto: as the job array of Slurm, PBS or Kubernetes says", "I/N|auto"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &o->until,
@@ -344,9 +345,9 @@ static void write_report(const char *out, const char *language, const mt_batch_t
 
     for (guint i = 0; i < cases->len; i++)
         controls |= ((mt_batch_case *)cases->pdata[i])->control != NULL;
-    if (totals->done + totals->failed == 0 && !controls && access(page, F_OK) == 0)
+    if ((totals->done + totals->failed == 0 && !controls && access(page, F_OK) == 0) || stop_asked > 1)
         return;
-    mt_command_report_folder(&mt_command_run, out, language, totals->stopped);
+    mt_command_report_folder(&mt_command_run, out, language, totals->stopped || stop_asked > 0, &stop_asked);
 }
 
 static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
@@ -391,8 +392,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
                                 .metrics = o->hooks.metrics,
                                 .on_fail = o->hooks.on_fail,
                                 .on = (const char *const *)o->hooks.on->pdata};
-    catch_signals();
-    bool ok = mt_batch_run(cases, &options, &totals, &error);
+    bool             ok = mt_batch_run(cases, &options, &totals, &error);
     mt_progress_bar_free(bar);
     int code = ok ? finish(o, &totals, cases) : mt_command_fail(&mt_command_run, error);
     if (ok && !totals.stopped && totals.withheld->len == 0)
@@ -442,7 +442,9 @@ static int run_with(run_options *o, int argc, char **argv)
 static int run(int argc, char **argv)
 {
     run_options o = {.mpp = NAN, .overlap = NAN, .min_share = NAN, .tile = -1, .patch_level = -1, .settle = 30};
-    int         code = run_with(&o, argc, argv);
+
+    catch_signals();
+    int code = run_with(&o, argc, argv);
 
     mt_hook_options_clear(&o.hooks);
     g_free(o.identifiers);

@@ -37,7 +37,7 @@ bool mt_command_compat(const mt_command *command, const char *text, mt_compat *c
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
 int mt_command_threads(int wanted);
 /* OUT/report.html by a process of its own: no damaged result can take a finished batch's exit code away.  hurry: without pictures, within
- * seconds.  Several runs that end together leave it to the last. */
-void mt_command_report_folder(const mt_command *command, const char *out, const char *language, bool hurry);
+ * seconds; *stop (NULL: never) tells of stops meanwhile, at the second it is given up.  Several runs that end together leave it to the last. */
+void mt_command_report_folder(const mt_command *command, const char *out, const char *language, bool hurry, const volatile int *stop);
 
 #endif

@@ -52,6 +52,14 @@ char *mt_publish_begin(const char *target, int *fd, GError **error)
     return mt_publish_begin_as(path, target, fd, error) ? g_steal_pointer(&path) : NULL;
 }
 
+char *mt_publish_temporary_of(const char *target, int pid)
+{
+    g_autofree char *folder = g_path_get_dirname(target), *base = g_path_get_basename(target);
+    g_autofree char *name = g_strdup_printf(".tmp-%s-%d-%s", g_get_host_name(), pid, base);
+
+    return g_build_filename(folder, name, NULL);
+}
+
 bool mt_publish_begin_as(const char *temporary, const char *target, int *fd, GError **error)
 {
     *fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

@@ -8,6 +8,8 @@
 char *mt_publish_begin(const char *target, int *fd, GError **error);
 /* The same with a name of the caller's for the temporary, which must not exist. */
 bool mt_publish_begin_as(const char *temporary, const char *target, int *fd, GError **error);
+/* The temporary beside `target` that process `pid` of this host may have: who started it removes it when the process was killed. */
+char *mt_publish_temporary_of(const char *target, int pid);
 /* fsync fd, rename `temporary` to `target` without replace (or over it when `replace`), fsync the folder; closes fd in any
  * case and removes the temporary on failure.  MT_ERROR_USAGE when the target exists, MT_ERROR_IO else. */
 bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* How long a stopped worker may take before it is killed: asked to be gone within 20 s, with time to clear up. */
@@ -121,6 +122,11 @@ static void pass_stop(mt_supervisor *s)
     s->totals->stopped = true;
 }
 
+static bool stop_is_asked(const mt_supervisor *s)
+{
+    return s->o->stop != NULL && *s->o->stop;
+}
+
 static void poll_workers(mt_supervisor *s)
 {
     g_autofree struct pollfd *fds = g_new0(struct pollfd, s->n_workers);
@@ -136,14 +142,11 @@ static void poll_workers(mt_supervisor *s)
         bool alive = mt_worker_process_receive(w);
         for (json_t *event; (event = mt_worker_process_next(w)) != NULL; json_decref(event))
             mt_supervisor_on_event(s, w, event);
+        if (!alive && stop_is_asked(s))
+            pass_stop(s); /* the signal may have met the whole group: no worker has failed */
         if (!alive)
             mt_supervisor_on_end(s, w);
     }
-}
-
-static bool stop_is_asked(const mt_supervisor *s)
-{
-    return s->o->stop != NULL && *s->o->stop;
 }
 
 /* The first worker checks models and recipe before any other is started. */
@@ -228,12 +231,28 @@ static bool run_loop(mt_supervisor *s, GError **error)
     return true;
 }
 
+/* Until it is over; what does not end when told is killed after the grace, or at once for who asks twice. */
+static void await_end(const mt_supervisor *s, const mt_worker_process *w)
+{
+    gint64    until = g_get_monotonic_time() + STOP_GRACE_US;
+    siginfo_t over = {0};
+
+    while (waitid(P_PID, (id_t)w->pid, &over, WEXITED | WNOHANG | WNOWAIT) == 0 && over.si_pid == 0) {
+        if (g_get_monotonic_time() > until || (s->o->stop != NULL && *s->o->stop > 1))
+            kill(w->pid, SIGKILL);
+        g_usleep(2000);
+    }
+}
+
 static void end_workers(mt_supervisor *s)
 {
+    for (int i = 0; i < s->n_workers; i++)
+        if (s->workers[i].pid != 0 && s->workers[i].c != NULL)
+            kill(s->workers[i].pid, SIGTERM);
     for (int i = 0; i < s->n_workers; i++) {
         mt_worker_process *w = &s->workers[i];
         if (w->pid != 0 && w->c != NULL)
-            kill(w->pid, SIGTERM);
+            await_end(s, w);
         mt_worker_process_end(w);
         if (w->c != NULL) {
             g_autofree char *target = mt_account_target(s->account, w->c);

@@ -218,7 +218,8 @@ int mt_batch_worker(void)
     worker           w = {.warnings = json_array()};
 
     sigaction(SIGTERM, &stop, NULL); /* no SA_RESTART: a waiting read ends */
-    signal(SIGINT, SIG_IGN);         /* Ctrl-C reaches the whole group; the supervisor decides */
+    signal(SIGINT, SIG_IGN);         /* Ctrl-C reaches the whole group, so does Slurm's warning; the supervisor decides */
+    signal(SIGUSR1, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     pthread_mutex_init(&w.lock, NULL);

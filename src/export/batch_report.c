@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FLUSH_BYTES (1 << 18)
 
@@ -174,8 +175,10 @@ mt_batch_report *mt_batch_report_begin(const char *path, const mt_report_facts *
     r->path = g_strdup(path);
     r->facts = *facts;
     r->html = g_string_sized_new(FLUSH_BYTES + 65536);
-    r->temporary = mt_publish_begin(path, &r->fd, error);
-    if (r->temporary == NULL) {
+    r->temporary = mt_publish_temporary_of(path, getpid());
+    unlink(r->temporary); /* of an earlier process of that number */
+    if (!mt_publish_begin_as(r->temporary, path, &r->fd, error)) {
+        g_clear_pointer(&r->temporary, g_free);
         mt_batch_report_free(r);
         return NULL;
     }

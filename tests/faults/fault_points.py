@@ -143,6 +143,19 @@ class Batch:
         equal(os.listdir(os.path.join(self.out, "claims")), [])
 
 
+def members(group):
+    """Processes of a group that are not over."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = read(f"/proc/{entry}/stat").rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] not in "ZX":
+            found.append(int(entry))
+    return sorted(found)
+
+
 def wait_for_group(group):
     """A worker whose supervisor was killed ends by itself."""
     until = time.monotonic() + 30

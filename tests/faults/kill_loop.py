@@ -93,13 +93,13 @@ def one_kill(folder, rng, longest_s, n_workers):
     return whom, lost
 
 
-def begun(folder):
-    """How often a case was begun, by the logs of all runs."""
-    runs, n = os.path.join(folder, "out", "runs"), 0
+def told(folder, kind):
+    """The cases of the events of a kind, by the logs of all runs."""
+    runs, ids = os.path.join(folder, "out", "runs"), []
     for name in os.listdir(runs) if os.path.isdir(runs) else []:
-        for line in read(os.path.join(runs, name)).splitlines() if name.endswith(".jsonl") else []:
-            n += json.loads(line)["event"] == "started"
-    return n
+        events = [json.loads(line) for line in read(os.path.join(runs, name)).splitlines()] if name.endswith(".jsonl") else []
+        ids += [e["id"] for e in events if e["event"] == kind]
+    return sorted(ids)
 
 
 def results(folder, out):
@@ -144,7 +144,8 @@ def test_kills(folder):
             shutil.rmtree(os.path.join(folder, "out"))
             restarts, may_be_lost, n_workers = restarts + 1, 0, 3 - n_workers
     redone += check_end(folder, wanted, may_be_lost)
-    print(f"# seed {SEED}, kills within {longest_s:.1f} s: {KILLS} runs, {tally}, finished cases after each: {progress}, whole cohorts: {restarts}, "
+    print(f"# seed {SEED}, kills within {longest_s:.1f} s: {KILLS} kills, {tally}, 0 lost, 0 doubled, 0 unreadable, all byte-equal; "
+          f"finished cases after each: {progress}, whole cohorts: {restarts}, "
           f"cases redone: {redone}", flush=True)
     if KILLS >= 12:  # kills that never meet a finished case would prove nothing about resuming
         assert any(progress), progress
@@ -158,7 +159,9 @@ def check_end(folder, wanted, may_be_lost):
     published(folder)
     equal(results(folder, "out"), wanted)
     equal(os.listdir(os.path.join(folder, "out", "failed")), [])
-    redone = begun(folder) - SLIDES
+    done = told(folder, "done")
+    equal(done, sorted(set(done)))  # none twice
+    redone = len(told(folder, "started")) - SLIDES
     assert redone <= may_be_lost, f"{redone} cases were redone after kills that can have cost {may_be_lost}"
     return redone
 

@@ -114,7 +114,8 @@ def test_errors(_):
         for always in (False, True):
             for k in some(b.changes, rng) if POINTS == "all" else rng.sample(some(b.changes, rng), max(1, int(POINTS) // 3)):
                 at_point(k, f"{name} {'from there on' if always else 'once'}", lambda: tally_error(tally, one_error(b, k, name, always)))
-    print(f"# exit codes: {tally}", flush=True)
+    n = sum(tally.values())
+    print(f"# {n} runs: ENOSPC, EDQUOT, EIO, once and from there on, at {n // 6} of {b.changes} changes each; exit codes {tally}", flush=True)
 
 
 def tally_error(tally, ended):
@@ -124,14 +125,12 @@ def tally_error(tally, ended):
 def test_interrupted(_):
     """calls that were interrupted and writes that were short are taken up again: success, equal bytes"""
     b, rng = the_batch(), random.Random(SEED + 3)
-    for k in some(b.changes, rng):
-        call = next(line[2] for line in b.log if int(line[0]) == k)
-        if call in ("write", "pwrite"):
-            at_point(k, "short", lambda: equal(one_error(b, k, "short", False).code, 0))
-            at_point(k, "EINTR", lambda: equal(one_error(b, k, "EINTR", False).code, 0))
-    b.fresh()
-    ended = b.run(at=1, do="short", always=True)
-    equal((ended.code, b.results()), (0, b.whole))
+    writes = [int(line[0]) for line in b.log if line[2] in ("write", "pwrite", "writev")]
+    points = [writes[i - 1] for i in some(len(writes), rng)]
+    for k in points:
+        for name, always in (("short", False), ("short", True), ("EINTR", False)):
+            at_point(k, name, lambda: equal(one_error(b, k, name, always).code, 0))
+    print(f"# short once, short from there on and interrupted at {len(points)} of {len(writes)} writes: {3 * len(points)} runs", flush=True)
 
 
 def test_sync_fails(_):
@@ -139,7 +138,8 @@ def test_sync_fails(_):
     b, rng = the_batch(), random.Random(SEED + 4)
     targets = synced_for(b)
     of_folder = next(k for k, name in enumerate(targets, 1) if name.endswith(".h5") and targets[k - 2] == name)
-    for k in sorted({of_folder, *some(len(targets), rng)}):
+    points = some(len(targets), rng)
+    for k in sorted({of_folder, *points}):
         def check():
             ended = one_error(b, k, "EIO", False, "sync")
             failed = next(line for line in ended.log if line[2] == "fsync" and line[3] == "-1")
@@ -148,7 +148,7 @@ def test_sync_fails(_):
             wanted = 0 if targets[k - 1] in FOR_READERS else 74
             equal(ended.code, wanted)
         at_point(k, f"sync of {targets[k - 1]}", check)
-    print(f"# {len(targets)} syncs", flush=True)
+    print(f"# EIO at {len({of_folder, *points})} of {len(targets)} syncs", flush=True)
 
 
 def synced_for(b):
