@@ -18,7 +18,7 @@ CRASHES = int(sys.argv[5]) if len(sys.argv) > 5 else 12
 KINDS = {"segv": signal.SIGSEGV, "abrt": signal.SIGABRT, "ill": signal.SIGILL, "hang": signal.SIGKILL, "nomem": None}  # the last one ends in many ways
 if sanitizer():  # which has a malloc of its own
     del KINDS["nomem"]
-STALL_S = 3
+STALL_S = 6  # loading on a busy machine takes a while
 
 
 def run(folder, out, cases, **faults):
