@@ -94,8 +94,8 @@ def describe(a, affine, lossy):
             "affine": None if affine is None else [[float(v) for v in row] for row in affine]}
 
 
-def stack(files):
-    """One series: slices by their place along the normal, turned to RAS by nibabel."""
+def turned(files):
+    """One series: slices by their place along the normal, turned to RAS by nibabel: planes x rows x columns (x 3), affine, whether lossy."""
     slices = []
     lossy = False
     for ds in files:
@@ -105,7 +105,7 @@ def stack(files):
                 frame = frame * float(p["slope"]) + float(p["intercept"])
             slices.append((p, frame))
     if any(p["ipp"] is None or p["iop"] is None for p, _ in slices):
-        return describe(np.stack([f for _, f in slices]), None, lossy)
+        return np.stack([f for _, f in slices]), None, lossy
     row, column = (np.array(slices[0][0]["iop"], float)[i : i + 3] for i in (0, 3))
     row, column = row / np.linalg.norm(row), column / np.linalg.norm(column)
     normal = np.cross(row, column)
@@ -118,19 +118,18 @@ def stack(files):
     affine = np.diag([-1, -1, 1, 1]) @ affine
     volume = np.stack([f for _, f in slices]).transpose(2, 1, 0)  # x, y, z
     turn = nibabel.orientations.io_orientation(affine)
-    turned = nibabel.orientations.apply_orientation(volume, turn)
-    affine = affine @ nibabel.orientations.inv_ornt_aff(turn, volume.shape)
-    return describe(turned.transpose(2, 1, 0), affine, lossy)
+    whole = nibabel.orientations.apply_orientation(volume, turn)
+    return whole.transpose(2, 1, 0), affine @ nibabel.orientations.inv_ornt_aff(turn, volume.shape), lossy
 
 
 def slide(ds):
-    """The whole matrix of one TILED_FULL level."""
+    """The whole matrix of one TILED_FULL level, as turned() gives a series."""
     tiles = samples(ds)
     across = -(-ds.TotalPixelMatrixColumns // ds.Columns)
     down = -(-ds.TotalPixelMatrixRows // ds.Rows)
     rows = [np.concatenate(list(tiles[r * across : (r + 1) * across]), axis=1) for r in range(down)]
     whole = np.concatenate(rows, axis=0)[: ds.TotalPixelMatrixRows, : ds.TotalPixelMatrixColumns]
-    return describe(whole[None], None, str(ds.file_meta.TransferSyntaxUID) in LOSSY)
+    return whole[None], None, str(ds.file_meta.TransferSyntaxUID) in LOSSY
 
 
 def main(data):
@@ -140,10 +139,10 @@ def main(data):
                                                "SC_rgb_jpeg_app14_dcmd.dcm")]
     for name in names:
         ds = read(f"{data}/{name}")
-        out[name] = slide(ds) if "TotalPixelMatrixColumns" in ds else stack([ds])
+        out[name] = describe(*(slide(ds) if "TotalPixelMatrixColumns" in ds else turned([ds])))
     for name in SERIES:
         folder = f"{data}/radiology/{name}"
-        out[f"radiology/{name}"] = stack([read(f"{folder}/{f}") for f in sorted(os.listdir(folder)) if not f.endswith(".nrrd")])
+        out[f"radiology/{name}"] = describe(*turned([read(f"{folder}/{f}") for f in sorted(os.listdir(folder)) if not f.endswith(".nrrd")]))
     print("{")
     print(",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(out.items())))
     print("}")
