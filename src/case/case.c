@@ -299,6 +299,19 @@ bool mt_case_affine(const mt_case *c, double affine[16])
     return c->source->has_affine;
 }
 
+const mt_orientation *mt_case_orientation(const mt_case *c)
+{
+    return &c->source->orientation;
+}
+
+/* 16-bit pictures seldom say how many of their bits count. */
+int mt_case_stored_bits(const mt_case *c)
+{
+    if (c->source->stored_bits > 0)
+        return c->source->stored_bits;
+    return c->source->dtype == MT_U8 && c->source->kind != MT_CASE_VOLUME ? 8 : 0;
+}
+
 mt_dtype mt_case_dtype(const mt_case *c)
 {
     return c->source->dtype;

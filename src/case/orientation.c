@@ -10,6 +10,11 @@ static const int directions[3][3] = {
     [MT_AXIS_SAGITTAL] = {1, 2, 0},
 };
 
+void mt_orientation_directions(mt_plane_axis planes, int direction[3])
+{
+    memcpy(direction, directions[planes], sizeof directions[planes]);
+}
+
 /* Which stored axis runs along each direction, and whether against it. */
 static bool find_axes(const double *affine, int axis[3], bool against[3])
 {
@@ -55,6 +60,7 @@ bool mt_orientation_choose(const double *affine, const int64_t stored_size[3], m
 
     if (affine != NULL && !find_axes(affine, axis, against))
         return false;
+    out->planes = planes;
     for (int d = 0; d < 3; d++) {
         int direction = directions[planes][d];
 

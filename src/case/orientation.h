@@ -18,8 +18,12 @@ typedef struct mt_orientation {
     bool    flip[3]; /* index 0 is the stored axis's last */
     int64_t size[3];
     double  affine[16]; /* (x, y, plane) to RAS */
+
+    mt_plane_axis planes;
 } mt_orientation;
 
+/* Direction (0 R, 1 A, 2 S) along which x, y and plane run. */
+void mt_orientation_directions(mt_plane_axis planes, int direction[3]);
 /* `affine` of the stored voxels, NULL without a frame.  False when it is singular. */
 bool mt_orientation_choose(const double *affine, const int64_t stored_size[3], mt_plane_axis planes, mt_orientation *out);
 /* Index of stored voxel (0, 0, 0) in the turned volume and the step for each stored axis, in voxels. */

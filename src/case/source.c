@@ -5,6 +5,7 @@ void mt_source_init(mt_source *source, const mt_source_class *backend)
     source->backend = backend;
     source->modality = "unknown";
     source->planes = 1;
+    source->orientation = (mt_orientation){.axis = {0, 1, 2}};
     source->levels = g_array_new(FALSE, TRUE, sizeof(mt_level));
     mt_spacing_init(&source->spacing);
 }

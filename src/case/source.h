@@ -3,6 +3,7 @@
 #ifndef MT_SOURCE_H
 #define MT_SOURCE_H
 
+#include "src/case/orientation.h"
 #include "src/case/spacing.h"
 
 #include <microtome/case.h>
@@ -53,7 +54,9 @@ struct mt_source {
     char                  *quickhash;
     bool                   has_affine;
     double                 affine[16];
-    char                  *notes; /* NULL, or what was done to the samples in words */
+    mt_orientation         orientation; /* volumes: how the stored axes were turned; else they stand as stored */
+    int                    stored_bits; /* significant bits of the stored samples; 0: not said */
+    char                  *notes;       /* NULL, or what was done to the samples in words */
 };
 
 extern const mt_source_class mt_source_tiff;
@@ -67,6 +70,10 @@ void mt_source_init(mt_source *source, const mt_source_class *backend);
 void mt_source_add_level(mt_source *source, int64_t width, int64_t height);
 /* Bytes of one sample of the types that a case has. */
 size_t mt_source_sample_bytes(mt_dtype dtype);
+/* What reading a case whole needs to know of its source. */
+const mt_orientation *mt_case_orientation(const mt_case *c);
+/* Significant bits of the stored samples (12 of an X-ray in 16-bit words), 0 when the file does not say. */
+int mt_case_stored_bits(const mt_case *c);
 /* Free what mt_source_init and the facts hold, not `source` itself. */
 void mt_source_clear(mt_source *source);
 

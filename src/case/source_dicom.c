@@ -117,6 +117,8 @@ static void set_facts(volume *v)
     s->planes = v->o.size[2];
     s->dtype = v->samples.dtype;
     s->channels = v->samples.channels;
+    s->orientation = v->o;
+    s->stored_bits = f->stored;
     s->has_affine = v->stack->has_frame;
     if (s->has_affine)
         memcpy(s->affine, v->o.affine, sizeof s->affine);

@@ -267,6 +267,7 @@ static mt_source *make_volume(uint8_t *voxels, const mt_nifti_header *h, const m
     v->source.planes = o->size[2];
     v->source.dtype = dtype;
     v->source.channels = 1;
+    v->source.orientation = *o;
     v->source.has_affine = h->has_frame;
     if (h->has_frame)
         memcpy(v->source.affine, o->affine, sizeof o->affine);
