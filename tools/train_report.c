@@ -94,6 +94,8 @@ static void print_counts(const mt_train_report *r)
         printf("positive: %s\n", r->positive);
     if (r->n_missing > 0)
         printf("left out: %u labelled cases without a result\n", r->n_missing);
+    if (r->n_withheld > 0)
+        printf("left out: %u labelled cases that a control case withholds\n", r->n_withheld);
     if (r->n_empty > 0)
         printf("left out: %u labelled cases without a tile\n", r->n_empty);
     if (r->n_unlabelled > 0)
@@ -187,8 +189,8 @@ static void print_json(const mt_train_report *r)
 {
     json_t *root = json_pack("{s:s, s:o, s:o, s:i, s:i, s:I}", "task", r->task, "labels", labels_json(r->labels), "positive",
                              text(r->positive), "cases", (int)r->n_cases, "patients", (int)r->n_patients, "tiles", (json_int_t)r->n_tiles);
-    json_t *left_out = json_pack("{s:i, s:i, s:i, s:i}", "missing", (int)r->n_missing, "empty", (int)r->n_empty, "unlabelled",
-                                 (int)r->n_unlabelled, "not_in_labels", (int)r->n_without_row);
+    json_t *left_out = json_pack("{s:i, s:i, s:i, s:i, s:i}", "missing", (int)r->n_missing, "withheld", (int)r->n_withheld, "empty",
+                                 (int)r->n_empty, "unlabelled", (int)r->n_unlabelled, "not_in_labels", (int)r->n_without_row);
     json_t *held_out = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "cases", (int)r->n_held_out, "pooled", number(r->pooled), "low",
                                  number(r->low), "high", number(r->high), "mean", number(r->mean), "deviation", number(r->deviation));
     json_t *final = json_pack("{s:b, s:i, s:i, s:i}", "is_fold", r->final_is_fold, "train", (int)r->final_train, "validation",

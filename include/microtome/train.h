@@ -69,7 +69,7 @@ typedef struct mt_train_report {
     char   *task, *metric_name; /* "AUROC", "macro AUROC", "quadratic kappa", "C-index" */
     char  **labels;
     char   *positive;
-    guint   n_cases, n_patients, n_missing, n_unlabelled, n_empty, n_without_row, n_held_out;
+    guint   n_cases, n_patients, n_missing, n_withheld, n_unlabelled, n_empty, n_without_row, n_held_out;
     int64_t n_tiles;
     GArray *folds;             /* mt_train_fold */
     double  pooled, low, high; /* over all held-out cases; NAN where that means nothing; the interval of an AUROC (DeLong, 95 %) */

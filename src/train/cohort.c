@@ -1,6 +1,7 @@
 #include "src/train/cohort.h"
 
 #include "src/result/headline.h"
+#include "src/result/withheld.h"
 #include "src/train/cohort_bag.h"
 
 #include <errno.h>
@@ -17,7 +18,9 @@ typedef struct opening {
     const mt_labels        *labels;
     const mt_cohort_params *params;
     int64_t                 budget;
-    GString                *missing; /* the first few */
+    GString                *missing;   /* the first few */
+    mt_withheld            *withheld;  /* NULL: nothing is */
+    GString                *kept_back; /* the first few withheld ones */
 } opening;
 
 /* A case with what keeps its bag alive. */
@@ -76,12 +79,11 @@ static char *find_file(const char *folder, const char *id)
     return existing_file(folder, name);
 }
 
-static void note_missing(opening *o, const char *id)
+static void note(GString *list, guint *count, const char *id)
 {
-    guint n = o->cohort->n_missing++;
-
-    if (n < LISTED)
-        g_string_append_printf(o->missing, "%s%s", n > 0 ? ", " : "", id);
+    if (*count < LISTED)
+        g_string_append_printf(list, "%s%s", *count > 0 ? ", " : "", id);
+    (*count)++;
 }
 
 static bool differ(const char *a, const char *b)
@@ -178,17 +180,41 @@ static bool add_rows(opening *o, const mt_targets *targets, GError **error)
         if (!mt_targets_known(targets, row))
             o->cohort->n_unlabelled++;
         else if (path == NULL)
-            note_missing(o, mt_labels_id(o->labels, row));
-        else if (!add_file(o, row, path, error))
+            note(o->missing, &o->cohort->n_missing, mt_labels_id(o->labels, row));
+        else if (mt_withheld_why(o->withheld, path) != NULL) {
+            note(o->kept_back, &o->cohort->n_withheld, mt_labels_id(o->labels, row));
+            g_free(path);
+        } else if (!add_file(o, row, path, error))
             return false;
     }
     return true;
 }
 
+static char *and_more(guint n)
+{
+    return n > LISTED ? g_strdup_printf(" and %u more", n - LISTED) : g_strdup("");
+}
+
+/* A control case says that something was wrong with that night: with the features, then. */
+static bool refuse_withheld(const opening *o, GError **error)
+{
+    guint            n = o->cohort->n_withheld;
+    g_autofree char *more = and_more(n);
+
+    if (n == 0 || o->params->allow_missing)
+        return true;
+    g_set_error(
+        error, MT_ERROR, MT_ERROR_INPUT,
+        "labels %s: %u case%s withheld in %s by a control case that was not as expected: %s%s: run the night again once the control "
+        "passes, or leave them out with --allow-missing",
+        mt_labels_path(o->labels), n, n == 1 ? " is" : "s are", o->folder, o->kept_back->str, more);
+    return false;
+}
+
 static bool refuse_missing(const opening *o, GError **error)
 {
     guint            n = o->cohort->n_missing;
-    g_autofree char *more = n > LISTED ? g_strdup_printf(" and %u more", n - LISTED) : g_strdup("");
+    g_autofree char *more = and_more(n);
 
     if (n > 0 && !o->params->allow_missing)
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
@@ -259,16 +285,20 @@ mt_cohort *mt_cohort_open(const char *out, const mt_labels *labels, const mt_tar
     g_autoptr(mt_cohort) cohort = g_new0(mt_cohort, 1);
     g_autofree char *folder = features_folder(out);
     g_autoptr(GString) missing = g_string_new(NULL);
+    g_autoptr(GString) kept_back = g_string_new(NULL);
+    g_autoptr(mt_withheld) withheld = mt_withheld_read(out);
     opening o = {.cohort = cohort,
                  .folder = folder,
                  .labels = labels,
                  .params = params,
                  .budget = params->cache_bytes > 0 ? params->cache_bytes : DEFAULT_CACHE_BYTES,
-                 .missing = missing};
+                 .missing = missing,
+                 .withheld = withheld,
+                 .kept_back = kept_back};
 
     cohort->cases = g_ptr_array_new_with_free_func(entry_free);
     cohort->files = mt_cohort_files_new();
-    if (!count_others(&o, error) || !add_rows(&o, targets, error) || !refuse_missing(&o, error))
+    if (!count_others(&o, error) || !add_rows(&o, targets, error) || !refuse_withheld(&o, error) || !refuse_missing(&o, error))
         return NULL;
     g_ptr_array_sort(cohort->cases, compare_entries);
     return refuse_twins(&o, error) ? g_steal_pointer(&cohort) : NULL;

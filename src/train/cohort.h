@@ -28,6 +28,7 @@ typedef struct mt_cohort {
     double     target_mpp;               /* 0: they do not say */
     guint      n_missing;                /* labelled, without a result */
     guint      n_unlabelled;             /* rows whose label is blank */
+    guint      n_withheld;               /* labelled, kept back by a control case */
     guint      n_empty;                  /* labelled results without a tile */
     guint      n_without_row;            /* results of OUT that the labels file does not name */
     bool       demonstration;            /* the encoder is the sample one */

@@ -427,6 +427,7 @@ static void describe(training *t)
     r->n_cases = t->cohort->cases->len;
     r->n_patients = g_hash_table_size(patients);
     r->n_missing = t->cohort->n_missing;
+    r->n_withheld = t->cohort->n_withheld;
     r->n_unlabelled = t->cohort->n_unlabelled;
     r->n_empty = t->cohort->n_empty;
     r->n_without_row = t->cohort->n_without_row;

@@ -126,6 +126,10 @@ def test_control(folder):
     equal(os.path.exists(os.path.join(out, "patients", "p1.h5")), False)
     labels = write(os.path.join(folder, "labels.csv"), "id,label\ncase,normal\nctl,tumour\n")
     contains(microtome("evaluate", out, "--labels", labels).err, "score")
+    answer = microtome("train", out, "--labels", labels, "--positive", "tumour", "--model", "mean", "-o", os.path.join(folder, "head.safetensors"))
+    equal((answer.code, answer.err),
+          (65, f"microtome train: labels {labels}: 2 cases are withheld in {out}/cases by a control case that was not as expected: case, ctl: "
+               "run the night again once the control passes, or leave them out with --allow-missing\n"))
     check_withheld_elsewhere(folder, out)
     told = json.loads(microtome("run", "-r", RECIPE, "-o", out, "--json", night("2..3")).out)
     equal({(c["status"], c["score"]) for c in told["cases"]}, {("withheld", None)})
