@@ -76,6 +76,13 @@ static bool take_colour(mt_dicom_file *f, DcmItem *set, GError **error)
 
 static bool check_bits(const mt_dicom_file *f, GError **error)
 {
+    if (f->layout->pixels != MT_DICOM_INTEGERS) {
+        if (f->allocated == (f->layout->pixels == MT_DICOM_FLOATS ? 32 : 64) && f->samples == 1)
+            return true;
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "its floating-point samples of %d bits, %d a pixel, are not read", f->allocated,
+                    f->samples);
+        return false;
+    }
     bool known = f->allocated == 1 || f->allocated == 8 || f->allocated == 16 || f->allocated == 32;
 
     if (known && f->stored >= 1 && f->stored <= f->allocated && f->high >= f->stored - 1 && f->high < f->allocated)
@@ -180,7 +187,7 @@ static void take_values_module(mt_dicom_file *f, DcmItem *set)
     double   value;
 
     f->has_padding = mt_dicom_number(set, DCM_PixelPaddingValue, 0, &f->padding);
-    f->has_modality_lut = set->findAndGetSequenceItem(DCM_ModalityLUTSequence, item, 0).good();
+    mt_dicom_number(set, DCM_DoseGridScaling, 0, &f->dose_scaling);
     f->has_voi_lut = set->findAndGetSequenceItem(DCM_VOILUTSequence, item, 0).good();
     while (f->windows < 64 && mt_dicom_number(set, DCM_WindowWidth, (unsigned long)f->windows, &value))
         f->windows++;
@@ -190,6 +197,35 @@ static void take_values_module(mt_dicom_file *f, DcmItem *set)
     take_pair(set, DCM_NominalScannedPixelSpacing, f->scanned_spacing);
     take_region(f, set);
     mt_dicom_number(set, DCM_GantryDetectorTilt, 0, &f->tilt);
+}
+
+/* Stored values to the modality's own, entry by entry.  A first value of a signed file may stand as an unsigned word; entries may be packed
+ * two a word. */
+static bool take_lut(mt_dicom_file *f, DcmItem *set, GError **error)
+{
+    DcmItem      *item = NULL;
+    double        entries, first, bits;
+    const Uint16 *words = NULL;
+    unsigned long n = 0;
+
+    if (set->findAndGetSequenceItem(DCM_ModalityLUTSequence, item, 0).bad() || item == NULL)
+        return true;
+    bool known = mt_dicom_number(item, DCM_LUTDescriptor, 0, &entries) && mt_dicom_number(item, DCM_LUTDescriptor, 1, &first) &&
+                 mt_dicom_number(item, DCM_LUTDescriptor, 2, &bits) && bits >= 8 && bits <= 16 &&
+                 item->findAndGetUint16Array(DCM_LUTData, words, &n).good() && words != NULL;
+    int64_t count = !known ? 0 : entries == 0 ? 65536 : entries < 0 ? (int64_t)entries + 65536 : (int64_t)entries;
+    bool    packed = known && bits == 8 && 2 * (int64_t)n >= count && (int64_t)n < count;
+    if (count < 1 || count > 65536 || (!packed && (int64_t)n < count)) {
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its modality look-up table is missing or damaged");
+        return false;
+    }
+    f->lut_entries = count;
+    f->lut_first = (int64_t)first - (f->is_signed && first > 32767 ? 65536 : 0);
+    f->lut_bits = (int)bits;
+    f->lut = g_new(uint16_t, (gsize)count);
+    for (int64_t i = 0; i < count; i++)
+        f->lut[i] = packed ? (uint16_t)(words[i / 2] >> (8 * (i % 2)) & 0xff) : words[i];
+    return true;
 }
 
 /* One colour of the table, its high byte; entries may be packed two a word. */
@@ -238,6 +274,8 @@ static bool take_slide_module(mt_dicom_file *f, DcmItem *set, GError **error)
     f->focal_planes = f->optical_paths = 1;
     f->tiled_full = mt_dicom_text(set, DCM_DimensionOrganizationType, 0, text) && text == "TILED_FULL";
     f->concatenation = take_text(set, DCM_SOPInstanceUIDOfConcatenationSource);
+    if (f->concatenation == NULL)
+        f->concatenation = take_text(set, DCM_ConcatenationUID);
     if (set->findAndGetSequence(DCM_SegmentSequence, segments).good() && segments != NULL)
         f->segments = (int64_t)segments->card();
     if (set->findAndGetSequenceItem(DCM_OpticalPathSequence, item, 0).good() && item != NULL)
@@ -246,6 +284,8 @@ static bool take_slide_module(mt_dicom_file *f, DcmItem *set, GError **error)
            take_integer(set, DCM_TotalPixelMatrixRows, "TotalPixelMatrixRows", 1, UINT32_MAX, &f->matrix_rows, error) &&
            take_integer(set, DCM_TotalPixelMatrixFocalPlanes, "TotalPixelMatrixFocalPlanes", 1, UINT16_MAX, &f->focal_planes, error) &&
            take_integer(set, DCM_NumberOfOpticalPaths, "NumberOfOpticalPaths", 1, UINT16_MAX, &f->optical_paths, error) &&
+           take_integer(set, DCM_InConcatenationNumber, "InConcatenationNumber", 1, UINT16_MAX, &f->concatenation_part, error) &&
+           take_integer(set, DCM_InConcatenationTotalNumber, "InConcatenationTotalNumber", 1, UINT16_MAX, &f->concatenation_parts, error) &&
            take_integer(set, DCM_ConcatenationFrameOffsetNumber, "ConcatenationFrameOffsetNumber", 0, UINT32_MAX, &f->concatenation_offset,
                         error);
 }
@@ -258,7 +298,7 @@ static bool take_facts(mt_dicom_file *f, DcmDataset *set, GError **error)
     if (f->rows == 0)
         return true;
     take_values_module(f, set);
-    if (f->colour == MT_DICOM_PALETTE && !take_palette(f, set, error))
+    if (!take_lut(f, set, error) || (f->colour == MT_DICOM_PALETTE && !take_palette(f, set, error)))
         return false;
     f->places = (mt_dicom_place *)mt_alloc(f->frames, sizeof *f->places, error);
     return f->places != NULL && take_slide_module(f, set, error) && mt_dicom_groups_read(f, set, error);
@@ -313,6 +353,7 @@ void mt_dicom_file_free(mt_dicom_file *f)
     mt_dicom_layout_free(f->layout);
     mt_free(f->places);
     g_free(f->palette);
+    g_free(f->lut);
     g_free(f->modality);
     g_free(f->sop_class);
     g_free(f->sop_instance);
@@ -326,10 +367,9 @@ void mt_dicom_file_free(mt_dicom_file *f)
 
 bool mt_dicom_file_has_image(const mt_dicom_file *f, GError **error)
 {
-    if (f->rows > 0 && f->layout->pixels == MT_DICOM_INTEGERS)
+    if (f->rows > 0)
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "%s (modality %s)",
-                f->rows > 0 ? "its pixel data are floating point, which is not read" : "it holds no image: name the file or folder of one",
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "it holds no image: name the file or folder of one (modality %s)",
                 f->modality != NULL ? f->modality : "unknown");
     return false;
 }

@@ -33,8 +33,11 @@ typedef struct mt_dicom_file {
     int              samples, allocated, stored, high;
     bool             is_signed, planar;
     mt_dicom_colour  colour;
-    bool             has_padding, has_modality_lut, has_voi_lut;
-    double           padding;
+    bool             has_padding, has_voi_lut, many_stacks; /* many_stacks: its frames name more than one StackID */
+    double           padding, dose_scaling;                 /* dose_scaling: Gy of one unit of a dose grid; 0: none */
+    uint16_t        *lut;                                   /* of the modality, for stored values from lut_first; NULL: none */
+    int64_t          lut_first, lut_entries;
+    int              lut_bits;
     int              windows; /* pairs of centre and width; the first: */
     double           window_centre, window_width;
     double           imager_spacing[2], scanned_spacing[2], region_spacing[2]; /* mm: at the detector, of a film, of an ultrasound region */
@@ -46,7 +49,7 @@ typedef struct mt_dicom_file {
     bool    tiled_full;
     double  objective_power;
     char   *concatenation;
-    int64_t concatenation_offset;
+    int64_t concatenation_offset, concatenation_part, concatenation_parts; /* part: from 1; parts: 0 where not said */
 
     mt_dicom_place *places; /* one a frame */
 } mt_dicom_file;

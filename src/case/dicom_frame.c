@@ -101,6 +101,10 @@ bool mt_dicom_frame_check(const mt_dicom_file *f, GError **error)
                     "its transfer syntax %s is not decoded: convert it, with dcmdjpeg or gdcmconv for example", f->layout->syntax);
         return false;
     }
+    if (f->layout->pixels != MT_DICOM_INTEGERS && c != CODEC_NATIVE) {
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its floating-point pixel data are compressed, which is not read");
+        return false;
+    }
     if (c == CODEC_NATIVE && f->layout->pixel_bytes < wanted) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
                     "its pixel data have %" G_GUINT64_FORMAT " bytes, %" G_GUINT64_FORMAT " are wanted: the file is cut short",
@@ -131,6 +135,9 @@ static inline int32_t mask_sample(uint32_t word, const mt_dicom_file *f)
     return (int32_t)word;
 }
 
+/* A writer that extends its negative values through the whole word wrote whole words: then what is over the bits stored is no foreign bit. */
+static bool extends_sign(const mt_dicom_file *f, const uint8_t *bytes);
+
 static uint32_t native_word(const mt_dicom_file *f, const uint8_t *bytes, int64_t i)
 {
     bool big = f->layout->big_endian;
@@ -147,6 +154,18 @@ static uint32_t native_word(const mt_dicom_file *f, const uint8_t *bytes, int64_
         return big ? (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]
                    : (uint32_t)bytes[3] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[1] << 8 | bytes[0];
     }
+}
+
+static bool extends_sign(const mt_dicom_file *f, const uint8_t *bytes)
+{
+    uint32_t ones = f->allocated < 32 ? (UINT32_C(1) << f->allocated) - 1 : UINT32_MAX;
+
+    if (!f->is_signed || f->samples != 1 || f->allocated < 16 || f->stored == f->allocated || f->high != f->stored - 1)
+        return false;
+    for (int64_t i = 0; i < f->rows * f->columns; i++)
+        if (native_word(f, bytes, i) >> (f->stored - 1) == ones >> (f->stored - 1))
+            return true;
+    return false;
 }
 
 /* Two pixels share their chroma: Y1 Y2 Cb Cr. */
@@ -174,6 +193,9 @@ static void unpack_native(const mt_dicom_file *f, const uint8_t *bytes, unsigned
     } else if (f->planar && f->samples > 1) {
         for (int64_t i = 0; i < n; i++)
             out[i] = mask_sample(native_word(f, bytes, i % f->samples * pixels + i / f->samples), f);
+    } else if (extends_sign(f, bytes)) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = f->allocated == 16 ? (int16_t)native_word(f, bytes, i) : (int32_t)native_word(f, bytes, i);
     } else {
         for (int64_t i = 0; i < n; i++)
             out[i] = mask_sample(native_word(f, bytes, i), f);
@@ -355,9 +377,14 @@ static void put_colour(const mt_dicom_file *f, const int32_t *s, bool rgb, uint8
     }
 }
 
-/* Smallest and largest stored value. */
+/* Smallest and largest value, stored or out of the table. */
 static void stored_range(const mt_dicom_file *f, double *low, double *high)
 {
+    if (f->lut != NULL) {
+        *low = 0;
+        *high = ldexp(1, f->lut_bits) - 1;
+        return;
+    }
     *low = f->is_signed ? -ldexp(1, f->stored - 1) : 0;
     *high = ldexp(1, f->is_signed ? f->stored - 1 : f->stored) - 1;
 }
@@ -366,15 +393,17 @@ static void put_grey(const mt_dicom_file *f, int64_t frame, const int32_t *s, mt
 {
     const mt_dicom_place *p = &f->places[frame];
     bool                  turned = f->colour == MT_DICOM_MONOCHROME1, wide = f->stored == 32 && !f->is_signed;
-    double                low, high;
+    double                low, high, slope = f->lut != NULL ? 1 : p->slope, intercept = f->lut != NULL ? 0 : p->intercept;
 
     stored_range(f, &low, &high);
     for (int64_t i = 0; i < f->rows * f->columns; i++) {
         double v = wide ? (double)(uint32_t)s[i] : s[i];
 
+        if (f->lut != NULL)
+            v = f->lut[CLAMP((int64_t)v - f->lut_first, 0, f->lut_entries - 1)];
         if (turned)
             v = low + high - v;
-        v = p->slope * v + p->intercept;
+        v = slope * v + intercept;
         if (dtype == MT_U8)
             ((uint8_t *)out)[i] = (uint8_t)CLAMP(v, 0, UINT8_MAX);
         else if (dtype == MT_U16)
@@ -398,6 +427,29 @@ static bool read_jpeg_colour(const mt_dicom_file *f, int64_t frame, uint8_t *out
     return ok;
 }
 
+/* Floating-point pixel data, 32 or 64 bits, rescaled like others. */
+static bool read_floats(const mt_dicom_file *f, int64_t frame, float *out, GError **error)
+{
+    const mt_dicom_place *p = &f->places[frame];
+    int64_t               n = sample_count(f), width = f->allocated / 8;
+    uint8_t              *bytes = mt_alloc(n, (size_t)width, error);
+    bool ok = bytes != NULL && mt_dicom_layout_native(f->layout, (uint64_t)(n * width * frame), (uint64_t)(n * width), bytes, error);
+
+    for (int64_t i = 0; ok && i < n; i++) {
+        union {
+            uint8_t bytes[8];
+            float   narrow;
+            double  wide;
+        } u;
+
+        for (int64_t k = 0; k < width; k++)
+            u.bytes[k] = bytes[width * i + (f->layout->big_endian ? width - 1 - k : k)];
+        out[i] = (float)(p->slope * (width == 4 ? (double)u.narrow : u.wide) + p->intercept);
+    }
+    mt_free(bytes);
+    return ok;
+}
+
 static bool read_samples(const mt_dicom_file *f, int64_t frame, mt_dicom_samples samples, void *out, GError **error)
 {
     bool     rgb = false, native = find_codec(f) == CODEC_NATIVE;
@@ -415,7 +467,9 @@ static bool read_samples(const mt_dicom_file *f, int64_t frame, mt_dicom_samples
 bool mt_dicom_frame_read(const mt_dicom_file *f, int64_t frame, mt_dicom_samples samples, void *out, GError **error)
 {
     bool direct = samples.channels == 3 && f->samples == 3 && find_codec(f) == CODEC_JPEG8;
-    bool ok = direct ? read_jpeg_colour(f, frame, out, error) : read_samples(f, frame, samples, out, error);
+    bool ok = f->layout->pixels != MT_DICOM_INTEGERS ? read_floats(f, frame, out, error)
+              : direct                               ? read_jpeg_colour(f, frame, out, error)
+                                                     : read_samples(f, frame, samples, out, error);
 
     if (!ok)
         g_prefix_error(error, "frame %" G_GINT64_FORMAT ": ", frame + 1);
@@ -439,14 +493,17 @@ mt_dicom_samples mt_dicom_samples_choose(const mt_dicom_file *const *files, int6
     for (int64_t i = 0; i < n; i++) {
         double l, h;
 
+        whole = whole && files[i]->layout->pixels == MT_DICOM_INTEGERS;
         stored_range(files[i], &l, &h);
         low = i == 0 ? l : MIN(low, l);
         high = i == 0 ? h : MAX(high, h);
-        for (int64_t k = 0; whole && k < files[i]->frames; k++)
+        for (int64_t k = 0; whole && files[i]->lut == NULL && k < files[i]->frames; k++)
             whole = is_whole_shift(&files[i]->places[k], &files[0]->places[0]);
     }
-    low += files[0]->places[0].intercept;
-    high += files[0]->places[0].intercept;
+    if (files[0]->lut == NULL) {
+        low += files[0]->places[0].intercept;
+        high += files[0]->places[0].intercept;
+    }
     s.dtype = !whole                                  ? MT_F32
               : low >= 0 && high <= UINT8_MAX         ? MT_U8
               : low >= 0 && high <= UINT16_MAX        ? MT_U16

@@ -164,15 +164,32 @@ static void take_offsets(mt_dicom_file *f, DcmItem *set)
     }
 }
 
+/* Frames of two stacks are two volumes in one file, even where they stand in one line. */
+static void take_stack(mt_dicom_file *f, DcmItem *group, OFString &first)
+{
+    DcmItem *item = first_item(group, DCM_FrameContentSequence);
+    OFString stack;
+
+    if (item == NULL || !mt_dicom_text(item, DCM_StackID, 0, stack) || stack.empty())
+        return;
+    if (first.empty())
+        first = stack;
+    else if (first != stack)
+        f->many_stacks = true;
+}
+
 static void take_frames(mt_dicom_file *f, DcmItem *set)
 {
     DcmSequenceOfItems *frames = NULL;
+    OFString            stack;
     int64_t             k = 0;
 
     if (set->findAndGetSequence(DCM_PerFrameFunctionalGroupsSequence, frames).bad() || frames == NULL)
         return;
-    for (DcmObject *group = frames->nextInContainer(NULL); group != NULL && k < f->frames; group = frames->nextInContainer(group))
+    for (DcmObject *group = frames->nextInContainer(NULL); group != NULL && k < f->frames; group = frames->nextInContainer(group)) {
         take_group((DcmItem *)group, &f->places[k++]);
+        take_stack(f, (DcmItem *)group, stack);
+    }
 }
 
 bool mt_dicom_groups_read(mt_dicom_file *f, DcmItem *set, GError **error)

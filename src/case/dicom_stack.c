@@ -53,7 +53,8 @@ static bool same_kind(const mt_dicom_file *a, const mt_dicom_file *b, GError **e
                       "the series has images of two sizes, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
                       " x %" G_GINT64_FORMAT ": take out those that do not belong to it",
                       a->columns, a->rows, b->columns, b->rows);
-    if (a->colour != b->colour || a->is_signed != b->is_signed || a->samples != b->samples || (a->segments > 0) != (b->segments > 0))
+    if (a->layout->pixels != b->layout->pixels || a->colour != b->colour || a->is_signed != b->is_signed || a->samples != b->samples ||
+        (a->segments > 0) != (b->segments > 0) || (a->lut == NULL) != (b->lut == NULL))
         return refuse(error, "the series has images of two kinds of samples: take out those that do not belong to it");
     return true;
 }
@@ -261,6 +262,31 @@ static bool order_slices(mt_dicom_stack *stack, GError **error)
     return true;
 }
 
+/* Parts of one file: all of them have to be here, each once. */
+static bool check_parts(const mt_dicom_series *series, GError **error)
+{
+    const mt_dicom_file *first = g_ptr_array_index(series->files, 0);
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+
+    for (guint i = 0; i < series->files->len; i++) {
+        const mt_dicom_file *f = g_ptr_array_index(series->files, i);
+
+        if (f->many_stacks)
+            return refuse(error, "its frames belong to several stacks (StackID): a case is one of them, give each a file of its own");
+        if (g_strcmp0(f->concatenation, first->concatenation) != 0)
+            return refuse(error, "its files are parts of several concatenations: give each a folder");
+        g_hash_table_add(seen, GSIZE_TO_POINTER((gsize)f->concatenation_part));
+    }
+    if (first->concatenation == NULL)
+        return true;
+    if (first->concatenation_parts == 0)
+        return refuse(error, "it is part of a concatenation that does not say how many files it has: join them");
+    if (g_hash_table_size(seen) == (guint64)first->concatenation_parts)
+        return true;
+    return refuse(error, "it is a concatenation of %" G_GINT64_FORMAT " files and %u of them %s here: bring them all",
+                  first->concatenation_parts, g_hash_table_size(seen), g_hash_table_size(seen) == 1 ? "is" : "are");
+}
+
 static bool gather_slices(mt_dicom_stack *stack, const mt_dicom_series *series, guint *placed, GError **error)
 {
     const mt_dicom_file *first = g_ptr_array_index(series->files, 0);
@@ -288,13 +314,13 @@ mt_dicom_stack *mt_dicom_stack_new(const mt_dicom_series *series, GError **error
     bool  ok;
 
     stack->slices = g_array_new(FALSE, TRUE, sizeof(mt_dicom_slice));
-    if (!gather_slices(stack, series, &placed, error))
+    if (!check_parts(series, error) || !gather_slices(stack, series, &placed, error))
         return NULL;
     if (stack->slices->len == 1)
         ok = stand_alone(stack);
     else if (placed == stack->slices->len)
         ok = order_slices(stack, error);
-    else if (series->files->len == 1)
+    else if (series->files->len == 1 && placed <= 1)
         ok = true; /* frames of one file without places: in their stored order, without a patient frame */
     else
         ok = refuse(error, "%u of its %u images have no position in the patient: name one file, or take them out",

@@ -1,8 +1,8 @@
 /* DICOM: volumes of slices, single images (X-ray, fundus, ultrasound); slides are in source_dicom_slide.c.
  *
  * Headers are read when the case is opened, pixels plane by plane when they are asked for: a plane that follows the stored slices costs
- * the decoding of one frame, once while it stays in the cache.  Across the slices (coronal planes of an axial series) the volume is
- * decoded whole when it is opened. */
+ * the decoding of one frame, once while it stays in the cache.  Across the slices (coronal planes of an axial series) every slice has a
+ * row of every plane: slabs of planes are made, each at the cost of decoding the series once, as large as half the cache allows. */
 #include "src/case/source_dicom.h"
 
 #include "src/base/alloc.h"
@@ -23,8 +23,8 @@ typedef struct volume {
     mt_orientation   o;
     mt_dicom_samples samples;
     size_t           pixel_bytes;
-    uint8_t         *voxels; /* [plane][y][x]; NULL: planes are decoded one by one */
-    mt_tile_cache   *cache;
+    int64_t          slab;  /* planes decoded together; 1 along the slices */
+    mt_tile_cache   *cache; /* of slabs */
 } volume;
 
 static bool dicom_claims(const char *path)
@@ -48,11 +48,13 @@ void mt_source_dicom_note_samples(mt_source *source, const mt_dicom_file *f)
 
     if (f->colour == MT_DICOM_MONOCHROME1)
         mt_source_dicom_note(source, "MONOCHROME1 turned round: high values are bright");
-    if (p->slope != 1 || p->intercept != 0)
+    if (f->lut == NULL && (p->slope != 1 || p->intercept != 0))
         mt_source_dicom_note(source, "rescaled by %g and %g%s", p->slope, p->intercept,
                              g_strcmp0(f->modality, "CT") == 0 ? " to Hounsfield units" : "");
-    if (f->has_modality_lut)
-        mt_source_dicom_note(source, "its modality look-up table is not applied");
+    if (f->lut != NULL)
+        mt_source_dicom_note(source, "stored values taken through the modality look-up table");
+    if (f->dose_scaling > 0)
+        mt_source_dicom_note(source, "one unit is %g Gy (DoseGridScaling), not applied", f->dose_scaling);
     if (f->windows > 0)
         mt_source_dicom_note(source, "window centre %g width %g, not applied", f->window_centre, f->window_width);
     if (f->has_voi_lut)
@@ -135,8 +137,13 @@ static void set_facts(volume *v)
         mt_source_dicom_note(s, "a segmentation: its samples are labels");
 }
 
-/* Stored slice k, turned, to `out`: where its first pixel goes and the steps along its rows and columns. */
-static bool decode_slice(const volume *v, int64_t k, uint8_t *out, int64_t first, const int64_t step[3], GError **error)
+/* Columns and rows of a stored slice, [from, to) each. */
+typedef struct part {
+    int64_t from[2], to[2];
+} part;
+
+/* A part of stored slice k, turned, to `out`: where its first pixel would go and the steps along its rows and columns. */
+static bool decode_slice(const volume *v, int64_t k, const part *p, uint8_t *out, int64_t first, const int64_t step[3], GError **error)
 {
     const mt_dicom_slice *s = slice_at(v, k);
     int64_t               columns = s->file->columns, rows = s->file->rows;
@@ -144,8 +151,8 @@ static bool decode_slice(const volume *v, int64_t k, uint8_t *out, int64_t first
     uint8_t              *stored = mt_alloc(rows * columns, b, error);
     bool                  ok = stored != NULL && mt_dicom_frame_read(s->file, s->frame, v->samples, stored, error);
 
-    for (int64_t j = 0; ok && j < rows; j++)
-        for (int64_t i = 0; i < columns; i++)
+    for (int64_t j = p->from[1]; ok && j < p->to[1]; j++)
+        for (int64_t i = p->from[0]; i < p->to[0]; i++)
             memcpy(out + (size_t)(first + i * step[0] + j * step[1]) * b, stored + (size_t)(j * columns + i) * b, b);
     mt_free(stored);
     if (!ok && error != NULL && *error != NULL) {
@@ -155,16 +162,19 @@ static bool decode_slice(const volume *v, int64_t k, uint8_t *out, int64_t first
     return ok;
 }
 
-static bool load_voxels(volume *v, GError **error)
+/* Planes [first, last) to `out`, from every slice that has a part of them. */
+static bool decode_slab(const volume *v, int64_t first, int64_t last, uint8_t *out, GError **error)
 {
-    int64_t origin, step[3], n = v->o.size[0] * v->o.size[1] * v->o.size[2];
+    const mt_dicom_file *f = slice_at(v, 0)->file;
+    int64_t              origin, step[3], slices = v->stack->slices->len, area = v->o.size[0] * v->o.size[1];
+    int64_t              from[3] = {0}, to[3] = {f->columns, f->rows, slices}, across = v->o.axis[2], n = to[across];
 
+    from[across] = v->o.flip[2] ? n - last : first;
+    to[across] = v->o.flip[2] ? n - first : last;
+    const part p = {{from[0], from[1]}, {to[0], to[1]}};
     mt_orientation_strides(&v->o, &origin, step);
-    v->voxels = mt_alloc(n, v->pixel_bytes, error);
-    if (v->voxels == NULL)
-        return false;
-    for (guint k = 0; k < v->stack->slices->len; k++)
-        if (!decode_slice(v, k, v->voxels, origin + k * step[2], step, error))
+    for (int64_t k = from[2]; k < to[2]; k++)
+        if (!decode_slice(v, k, &p, out, origin + k * step[2] - first * area, step, error))
             return false;
     return true;
 }
@@ -206,16 +216,15 @@ static bool set_up(volume *v, const mt_case_options *options, GError **error)
         return false;
     }
     set_facts(v);
-    if (v->o.axis[2] != 2)
-        return load_voxels(v, error);
-    v->cache =
-        mt_tile_cache_new(options->cache_bytes < 0 ? 0 : (size_t)(options->cache_bytes > 0 ? options->cache_bytes : MT_CASE_CACHE_BYTES));
+    int64_t budget = options->cache_bytes < 0 ? 0 : options->cache_bytes > 0 ? options->cache_bytes : MT_CASE_CACHE_BYTES;
+    int64_t plane_bytes = v->o.size[0] * v->o.size[1] * (int64_t)v->pixel_bytes;
+    v->slab = v->o.axis[2] == 2 ? 1 : CLAMP(budget / 2 / plane_bytes, 1, v->o.size[2]);
+    v->cache = mt_tile_cache_new((size_t)budget);
     return true;
 }
 
 static void volume_free(volume *v)
 {
-    mt_free(v->voxels);
     mt_tile_cache_free(v->cache);
     mt_dicom_stack_free(v->stack);
     mt_dicom_folder_free(v->folder);
@@ -275,22 +284,21 @@ static void copy_rect(const volume *v, const uint8_t *plane, const mt_rect *rect
                (size_t)rect->width * v->pixel_bytes);
 }
 
-/* The plane from the cache, or decoded into it; NULL with the reason. */
-static mt_cached_tile *take_plane(volume *v, int64_t plane, GError **error)
+/* The slab from the cache, or decoded into it; NULL with the reason. */
+static mt_cached_tile *take_slab(volume *v, int64_t slab, GError **error)
 {
-    int64_t         origin, step[3], area = v->o.size[0] * v->o.size[1], k = v->o.flip[2] ? v->o.size[2] - 1 - plane : plane;
-    mt_cached_tile *tile = mt_tile_cache_claim(v->cache, (uint64_t)plane);
+    int64_t         area = v->o.size[0] * v->o.size[1], first = slab * v->slab, last = MIN(first + v->slab, v->o.size[2]);
+    mt_cached_tile *tile = mt_tile_cache_claim(v->cache, (uint64_t)slab);
 
     if (tile != NULL)
         return tile;
-    mt_orientation_strides(&v->o, &origin, step);
-    tile = mt_tile_cache_room(v->cache, (size_t)area * v->pixel_bytes, error);
-    if (tile != NULL && decode_slice(v, k, tile->data, origin + k * step[2] - plane * area, step, error)) {
-        mt_tile_cache_keep(v->cache, (uint64_t)plane, tile);
+    tile = mt_tile_cache_room(v->cache, (size_t)((last - first) * area) * v->pixel_bytes, error);
+    if (tile != NULL && decode_slab(v, first, last, tile->data, error)) {
+        mt_tile_cache_keep(v->cache, (uint64_t)slab, tile);
         return tile;
     }
     mt_cached_tile_unref(tile);
-    mt_tile_cache_give_up(v->cache, (uint64_t)plane);
+    mt_tile_cache_give_up(v->cache, (uint64_t)slab);
     return NULL;
 }
 
@@ -302,13 +310,9 @@ static bool dicom_read(mt_source *source, int64_t plane, int level, const mt_rec
     (void)once;
     if (source->kind == MT_CASE_SLIDE)
         return mt_source_dicom_slide_read(source, level, rect, out, row_bytes, error);
-    if (v->voxels != NULL) {
-        copy_rect(v, v->voxels + (size_t)(plane * v->o.size[0] * v->o.size[1]) * v->pixel_bytes, rect, out, row_bytes);
-        return true;
-    }
-    g_autoptr(mt_cached_tile) tile = take_plane(v, plane, error);
+    g_autoptr(mt_cached_tile) tile = take_slab(v, plane / v->slab, error);
     if (tile != NULL)
-        copy_rect(v, tile->data, rect, out, row_bytes);
+        copy_rect(v, tile->data + (size_t)(plane % v->slab * v->o.size[0] * v->o.size[1]) * v->pixel_bytes, rect, out, row_bytes);
     return tile != NULL;
 }
 

@@ -11,7 +11,7 @@ import warnings
 import nibabel
 import numpy as np
 import pydicom
-from pydicom.pixel_data_handlers.util import apply_color_lut, convert_color_space
+from pydicom.pixel_data_handlers.util import apply_color_lut, apply_modality_lut, convert_color_space
 
 warnings.filterwarnings("ignore")
 LOSSY = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"}
@@ -29,6 +29,8 @@ def read(path):
 
 def samples(ds):
     """frames x rows x columns (x 3), as a case has them, not turned."""
+    if "PixelData" not in ds:  # floating point
+        return ds.pixel_array.reshape((int(getattr(ds, "NumberOfFrames", 1)), ds.Rows, ds.Columns)).astype(np.float64)
     is_signed = ds.PixelRepresentation == 1  # before GDCM's handler has changed it
     a = ds.pixel_array
     photometric = ds.PhotometricInterpretation
@@ -44,8 +46,12 @@ def samples(ds):
         mask = (1 << stored) - 1
         if not is_signed and ds.file_meta.TransferSyntaxUID not in LOSSY:
             a &= mask
-        if is_signed and stored < 16 and "1.2.840.10008.1.2.4" not in ds.file_meta.TransferSyntaxUID:  # pydicom leaves the sign where it is stored
+        # pydicom leaves the sign where it is stored; one negative value tells that the words have it already
+        if is_signed and stored < 16 and "1.2.840.10008.1.2.4" not in ds.file_meta.TransferSyntaxUID and (a >= 0).all():
             a = ((a & mask) ^ (1 << (stored - 1))) - (1 << (stored - 1))
+        if "ModalityLUTSequence" in ds:
+            a = apply_modality_lut(a, ds).astype(np.int64)
+            is_signed, mask = False, (1 << ds.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
         if photometric == "MONOCHROME1":
             a = (-1 if is_signed else mask) - a
     colour = ds.SamplesPerPixel == 3 or photometric == "PALETTE COLOR"
