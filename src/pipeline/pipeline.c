@@ -84,6 +84,10 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
+    if (recipe->task != MT_RECIPE_MIL || recipe->n_stages > 0) { /* nothing silently left out */
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows task=mil without stages alone");
+        return NULL;
+    }
     p->masker = mt_masker_new(mt_recipe_mask_method(recipe), error);
     if (p->masker == NULL)
         return NULL;

@@ -1,6 +1,7 @@
 #include <microtome/recipe.h>
 
 #include "src/base/key_file.h"
+#include "src/pipeline/recipe_findings.h"
 #include "src/pipeline/resolved.h"
 #include "src/result/messages.h"
 #include "tiling/stain.h"
@@ -30,6 +31,7 @@ static const mt_key KEYS[] = {
     {"encoder", "batch"},
     {"encoder", "precision"},
     {"head", "model"},
+    {"head", "task"},
     {"labels", "names"},
     {"labels", "positive"},
     {"thresholds", "*"},
@@ -40,6 +42,13 @@ static const mt_key KEYS[] = {
     {"report", "language"},
     {"quality", "degraded_invalid"},
     {"quality", "withheld_invalid"},
+    {"measure", "*"},
+    {"action", "*"},
+    {"stage.*", "task"},
+    {"stage.*", "model"},
+    {"stage.*", "objects"},
+    {"stage.*", "crop_mm"},
+    {"stage.*", "labels"},
     {NULL, NULL},
 };
 
@@ -76,6 +85,7 @@ void mt_recipe_free(mt_recipe *recipe)
     g_free(recipe->positive);
     g_free(recipe->backend);
     g_free(recipe->language);
+    mt_recipe_findings_clear(recipe);
     g_free(recipe);
 }
 
@@ -291,7 +301,7 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
            read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
-           read_triage(file, path, r, error) && read_quality(file, path, r, error);
+           read_triage(file, path, r, error) && read_quality(file, path, r, error) && mt_recipe_findings_read(file, path, r, error);
 }
 
 mt_recipe *mt_recipe_load(const char *path, GError **error)
@@ -362,6 +372,7 @@ char *mt_recipe_to_json(const mt_recipe *r)
             json_array_append_new(names, json_string(*name));
         json_object_set_new(o, "label_names", names);
     }
+    mt_recipe_findings_put(r, o);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     char *copy = g_strdup(text);
     free(text);
@@ -425,6 +436,7 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
         for (size_t i = 0; i < json_array_size(names); i++)
             r->label_names[i] = g_strdup(json_string_value(json_array_get(names, i)));
     }
+    mt_recipe_findings_take(r, o);
     json_decref(o);
     return g_steal_pointer(&r);
 }

@@ -20,7 +20,8 @@ static void test_load(void)
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(mt_recipe) r =
-        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\nexclude=pen;folds\n[stain]\nmethod=macenko\ntarget=t.png\n[grid]\nmpp=0."
+        load("[input]\nplane_axis=sagittal\n[mask]\nmethod=clam:tcga\nmin_share=0.1\nexclude=pen;folds\n[stain]\nmethod=macenko\ntarget=t."
+             "png\n[grid]\nmpp=0."
              "5\ntile=256\noverlap=0.25\ncompat=clam\npatch_level=1\n"
              "[encoder]\nmodel=models/e.onnx\nprecision=bf16\n[head]\nmodel=mean\n[labels]\nnames=a;b\npositive=b\n[thresholds]\nb=0.3\n"
              "[quality]\ndegraded_invalid=0.02\nwithheld_invalid=0.25\n",
@@ -45,6 +46,30 @@ static void test_load(void)
     g_assert_true(copy->compat == MT_COMPAT_CLAM && copy->patch_level == 1);
 }
 
+static void test_findings(void)
+{
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_recipe) r =
+        load("[encoder]\nmodel=e.onnx\n[head]\ntask=segment\n[measure]\nsize=longest(nodule)\nload=volume(nodule)\n"
+             "[action]\nnext=size >= 8: refer|의뢰\n[stage.2]\nmodel=m.onnx\nobjects=nodule\ncrop_mm=32\nlabels=benign;malignant\n"
+             "[stage.3]\ntask=segment\nmodel=s.onnx\n",
+             &path, &error);
+
+    g_assert_no_error(error);
+    g_autofree char *json = mt_recipe_to_json(r), *again = NULL;
+    g_autoptr(mt_recipe) copy = mt_recipe_from_json(json, &error);
+    g_assert_no_error(error);
+    again = mt_recipe_to_json(copy);
+    g_assert_cmpstr(json, ==, again);
+    g_assert_true(copy->task == MT_RECIPE_SEGMENT && mt_recipe_task_is_dense(copy->task) && copy->n_stages == 2);
+    g_assert_cmpstr(copy->measures[1], ==, "load=volume(nodule)");
+    g_assert_cmpstr(copy->actions[0], ==, "next=size >= 8: refer|의뢰");
+    g_assert_true(copy->stages[0].task == MT_RECIPE_CLASSIFY && copy->stages[1].task == MT_RECIPE_SEGMENT && copy->stages[0].crop_mm == 32);
+    g_assert_cmpstr(copy->stages[0].labels[1], ==, "malignant");
+    g_assert_true(g_str_has_suffix(copy->stages[1].model, "/s.onnx") && copy->stages[1].objects == NULL);
+}
+
 static void test_refusals(void)
 {
     static const struct {
@@ -57,6 +82,11 @@ static void test_refusals(void)
         {"[stain]\nmethod=macenko\ntarget=../t.png\n", "read %s: path '../t.png': only paths below the file's own folder are followed"},
         {"[encoder]\nmodel=../e.onnx\n", "read %s: path '../e.onnx': only paths below the file's own folder are followed"},
         {"[labels]\npositive=b\n[thresholds]\na=0.3\n", "read %s: [thresholds] must hold one threshold, named as [labels] positive"},
+        {"[head]\ntask=guess\n",
+         "read %s: [head] task=guess: one of mil, embed, classify, tiles, zero-shot, multi, segment, detect, reconstruct is wanted"},
+        {"[stage.3]\nmodel=m.onnx\n", "read %s: the stages are called [stage.2], [stage.3] and on, without a gap, at most 8 of them"},
+        {"[stage.2]\ntask=mil\nmodel=m.onnx\n", "read %s: [stage.2] task=mil: a later stage classifies or segments"},
+        {"[stage.2]\ncrop_mm=3\n", "read %s: [stage.2] has no model"},
         {"[encoder]\nprecision=fp16\n", "read %s: [encoder] precision=fp16: fp32, bf16, int8 or auto is wanted"},
         {"[quality]\nwithheld_invalid=1.5\n", "read %s: [quality] withheld_invalid=1.5: a number from 0 to 1 is wanted"},
         {"[quality]\nwithheld_invalid=0.001\n", "read %s: [quality] withheld_invalid=0.001 is below degraded_invalid=0.01"},
@@ -126,6 +156,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/recipe/load", test_load);
+    g_test_add_func("/recipe/findings", test_findings);
     g_test_add_func("/recipe/refusals", test_refusals);
     g_test_add_func("/recipe/stain", test_stain_option);
     g_test_add_func("/recipe/contract", test_contract);
