@@ -67,4 +67,5 @@ def main():
         np.save(folder / f"resample_{name}.npy", resample(data, new, order, axis, resize_labels).astype(np.uint8))
 
 
-main()
+if __name__ == "__main__":
+    main()
