@@ -8,7 +8,7 @@
 
 #define MOST_VOXELS (INT64_C(1) << 31) /* along an axis */
 
-bool mt_resample_size(const int64_t size[3], const double from_mm[3], const double to_mm[3], int64_t to[3], GError **error)
+bool mt_regrid_size(const int64_t size[3], const double from_mm[3], const double to_mm[3], int64_t to[3], GError **error)
 {
     for (int d = 0; d < 3; d++) {
         if (!(from_mm[d] > 0 && to_mm[d] > 0 && isfinite(from_mm[d]) && isfinite(to_mm[d]))) {
@@ -35,7 +35,7 @@ static bool find_longest(const double mm[3], int *axis)
     double longest = MAX(MAX(mm[0], mm[1]), mm[2]), shortest = MIN(MIN(mm[0], mm[1]), mm[2]);
 
     *axis = -1;
-    if (!(longest / shortest > MT_RESAMPLE_ANISOTROPY))
+    if (!(longest / shortest > MT_REGRID_ANISOTROPY))
         return false;
     for (int d = 0, seen = 0; d < 3; d++)
         if (mm[d] == longest)
@@ -43,7 +43,7 @@ static bool find_longest(const double mm[3], int *axis)
     return true;
 }
 
-int mt_resample_separate(const double from_mm[3], const double to_mm[3])
+int mt_regrid_separate(const double from_mm[3], const double to_mm[3])
 {
     int axis;
 
@@ -52,7 +52,7 @@ int mt_resample_separate(const double from_mm[3], const double to_mm[3])
     return axis;
 }
 
-static bool check(const mt_resample *r, GError **error)
+static bool check(const mt_regrid *r, GError **error)
 {
     bool ok = (r->order == 0 || r->order == 1 || r->order == 3) && r->separate >= -1 && r->separate < 3;
 
@@ -110,18 +110,18 @@ static void hold(float *out, const int64_t size[3], int axis, const range *range
 /* ---- passes ---- */
 
 typedef struct passes {
-    const mt_resample *r;
-    int64_t            size[3]; /* of what was made last */
-    const float       *last;
-    float             *mine;       /* `last` when it is a buffer of ours */
-    int64_t            start, end; /* planes of the output */
-    int64_t            in0;        /* plane of the input at which the memory starts */
-    bool               whole;
-    int                threads;
+    const mt_regrid *r;
+    int64_t          size[3]; /* of what was made last */
+    const float     *last;
+    float           *mine;       /* `last` when it is a buffer of ours */
+    int64_t          start, end; /* planes of the output */
+    int64_t          in0;        /* plane of the input at which the memory starts */
+    bool             whole;
+    int              threads;
 } passes;
 
 /* Axes in the order that makes the least work: those that shrink most first, the separate one last. */
-static void sort_axes(const mt_resample *r, int axes[3])
+static void sort_axes(const mt_regrid *r, int axes[3])
 {
     double growth[3];
 
@@ -193,7 +193,7 @@ static bool run_passes(passes *p, float *out, const range *ranges, GError **erro
     return true;
 }
 
-bool mt_resample_field(const mt_resample *r, const float *in, float *out, int threads, GError **error)
+bool mt_regrid_field(const mt_regrid *r, const float *in, float *out, int threads, GError **error)
 {
     passes p = {.r = r, .last = in, .end = r->to[2], .whole = true, .threads = MAX(threads, 1)};
     range *ranges = NULL;
@@ -214,7 +214,7 @@ bool mt_resample_field(const mt_resample *r, const float *in, float *out, int th
 
 /* ---- by slab ---- */
 
-static bool check_rows(const mt_resample *r, int64_t z0, int64_t z1, GError **error)
+static bool check_rows(const mt_regrid *r, int64_t z0, int64_t z1, GError **error)
 {
     if (!check(r, error))
         return false;
@@ -227,7 +227,7 @@ static bool check_rows(const mt_resample *r, int64_t z0, int64_t z1, GError **er
     return false;
 }
 
-bool mt_resample_rows_needed(const mt_resample *r, int64_t z0, int64_t z1, int64_t *in0, int64_t *in1, GError **error)
+bool mt_regrid_rows_needed(const mt_regrid *r, int64_t z0, int64_t z1, int64_t *in0, int64_t *in1, GError **error)
 {
     g_auto(mt_axis_samples) s = {0};
 
@@ -237,12 +237,12 @@ bool mt_resample_rows_needed(const mt_resample *r, int64_t z0, int64_t z1, int64
     return true;
 }
 
-bool mt_resample_rows(const mt_resample *r, const float *in, int64_t in0, int64_t z0, int64_t z1, float *out, int threads, GError **error)
+bool mt_regrid_rows(const mt_regrid *r, const float *in, int64_t in0, int64_t z0, int64_t z1, float *out, int threads, GError **error)
 {
     int64_t first, end;
     passes  p = {.r = r, .start = z0, .end = z1, .threads = MAX(threads, 1)};
 
-    if (!mt_resample_rows_needed(r, z0, z1, &first, &end, error))
+    if (!mt_regrid_rows_needed(r, z0, z1, &first, &end, error))
         return false;
     if (in0 > first) {
         g_set_error(error, MT_ERROR, MT_ERROR_RANGE,
@@ -263,7 +263,7 @@ bool mt_resample_rows(const mt_resample *r, const float *in, int64_t in0, int64_
 
 /* ---- labels ---- */
 
-static bool nearest_labels(const mt_resample *r, const uint8_t *in, uint8_t *out, GError **error)
+static bool nearest_labels(const mt_regrid *r, const uint8_t *in, uint8_t *out, GError **error)
 {
     g_auto(mt_axis_samples) x = {0}, y = {0}, z = {0};
 
@@ -280,8 +280,7 @@ static bool nearest_labels(const mt_resample *r, const uint8_t *in, uint8_t *out
     return true;
 }
 
-static bool classes_by_masks(const mt_resample *r, const uint8_t *in, float *mask, float *resized, uint8_t *out, int threads,
-                             GError **error)
+static bool classes_by_masks(const mt_regrid *r, const uint8_t *in, float *mask, float *resized, uint8_t *out, int threads, GError **error)
 {
     int64_t n = r->from[0] * r->from[1] * r->from[2], n_out = r->to[0] * r->to[1] * r->to[2];
     bool    present[256] = {false};
@@ -294,7 +293,7 @@ static bool classes_by_masks(const mt_resample *r, const uint8_t *in, float *mas
             continue;
         for (int64_t i = 0; i < n; i++)
             mask[i] = in[i] == label;
-        if (!mt_resample_field(r, mask, resized, threads, error))
+        if (!mt_regrid_field(r, mask, resized, threads, error))
             return false;
         for (int64_t i = 0; i < n_out; i++)
             if (resized[i] >= 0.5f)
@@ -303,7 +302,7 @@ static bool classes_by_masks(const mt_resample *r, const uint8_t *in, float *mas
     return true;
 }
 
-bool mt_resample_labels(const mt_resample *r, const uint8_t *in, uint8_t *out, int threads, GError **error)
+bool mt_regrid_labels(const mt_regrid *r, const uint8_t *in, uint8_t *out, int threads, GError **error)
 {
     if (!check(r, error))
         return false;
@@ -337,7 +336,7 @@ static void move_place(const mt_volume *v, mt_volume *out)
 
 mt_volume *mt_volume_resample(const mt_volume *v, const int64_t size[3], int order, int separate, int threads, GError **error)
 {
-    mt_resample r = {.from = {v->size[0], v->size[1], v->size[2]}, .to = {size[0], size[1], size[2]}, .order = order, .separate = separate};
+    mt_regrid r = {.from = {v->size[0], v->size[1], v->size[2]}, .to = {size[0], size[1], size[2]}, .order = order, .separate = separate};
 
     if (!check(&r, error))
         return NULL;
@@ -346,7 +345,7 @@ mt_volume *mt_volume_resample(const mt_volume *v, const int64_t size[3], int ord
         return NULL;
     move_place(v, out);
     for (int ch = 0; ch < v->channels; ch++)
-        if (!mt_resample_field(&r, v->data + ch * mt_volume_voxels(v), out->data + ch * mt_volume_voxels(out), threads, error))
+        if (!mt_regrid_field(&r, v->data + ch * mt_volume_voxels(v), out->data + ch * mt_volume_voxels(out), threads, error))
             return NULL;
     return g_steal_pointer(&out);
 }

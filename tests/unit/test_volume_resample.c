@@ -8,7 +8,7 @@
 
 typedef struct known {
     const char *name;
-    mt_resample r;
+    mt_regrid   r;
 } known;
 
 static const known fields[] = {
@@ -58,7 +58,7 @@ static mt_tensor *load(const char *name)
 static void test_fields(void)
 {
     for (size_t k = 0; k < G_N_ELEMENTS(fields); k++) {
-        const mt_resample *r = &fields[k].r;
+        const mt_regrid *r = &fields[k].r;
         g_autoptr(mt_tensor) wanted = load(fields[k].name);
         g_autofree float *in = make_noise(r->from), *out = g_new(float, product(r->to));
         g_autoptr(GError) error = NULL;
@@ -66,7 +66,7 @@ static void test_fields(void)
 
         for (int d = 0; d < 3; d++)
             g_assert_cmpint(wanted->shape[2 - d], ==, r->to[d]);
-        g_assert_true(mt_resample_field(r, in, out, 2, &error));
+        g_assert_true(mt_regrid_field(r, in, out, 2, &error));
         for (int64_t i = 0; i < product(r->to); i++) {
             double off = fabs((double)out[i] - (double)((const float *)wanted->data)[i]);
             g_assert_true(isfinite(off));
@@ -93,11 +93,11 @@ static uint8_t *make_labels(const int64_t size[3])
 static void test_labels(void)
 {
     for (size_t k = 0; k < G_N_ELEMENTS(labels); k++) {
-        const mt_resample *r = &labels[k].r;
+        const mt_regrid *r = &labels[k].r;
         g_autoptr(mt_tensor) wanted = load(labels[k].name);
         g_autofree uint8_t *in = make_labels(r->from), *out = g_new(uint8_t, product(r->to));
 
-        g_assert_true(mt_resample_labels(r, in, out, 2, NULL));
+        g_assert_true(mt_regrid_labels(r, in, out, 2, NULL));
         g_assert_cmpmem(out, (size_t)product(r->to), wanted->data, mt_tensor_bytes(wanted));
     }
 }
@@ -106,20 +106,20 @@ static void test_labels(void)
 static void test_rows(void)
 {
     for (size_t k = 0; k < G_N_ELEMENTS(fields); k++) {
-        const mt_resample *r = &fields[k].r;
-        int64_t            area_in = r->from[0] * r->from[1], area = r->to[0] * r->to[1];
-        g_autofree float  *in = make_noise(r->from), *whole = g_new(float, product(r->to)), *out = g_new(float, product(r->to));
+        const mt_regrid  *r = &fields[k].r;
+        int64_t           area_in = r->from[0] * r->from[1], area = r->to[0] * r->to[1];
+        g_autofree float *in = make_noise(r->from), *whole = g_new(float, product(r->to)), *out = g_new(float, product(r->to));
 
         if (r->order == 3)
             continue;
-        g_assert_true(mt_resample_field(r, in, whole, 1, NULL));
+        g_assert_true(mt_regrid_field(r, in, whole, 1, NULL));
         for (int64_t z0 = 0; z0 < r->to[2]; z0 += 3) {
             int64_t z1 = MIN(z0 + 3, r->to[2]), in0, in1;
 
-            g_assert_true(mt_resample_rows_needed(r, z0, z1, &in0, &in1, NULL));
+            g_assert_true(mt_regrid_rows_needed(r, z0, z1, &in0, &in1, NULL));
             g_assert_cmpint(in1 - in0, <=, 5);
             g_autofree float *slab = g_memdup2(in + in0 * area_in, (gsize)((in1 - in0) * area_in) * sizeof *slab);
-            g_assert_true(mt_resample_rows(r, slab, in0, z0, z1, out + z0 * area, 2, NULL));
+            g_assert_true(mt_regrid_rows(r, slab, in0, z0, z1, out + z0 * area, 2, NULL));
         }
         g_assert_cmpmem(out, (size_t)product(r->to) * 4, whole, (size_t)product(r->to) * 4);
     }
@@ -127,22 +127,22 @@ static void test_rows(void)
 
 static void test_threads(void)
 {
-    static const mt_resample r = {{67, 43, 21}, {41, 60, 33}, 3, -1};
-    g_autofree float        *in = make_noise(r.from), *one = g_new(float, product(r.to)), *many = g_new(float, product(r.to));
+    static const mt_regrid r = {{67, 43, 21}, {41, 60, 33}, 3, -1};
+    g_autofree float      *in = make_noise(r.from), *one = g_new(float, product(r.to)), *many = g_new(float, product(r.to));
 
-    g_assert_true(mt_resample_field(&r, in, one, 1, NULL));
+    g_assert_true(mt_regrid_field(&r, in, one, 1, NULL));
     for (int threads = 2; threads < 6; threads++) {
-        g_assert_true(mt_resample_field(&r, in, many, threads, NULL));
+        g_assert_true(mt_regrid_field(&r, in, many, threads, NULL));
         g_assert_cmpmem(one, (size_t)product(r.to) * 4, many, (size_t)product(r.to) * 4);
     }
 }
 
 static void test_same_size(void)
 {
-    static const mt_resample r = {{5, 4, 3}, {5, 4, 3}, 3, -1};
-    g_autofree float        *in = make_noise(r.from), *out = g_new(float, 60);
+    static const mt_regrid r = {{5, 4, 3}, {5, 4, 3}, 3, -1};
+    g_autofree float      *in = make_noise(r.from), *out = g_new(float, 60);
 
-    g_assert_true(mt_resample_field(&r, in, out, 1, NULL));
+    g_assert_true(mt_regrid_field(&r, in, out, 1, NULL));
     g_assert_cmpmem(in, 240, out, 240);
 }
 
@@ -152,27 +152,27 @@ static void test_size(void)
     int64_t to[3];
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(mt_resample_size((int64_t[3]){512, 5, 301}, (double[3]){0.7, 1, 1.25}, (double[3]){0.8, 2, 1.5}, to, NULL));
+    g_assert_true(mt_regrid_size((int64_t[3]){512, 5, 301}, (double[3]){0.7, 1, 1.25}, (double[3]){0.8, 2, 1.5}, to, NULL));
     g_assert_cmpint(to[0], ==, 448);
     g_assert_cmpint(to[1], ==, 2);
     g_assert_cmpint(to[2], ==, 251);
-    g_assert_false(mt_resample_size((int64_t[3]){5, 5, 5}, (double[3]){0, 1, 1}, (double[3]){1, 2, 3}, to, &error));
+    g_assert_false(mt_regrid_size((int64_t[3]){5, 5, 5}, (double[3]){0, 1, 1}, (double[3]){1, 2, 3}, to, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_SPACING);
     g_assert_cmpstr(error->message, ==, "resample a volume: from 0 x 1 x 1 to 1 x 2 x 3 mm: a spacing is unknown; state it for this case");
     g_clear_error(&error);
-    g_assert_false(mt_resample_size((int64_t[3]){5, 1, 5}, (double[3]){1, 1, 1}, (double[3]){1, 2.5, 1}, to, &error));
+    g_assert_false(mt_regrid_size((int64_t[3]){5, 1, 5}, (double[3]){1, 1, 1}, (double[3]){1, 2.5, 1}, to, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_RANGE);
     g_assert_cmpstr(error->message, ==, "resample a volume: axis 1 of 1 voxels would have 0 when it goes from 1 to 2.5 mm");
 }
 
 static void test_separate(void)
 {
-    g_assert_cmpint(mt_resample_separate((double[3]){1, 1, 3}, (double[3]){1, 1, 1}), ==, -1);
-    g_assert_cmpint(mt_resample_separate((double[3]){1, 1, 3.01}, (double[3]){1, 1, 1}), ==, 2);
-    g_assert_cmpint(mt_resample_separate((double[3]){5, 1, 1}, (double[3]){1, 1, 4}), ==, 0);
-    g_assert_cmpint(mt_resample_separate((double[3]){1, 1, 1}, (double[3]){1, 4, 1}), ==, 1);
+    g_assert_cmpint(mt_regrid_separate((double[3]){1, 1, 3}, (double[3]){1, 1, 1}), ==, -1);
+    g_assert_cmpint(mt_regrid_separate((double[3]){1, 1, 3.01}, (double[3]){1, 1, 1}), ==, 2);
+    g_assert_cmpint(mt_regrid_separate((double[3]){5, 1, 1}, (double[3]){1, 1, 4}), ==, 0);
+    g_assert_cmpint(mt_regrid_separate((double[3]){1, 1, 1}, (double[3]){1, 4, 1}), ==, 1);
     /* (0.24, 1.25, 1.25): no axis is alone, and the target is not asked */
-    g_assert_cmpint(mt_resample_separate((double[3]){1.25, 1.25, 0.24}, (double[3]){1, 4, 1}), ==, -1);
+    g_assert_cmpint(mt_regrid_separate((double[3]){1.25, 1.25, 0.24}, (double[3]){1, 4, 1}), ==, -1);
 }
 
 /* Corners of the field stay at their millimetres. */
@@ -204,43 +204,43 @@ static void test_place(void)
 
 static void test_refused(void)
 {
-    mt_resample r = {{4, 4, 4}, {4, 4, 8}, 2, -1};
-    float       in[64] = {0}, out[128];
-    int64_t     a, b;
+    mt_regrid r = {{4, 4, 4}, {4, 4, 8}, 2, -1};
+    float     in[64] = {0}, out[128];
+    int64_t   a, b;
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(mt_resample_field(&r, in, out, 1, &error));
+    g_assert_false(mt_regrid_field(&r, in, out, 1, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_RANGE);
     g_assert_cmpstr(error->message, ==,
                     "resample from 4 x 4 x 4 to 4 x 4 x 8 voxels by order 2: sizes from 1 and orders 0, 1 and 3 are known");
     g_clear_error(&error);
     r.order = 3;
-    g_assert_false(mt_resample_rows_needed(&r, 0, 8, &a, &b, &error));
+    g_assert_false(mt_regrid_rows_needed(&r, 0, 8, &a, &b, &error));
     g_assert_cmpstr(error->message, ==, "resample planes 0 to 8 of 8 by order 3: planes of the output and orders 0 and 1 can be");
     g_clear_error(&error);
     r.order = 1;
-    g_assert_false(mt_resample_rows(&r, in, 2, 2, 4, out, 1, &error));
+    g_assert_false(mt_regrid_rows(&r, in, 2, 2, 4, out, 1, &error));
     g_assert_cmpstr(error->message, ==, "resample planes 2 to 4: plane 0 of the input is wanted, and it starts with 2");
 }
 
 static void test_refused_memory(void)
 {
-    static const mt_resample r = {{11, 9, 7}, {20, 8, 13}, 3, -1};
-    g_autofree float        *in = make_noise(r.from), *out = g_new(float, product(r.to));
-    g_autofree uint8_t      *classes = make_labels(r.from), *resized = g_new(uint8_t, product(r.to));
-    int                      failures = 0;
+    static const mt_regrid r = {{11, 9, 7}, {20, 8, 13}, 3, -1};
+    g_autofree float      *in = make_noise(r.from), *out = g_new(float, product(r.to));
+    g_autofree uint8_t    *classes = make_labels(r.from), *resized = g_new(uint8_t, product(r.to));
+    int                    failures = 0;
 
     for (int k = 1; k < 40; k++) {
         g_autoptr(GError) error = NULL;
 
         mt_alloc_fail_at(k);
-        if (!mt_resample_field(&r, in, out, 2, &error)) {
+        if (!mt_regrid_field(&r, in, out, 2, &error)) {
             g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
             failures++;
         }
         g_clear_error(&error);
         mt_alloc_fail_at(k);
-        if (!mt_resample_labels(&(mt_resample){{11, 9, 7}, {20, 8, 13}, 1, -1}, classes, resized, 1, &error))
+        if (!mt_regrid_labels(&(mt_regrid){{11, 9, 7}, {20, 8, 13}, 1, -1}, classes, resized, 1, &error))
             g_assert_error(error, MT_ERROR, MT_ERROR_MEMORY);
         mt_alloc_fail_at(0);
     }
