@@ -1,8 +1,8 @@
 #include "src/pipeline/cut_team.h"
 
+#include "src/base/ordered.h"
 #include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/look_ahead.h"
-#include "src/pipeline/ordered.h"
 
 #include <microtome/tile_reader.h>
 

@@ -1,9 +1,9 @@
 #include "src/pipeline/team.h"
 
 #include "src/base/alloc.h"
+#include "src/base/ordered.h"
 #include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/look_ahead.h"
-#include "src/pipeline/ordered.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "src/pipeline/ordered.h"
+#include "src/base/ordered.h"
 
 void mt_ordered_init(mt_ordered *o, int64_t n, int n_slots, bool (*write)(void *, int64_t, GError **), void *user)
 {
