@@ -1,46 +1,20 @@
-/* Exact order statistics without keeping the samples: they are counted by the upper 16 bits of a 32-bit key that sorts as
- * they do; a second pass counts the lower 16 bits of the few buckets in which the wanted ranks fall. */
 #include "src/case/intensity.h"
 
 #include "src/base/alloc.h"
+#include "src/case/order_statistics.h"
 #include "src/case/source.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BUCKETS 65536
 #define BAND_BYTES (INT64_C(8) << 20)
-/* The ranks below and above each of two percentiles. */
-#define N_RANKS 4
 
 typedef struct survey {
-    mt_dtype dtype;
-    int64_t  count;
-    int64_t  upper[BUCKETS];
-    int64_t  lower[N_RANKS][BUCKETS];
-    uint32_t bucket[N_RANKS]; /* upper half of the key of each rank */
-    int64_t  rank[N_RANKS];   /* within its bucket */
-    double   sum, mean, squares;
-    bool     second_pass;
+    mt_dtype            dtype;
+    double              sum, mean, squares;
+    bool                second_pass;
+    mt_order_statistics order;
 } survey;
-
-/* Floats sort as their bits do once negative ones are turned round. */
-static uint32_t key_of_float(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return (bits >> 31) != 0 ? ~bits : bits | UINT32_C(0x80000000);
-}
-
-static double float_of_key(uint32_t key)
-{
-    uint32_t bits = (key >> 31) != 0 ? key & UINT32_C(0x7fffffff) : ~key;
-    float    value;
-
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
-}
 
 static float sample_at(const void *samples, int64_t i, mt_dtype dtype)
 {
@@ -63,24 +37,19 @@ static bool count_upper(survey *s, const void *samples, int64_t n)
 
         if (!isfinite(value))
             return false;
-        /* -0 and 0 are one value. */
-        s->upper[key_of_float(value + 0.0f) >> 16]++;
+        mt_order_count_upper(&s->order, value);
         s->sum += (double)value;
     }
-    s->count += n;
     return true;
 }
 
 static void count_lower(survey *s, const void *samples, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        float    value = sample_at(samples, i, s->dtype);
-        uint32_t key = key_of_float(value + 0.0f);
-        double   distance = (double)value - s->mean;
+        float  value = sample_at(samples, i, s->dtype);
+        double distance = (double)value - s->mean;
 
-        for (int r = 0; r < N_RANKS; r++)
-            if (s->bucket[r] == key >> 16)
-                s->lower[r][key & 0xffff]++;
+        mt_order_count_lower(&s->order, value);
         s->squares += distance * distance;
     }
 }
@@ -120,62 +89,27 @@ static bool visit_case(survey *s, mt_case *c, GError **error)
     return ok;
 }
 
-/* Index of the bucket that holds `*rank`, which becomes its rank within. */
-static uint32_t find_bucket(const int64_t *counts, int64_t *rank)
-{
-    uint32_t bucket = 0;
-
-    while (*rank >= counts[bucket])
-        *rank -= counts[bucket++];
-    return bucket;
-}
-
-/* numpy: position (n - 1) * q, then lerp between the neighbours, from the nearer end. */
-static double position(const survey *s, double q)
-{
-    return (double)(s->count - 1) * q;
-}
-
-static void place_ranks(survey *s, const double q[2])
-{
-    for (int r = 0; r < N_RANKS; r++) {
-        s->rank[r] = MIN((int64_t)floor(position(s, q[r / 2])) + r % 2, s->count - 1);
-        s->bucket[r] = find_bucket(s->upper, &s->rank[r]);
-    }
-}
-
-static double percentile(survey *s, const double q[2], int which)
-{
-    double ends[2], at = position(s, q[which]), t = at - floor(at);
-
-    for (int side = 0; side < 2; side++) {
-        int      r = 2 * which + side;
-        uint32_t low = find_bucket(s->lower[r], &s->rank[r]);
-
-        ends[side] = float_of_key(s->bucket[r] << 16 | low);
-    }
-    double step = ends[1] - ends[0];
-    return t >= 0.5 ? ends[1] - step * (1 - t) : ends[0] + step * t;
-}
-
 bool mt_case_intensity(mt_case *c, mt_intensity *out, GError **error)
 {
-    static const double q[2] = {0.5 / 100, 99.5 / 100};
-    survey             *s = mt_alloc(1, sizeof *s, error);
+    survey *s = mt_alloc(1, sizeof *s, error);
 
     if (s == NULL)
         return false;
     s->dtype = mt_case_dtype(c);
+    s->order.q[0] = 0.5 / 100;
+    s->order.q[1] = 99.5 / 100;
     bool ok = visit_case(s, c, error);
     if (ok) {
-        s->mean = s->sum / (double)s->count;
-        place_ranks(s, q);
+        s->mean = s->sum / (double)s->order.count;
+        mt_order_place(&s->order);
         s->second_pass = true;
         ok = visit_case(s, c, error);
     }
     if (ok)
-        *out = (mt_intensity){
-            .low = percentile(s, q, 0), .high = percentile(s, q, 1), .mean = s->mean, .std = sqrt(s->squares / (double)s->count)};
+        *out = (mt_intensity){.low = mt_order_percentile(&s->order, 0),
+                              .high = mt_order_percentile(&s->order, 1),
+                              .mean = s->mean,
+                              .std = sqrt(s->squares / (double)s->order.count)};
     mt_free(s);
     return ok;
 }

@@ -1,0 +1,206 @@
+/* Statistics of one channel and its new values. */
+#include "src/base/alloc.h"
+#include "src/case/intensity_scheme.h"
+#include "src/case/order_statistics.h"
+
+#include <math.h>
+
+#define TINY 1e-8 /* what nnU-Net divides by at least */
+
+typedef struct channel {
+    float         *values;
+    const uint8_t *mask; /* NULL: all */
+    int64_t        planes, area;
+    int            threads;
+} channel;
+
+typedef struct sums {
+    int64_t count;
+    double  sum, low, high;
+    int64_t bad; /* the first sample that is not finite, or -1 */
+} sums;
+
+static sums sum_plane(const channel *c, int64_t plane)
+{
+    sums s = {.low = INFINITY, .high = -INFINITY, .bad = -1};
+
+    for (int64_t i = plane * c->area; i < (plane + 1) * c->area; i++) {
+        double value = (double)c->values[i];
+
+        if (c->mask != NULL && c->mask[i] == 0)
+            continue;
+        if (!isfinite(value)) {
+            s.bad = i;
+            return s;
+        }
+        s.sum += value;
+        s.low = MIN(s.low, value);
+        s.high = MAX(s.high, value);
+        s.count++;
+    }
+    return s;
+}
+
+static double square_plane(const channel *c, int64_t plane, double mean)
+{
+    double squares = 0;
+
+    for (int64_t i = plane * c->area; i < (plane + 1) * c->area; i++)
+        if (c->mask == NULL || c->mask[i] != 0) {
+            double off = (double)c->values[i] - mean;
+            squares += off * off;
+        }
+    return squares;
+}
+
+/* Planes apart, then together in their order. */
+static bool find_sums(const channel *c, sums *all, double *std, GError **error)
+{
+    sums   *planes = mt_alloc(c->planes, sizeof *planes, error);
+    double *squares = planes != NULL ? mt_alloc(c->planes, sizeof *squares, error) : NULL, total = 0;
+
+    *all = (sums){.low = INFINITY, .high = -INFINITY, .bad = -1};
+    if (squares == NULL) {
+        mt_free(planes);
+        return false;
+    }
+#pragma omp parallel for schedule(static) num_threads(c->threads)
+    for (int64_t z = 0; z < c->planes; z++)
+        planes[z] = sum_plane(c, z);
+    for (int64_t z = 0; z < c->planes; z++) {
+        all->count += planes[z].count;
+        all->sum += planes[z].sum;
+        all->low = MIN(all->low, planes[z].low);
+        all->high = MAX(all->high, planes[z].high);
+        if (all->bad < 0)
+            all->bad = planes[z].bad;
+    }
+    double mean = all->sum / (double)MAX(all->count, 1);
+#pragma omp parallel for schedule(static) num_threads(c->threads)
+    for (int64_t z = 0; z < c->planes; z++)
+        squares[z] = square_plane(c, z, mean);
+    for (int64_t z = 0; z < c->planes; z++)
+        total += squares[z];
+    *std = sqrt(total / (double)MAX(all->count, 1));
+    mt_free(planes);
+    mt_free(squares);
+    return true;
+}
+
+static bool refuse(const mt_intensity_scheme *s, const char *reason, GError **error)
+{
+    g_autofree char *scheme = mt_intensity_scheme_text(s);
+
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "intensities for value=%s: %s", scheme, reason);
+    return false;
+}
+
+static bool check_sums(const mt_intensity_scheme *s, const channel *c, const sums *all, GError **error)
+{
+    double low = 0, high = s->kind == MT_SCHEME_XRV ? s->high : 255;
+
+    if (all->bad >= 0) {
+        g_autofree char *reason =
+            g_strdup_printf("plane %" G_GINT64_FORMAT " has a sample that is not finite; replace such samples", all->bad / c->area);
+        return refuse(s, reason, error);
+    }
+    if (all->count == 0)
+        return refuse(s, "the foreground is empty: every sample is 0", error);
+    if (s->kind != MT_SCHEME_XRV && s->kind != MT_SCHEME_RGB01 && s->kind != MT_SCHEME_IMAGENET)
+        return true;
+    if (all->low >= low && all->high <= high)
+        return true;
+    g_autofree char *reason = g_strdup_printf("%g to %g was promised, and there are samples of %g to %g", low, high, all->low, all->high);
+    return refuse(s, reason, error);
+}
+
+/* Clipped, then (x - subtract) / divide, in double. */
+static void scale(const channel *c, double low, double high, double subtract, double divide)
+{
+#pragma omp parallel for schedule(static) num_threads(c->threads)
+    for (int64_t z = 0; z < c->planes; z++)
+        for (int64_t i = z * c->area; i < (z + 1) * c->area; i++)
+            if (c->mask == NULL || c->mask[i] != 0)
+                c->values[i] = (float)((CLAMP((double)c->values[i], low, high) - subtract) / divide);
+}
+
+static bool find_percentiles(const channel *c, const mt_intensity_scheme *s, double ends[2], GError **error)
+{
+    mt_order_statistics *order = mt_alloc(1, sizeof *order, error);
+    int64_t              n = c->planes * c->area;
+
+    if (order == NULL)
+        return false;
+    order->q[0] = s->low / 100;
+    order->q[1] = s->high / 100;
+    for (int64_t i = 0; i < n; i++)
+        if (c->mask == NULL || c->mask[i] != 0)
+            mt_order_count_upper(order, c->values[i]);
+    mt_order_place(order);
+    for (int64_t i = 0; i < n; i++)
+        if (c->mask == NULL || c->mask[i] != 0)
+            mt_order_count_lower(order, c->values[i]);
+    ends[0] = mt_order_percentile(order, 0);
+    ends[1] = mt_order_percentile(order, 1);
+    mt_free(order);
+    return true;
+}
+
+static bool scale_percentiles(channel *c, const mt_intensity_scheme *s, GError **error)
+{
+    double ends[2];
+
+    if (!find_percentiles(c, s, ends, error))
+        return false;
+    if (!(ends[0] < ends[1]))
+        return refuse(s, "both percentiles are one value: nothing to scale by", error);
+    c->mask = NULL; /* found in the foreground, applied to all */
+    scale(c, ends[0], ends[1], ends[0], ends[1] - ends[0]);
+    return true;
+}
+
+bool mt_intensity_scheme_apply(const mt_intensity_scheme *s, mt_volume *v, int channel_index, const uint8_t *mask, int threads,
+                               GError **error)
+{
+    static const double imagenet[2][3] = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+    int                 rgb = channel_index % 3;
+    double              std;
+    sums                all;
+    channel             c = {.values = v->data + channel_index * mt_volume_voxels(v),
+                             .mask = s->foreground ? mask : NULL,
+                             .planes = v->size[2],
+                             .area = v->size[0] * v->size[1],
+                             .threads = (int)CLAMP(v->size[2], 1, MAX(threads, 1))};
+
+    if (!find_sums(&c, &all, &std, error) || !check_sums(s, &c, &all, error))
+        return false;
+    switch (s->kind) {
+    case MT_SCHEME_WINDOW:
+    case MT_SCHEME_RANGE:
+        scale(&c, s->low, s->high, s->low, s->high - s->low);
+        break;
+    case MT_SCHEME_CT:
+        scale(&c, s->low, s->high, s->mean, MAX(s->std, TINY));
+        break;
+    case MT_SCHEME_ZSCORE:
+        scale(&c, all.low, all.high, all.sum / (double)all.count, MAX(std, TINY));
+        break;
+    case MT_SCHEME_PERCENTILE:
+        return scale_percentiles(&c, s, error);
+    case MT_SCHEME_RESCALE01:
+        scale(&c, all.low, all.high, all.low, MAX(all.high - all.low, TINY));
+        break;
+    case MT_SCHEME_RGB01:
+        scale(&c, 0, 255, 0, 255);
+        break;
+    case MT_SCHEME_IMAGENET:
+        scale(&c, 0, 255, 255 * imagenet[0][rgb], 255 * imagenet[1][rgb]);
+        break;
+    case MT_SCHEME_XRV:
+        scale(&c, 0, s->high, s->high / 2, s->high / 2048);
+        break;
+    default:
+        break;
+    }
+    return true;
+}
