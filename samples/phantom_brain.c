@@ -9,7 +9,7 @@
 #define NOISE 22
 
 const char ph_tumour_labels[] = "id,label,whole_mm3,core_mm3,enhancing_mm3,pose\n";
-const char ph_tumour_objects[] = "id,object,region,x_mm,y_mm,z_mm,diameter_mm,volume_mm3\n";
+const char ph_tumour_objects[] = "id,object,region,x,y,z,diameter_mm,volume_mm3\n";
 
 enum { WHITE, GREY, FLUID, OEDEMA, NECROSIS, ENHANCING, N_TISSUES };
 enum { T1, T1C, T2, FLAIR, N_SEQUENCES };
@@ -174,7 +174,7 @@ bool ph_make_tumour(const ph_job *job, GError **error)
     g_autofree float   *shares = g_new0(float, 3 * n), *mask = g_new0(float, n), *out = g_new(float, n);
     float *const        each[3] = {shares, shares + n, shares + 2 * n};
     const float *const  laid[3] = {each[0], each[1], each[2]};
-    g_autofree char    *folder = ph_path(job, false, ""), *mask_path = ph_path(job, true, "_mask.nii.gz");
+    g_autofree char    *folder = ph_path(job, NULL, ""), *mask_path = ph_path(job, "masks", ".nii.gz");
     bool                ok = g_mkdir_with_parents(folder, 0777) == 0;
 
     if (!ok)

@@ -6,7 +6,7 @@
 #define MAX_SPOTS 50
 
 const char ph_fundus_labels[] = "id,label,grade,microaneurysms,cup_to_disc,eye\n";
-const char ph_fundus_objects[] = "id,object,kind,x_px,y_px,width_px,height_px,area_px\n";
+const char ph_fundus_objects[] = "id,object,kind,x,y,width,height,area_px\n";
 
 static const char *const grades[] = {"none", "mild", "moderate", "severe", "proliferative"};
 static const int         spots_of[][2] = {{0, 0}, {1, 4}, {7, 12}, {17, 25}, {34, 48}};
@@ -157,11 +157,11 @@ static void tell(const ph_job *job, const fundus *f)
     g_string_append_printf(job->manifest, "%s.png,%s,%s,,%s\n", job->id, job->id, job->id, grades[f->grade]);
 }
 
-static bool write_mask(const ph_job *job, const char *tail, const float *first, const float *second, GError **error)
+static bool write_mask(const ph_job *job, const char *folder, const char *tail, const float *first, const float *second, GError **error)
 {
     const int64_t     n = (int64_t)job->size[0] * job->size[1];
     g_autofree float *mask = g_new0(float, n);
-    g_autofree char  *path = ph_path(job, true, tail);
+    g_autofree char  *path = ph_path(job, folder, tail);
 
     ph_label(first, n, 1.0f / 255, mask);
     if (second != NULL)
@@ -176,7 +176,7 @@ bool ph_make_fundus(const ph_job *job, GError **error)
     const int64_t     n = ph_voxels(&g);
     g_autofree float *shares = g_new0(float, 4 * n), *out = g_new(float, 3 * n);
     const layers      l = {shares, shares + n, shares + 2 * n, shares + 3 * n};
-    g_autofree char  *path = ph_path(job, false, ".png");
+    g_autofree char  *path = ph_path(job, NULL, ".png");
 
     draw_vessels(&f, &g, l.vessels);
     plan_spots(&f, &g, l.vessels);
@@ -186,6 +186,7 @@ bool ph_make_fundus(const ph_job *job, GError **error)
         ph_fill_ellipsoid(&g, &f.spots[i], l.spots);
     paint(&f, &g, &l, out);
     tell(job, &f);
-    return ph_write_png(path, job->size[0], job->size[1], 3, 8, out, error) && write_mask(job, "_mask.png", l.disc, l.cup, error) &&
-           write_mask(job, "_vessels.png", l.vessels, NULL, error) && write_mask(job, "_lesions.png", l.spots, NULL, error);
+    return ph_write_png(path, job->size[0], job->size[1], 3, 8, out, error) && write_mask(job, "masks", ".png", l.disc, l.cup, error) &&
+           write_mask(job, "truth", "_vessels.png", l.vessels, NULL, error) &&
+           write_mask(job, "truth", "_lesions.png", l.spots, NULL, error);
 }

@@ -8,10 +8,10 @@
 #define UNKNOWN (-1e9)
 
 const char ph_nodules_labels[] = "id,label,nodules,largest_mm,malignant,pose\n";
-const char ph_nodules_objects[] = "id,object,x_mm,y_mm,z_mm,diameter_mm,volume_mm3,malignant\n";
+const char ph_nodules_objects[] = "id,object,x,y,z,diameter_mm,volume_mm3,malignant\n";
 const char ph_prior_labels[] = "id,label,patient,study,nodules,pose\n";
 const char ph_prior_objects[] =
-    "patient,object,x_mm,y_mm,z_mm,prior_diameter_mm,diameter_mm,prior_volume_mm3,volume_mm3,growth_mm,growth_percent,state\n";
+    "patient,object,x,y,z,prior_diameter_mm,diameter_mm,prior_volume_mm3,volume_mm3,growth_mm,growth_percent,state\n";
 
 static double volume_of(double radius)
 {
@@ -31,7 +31,7 @@ static void move_grid(ph_grid *g, const double by[3])
         g->affine[4 * i + 3] += by[i];
 }
 
-/* The CT and the mask of nodules (1, 2, ... in the order of the table), as NIfTI. */
+/* The CT and the mask of its nodules, as NIfTI. */
 static bool write_study(const ph_job *job, const chest *c, const char *id, const double shift[3], ph_pose pose, uint64_t noise,
                         GError **error)
 {
@@ -43,9 +43,9 @@ static bool write_study(const ph_job *job, const chest *c, const char *id, const
     g_autofree float *mask = g_new0(float, n);
 
     one.id = id;
-    g_autofree char *image_path = ph_path(&one, false, ".nii.gz"), *mask_path = ph_path(&one, true, "_mask.nii.gz");
+    g_autofree char *image_path = ph_path(&one, NULL, ".nii.gz"), *mask_path = ph_path(&one, "masks", ".nii.gz");
     for (int i = 0; i < c->n_nodules; i++)
-        ph_label(shares + i * n, n, (float)(i + 1), mask);
+        ph_label(shares + i * n, n, 1, mask);
     move_grid(&g, c->isocentre);
     return ph_write_nifti(image_path, &g, PH_INT16, hu, error) && ph_write_nifti(mask_path, &g, PH_UINT8, mask, error);
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 
 const char ph_xray_labels[] = "id,label,opacity,effusion,cardiomegaly,finding\n";
-const char ph_xray_objects[] = "id,object,x_px,y_px,semi_a_px,semi_b_px,area_px\n";
+const char ph_xray_objects[] = "id,object,x,y,semi_a,semi_b,area_px\n";
 
 /* Places are shares of the picture's width, from its middle; y goes down. */
 typedef struct xray {
@@ -163,7 +163,7 @@ bool ph_make_xray(const ph_job *job, GError **error)
     const double      w = job->size[0];
     g_autofree float *out = g_new(float, n), *vessels = g_new0(float, n), *share = g_new0(float, n), *mask = g_new0(float, n);
     ph_random         r = ph_random_of(job->seed, 52);
-    g_autofree char  *path = ph_path(job, false, ".png"), *mask_path = ph_path(job, true, "_mask.png");
+    g_autofree char  *path = ph_path(job, NULL, ".png"), *mask_path = ph_path(job, "masks", ".png");
 
     draw_vessels(&c, &g, vessels);
     for (int64_t i = 0; i < n; i++) {

@@ -37,16 +37,16 @@ static const char summary[] =
     "KIND is ct-nodules, mr-tumour, xray-opacity, fundus or prior (two CTs of each patient, with nodules that grow).\n"
     "The same options give the same bytes.  CT and MR are NIfTI, X-ray and fundus PNG; docs/phantoms.md says what the columns mean.\n\n"
     "  DIR/<id>.nii.gz, .png, or DIR/<id>/    the case\n"
-    "  DIR/truth/<id>_*                       masks\n"
+    "  DIR/masks/<id>.nii.gz, .png            label values, as `microtome evaluate --masks` wants them\n"
     "  DIR/truth/objects.csv                  every planted object, its place and its measures\n"
     "  DIR/labels.csv, DIR/manifest.csv       one line a case\n\n"
     "Example: microtome-phantoms ct-nodules -o chest --count 12 --seed 1";
 
-char *ph_path(const ph_job *job, bool truth, const char *tail)
+char *ph_path(const ph_job *job, const char *folder, const char *tail)
 {
     g_autofree char *name = g_strconcat(job->id, tail, NULL);
 
-    return truth ? g_build_filename(job->folder, "truth", name, NULL) : g_build_filename(job->folder, name, NULL);
+    return folder != NULL ? g_build_filename(job->folder, folder, name, NULL) : g_build_filename(job->folder, name, NULL);
 }
 
 void ph_append(GString *table, int digits, double value)
@@ -150,11 +150,11 @@ static bool write_table(const char *folder, const char *name, const GString *tab
 
 static bool make_cohort(const options *o, GError **error)
 {
-    g_autofree char *truth = g_build_filename(o->folder, "truth", NULL);
+    g_autofree char *truth = g_build_filename(o->folder, "truth", NULL), *masks = g_build_filename(o->folder, "masks", NULL);
     g_autoptr(GString) labels = g_string_new(o->kind->labels), objects = g_string_new(o->kind->objects);
     g_autoptr(GString) manifest = g_string_new("path,id,patient,study,label\n");
 
-    if (g_mkdir_with_parents(truth, 0777) != 0) {
+    if (g_mkdir_with_parents(truth, 0777) != 0 || g_mkdir_with_parents(masks, 0777) != 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "make folder %s: %s", truth, g_strerror(errno));
         return false;
     }

@@ -77,8 +77,8 @@ typedef struct ph_job {
     GString    *labels, *objects, *manifest;
 } ph_job;
 
-/* DIR[/truth]/<id><tail> */
-char *ph_path(const ph_job *job, bool truth, const char *tail);
+/* DIR/<id><tail>, or in its folder `masks` or `truth` */
+char *ph_path(const ph_job *job, const char *folder, const char *tail);
 /* A number as text, the same in every locale, after a comma. */
 void ph_append(GString *table, int digits, double value);
 

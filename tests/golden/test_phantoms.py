@@ -45,6 +45,18 @@ def tree(folder):
     return sorted(os.path.relpath(os.path.join(d, f), folder) for d, _, fs in os.walk(folder) for f in fs)
 
 
+def components(mask, rows):
+    """The mask's connected parts, one for each row of the table: those about its place."""
+    labels, n = ndimage.label(np.asarray(mask.dataobj), structure=np.ones((3, 3, 3)))
+    equal(n, len(rows))
+    inverse, out = np.linalg.inv(mask.affine), []
+    for o in rows:
+        voxel = nibabel.affines.apply_affine(inverse, [float(o[k]) for k in ("x", "y", "z")])
+        out.append(labels == labels[tuple(np.round(voxel).astype(int))])
+        assert not out[-1][tuple(np.argwhere(labels == 0)[0])], (o, "no voxel of the mask is there")
+    return out
+
+
 def need():
     if WHY:
         raise Skip(WHY)
@@ -59,7 +71,7 @@ def test_same_bytes(folder):
         equal(tree(one), tree(two))
         for name in tree(one):
             assert filecmp.cmp(os.path.join(one, name), os.path.join(two, name), shallow=False), name
-        case = [n for n in tree(one) if n.endswith((".nii.gz", ".png")) and not n.startswith("truth")][0]
+        case = [n for n in tree(one) if n.endswith((".nii.gz", ".png")) and not n.startswith(("truth", "masks"))][0]
         assert not filecmp.cmp(os.path.join(one, case), os.path.join(other, case), shallow=False), case
         equal([r["id"] for r in table(one, "manifest.csv")], [r["id"] for r in table(one, "labels.csv")])
         for row in table(one, "manifest.csv"):
@@ -101,15 +113,14 @@ def test_nodules(folder):
     equal(sum(r["label"] == "nodule" for r in rows), 3)
     errors = []
     for row in rows:
-        mask = nibabel.load(os.path.join(out, "truth", row["id"] + "_mask.nii.gz"))
+        mask = nibabel.load(os.path.join(out, "masks", row["id"] + ".nii.gz"))
         image = nibabel.load(os.path.join(out, row["id"] + ".nii.gz"))
         np.testing.assert_array_equal(mask.affine, image.affine)
-        labels, hu = np.asarray(mask.dataobj), np.asarray(image.dataobj)
+        hu = np.asarray(image.dataobj)
         mine = [o for o in objects if o["id"] == row["id"]]
-        equal(int(labels.max()), len(mine))
         equal(int(row["nodules"]), len(mine))
-        for o in mine:
-            voxels = np.argwhere(labels == int(o["object"]))
+        for o, part in zip(mine, components(mask, mine)):
+            voxels = np.argwhere(part)
             volume = len(voxels) * abs(np.linalg.det(mask.affine[:3, :3]))
             diameter = float(o["diameter_mm"])
             equal(round(math.pi / 6 * diameter ** 3 / float(o["volume_mm3"]), 3), 1)
@@ -117,14 +128,14 @@ def test_nodules(folder):
             errors.append(volume / float(o["volume_mm3"]) - 1)
             assert abs(errors[-1]) < 0.04, (row, o, volume)
             place = nibabel.affines.apply_affine(mask.affine, voxels.mean(0))
-            assert np.abs(place - [float(o["x_mm"]), float(o["y_mm"]), float(o["z_mm"])]).max() < 0.25, (o, place)
+            assert np.abs(place - [float(o["x"]), float(o["y"]), float(o["z"])]).max() < 0.25, (o, place)
             world = nibabel.affines.apply_affine(mask.affine, voxels)
             longest = max(np.linalg.norm(world - w, axis=1).max() for w in world[::7])
             assert abs(longest - diameter) < 2, (o, longest)
             inside = hu[tuple(voxels.T)]
             assert -150 < np.median(inside) < 200, np.median(inside)
             # a malignant nodule is mottled
-            core = ndimage.binary_erosion(labels == int(o["object"]), iterations=1)
+            core = ndimage.binary_erosion(part, iterations=1)
             assert (hu[core].std() > 40) == (o["malignant"] == "1"), (o, hu[core].std())
     print(f"# {len(errors)} nodules: volume by voxels off by {100 * np.mean(np.abs(errors)):.2f} % on average, {100 * np.max(np.abs(errors)):.2f} % at most")
     assert len(errors) >= 3 and np.mean(np.abs(errors)) < 0.02
@@ -137,7 +148,7 @@ def test_tumour(folder):
         out = make(os.path.join(folder, size), "mr-tumour", "--count", 3, "--seed", 4, "--spacing", spacing, "--size", size)
         for row in table(out, "labels.csv"):
             sequences = [nibabel.load(os.path.join(out, row["id"], f"{row['id']}_{s}.nii.gz")) for s in ("t1", "t1c", "t2", "flair")]
-            mask = nibabel.load(os.path.join(out, "truth", row["id"] + "_mask.nii.gz"))
+            mask = nibabel.load(os.path.join(out, "masks", row["id"] + ".nii.gz"))
             labels, voxel = np.asarray(mask.dataobj), abs(np.linalg.det(mask.affine[:3, :3]))
             for s in sequences:
                 np.testing.assert_array_equal(s.affine, mask.affine)
@@ -161,13 +172,13 @@ def test_xray(folder):
     for row in table(deep, "labels.csv"):
         sixteen, eight = (np.asarray(Image.open(os.path.join(d, row["id"] + ".png"))).astype(float) for d in (deep, flat))
         assert sixteen.max() > 40000 and np.abs(sixteen / 257 - eight).max() <= 0.51
-        mask = np.asarray(Image.open(os.path.join(deep, "truth", row["id"] + "_mask.png")))
+        mask = np.asarray(Image.open(os.path.join(deep, "masks", row["id"] + ".png")))
         equal(row["label"], "opacity" if row["opacity"] == "1" else "normal")
         equal(bool(mask.any()), row["opacity"] == "1")
         if mask.any():
             o, (ys, xs) = objects[row["id"]], np.nonzero(mask)
             assert abs(mask.sum() / float(o["area_px"]) - 1) < 0.03
-            assert abs(xs.mean() - float(o["x_px"])) < 0.3 and abs(ys.mean() - float(o["y_px"])) < 0.3
+            assert abs(xs.mean() - float(o["x"])) < 0.3 and abs(ys.mean() - float(o["y"])) < 0.3
             ring = ndimage.binary_dilation(mask, iterations=6) & (mask == 0)
             assert sixteen[mask > 0].mean() > sixteen[ring].mean() + 3000
 
@@ -180,7 +191,7 @@ def test_fundus(folder):
     equal(sum(r["grade"] != "0" for r in table(out, "labels.csv")), 6)
     for row in table(out, "labels.csv"):
         equal(Image.open(os.path.join(out, row["id"] + ".png")).mode, "RGB")
-        mask = np.asarray(Image.open(os.path.join(out, "truth", row["id"] + "_mask.png")))
+        mask = np.asarray(Image.open(os.path.join(out, "masks", row["id"] + ".png")))
         high = [np.ptp(np.nonzero(mask >= k)[0]) + 1 for k in (1, 2)]
         assert abs(high[1] / high[0] - float(row["cup_to_disc"])) < 0.02, (row, high)
         spots = ndimage.label(np.asarray(Image.open(os.path.join(out, "truth", row["id"] + "_lesions.png"))))[1]
@@ -200,15 +211,13 @@ def test_prior(folder):
         mine = [o for o in objects if o["patient"] == patient]
         equal([o["state"] for o in mine if o["state"] in ("new", "gone")], ["new", "gone"])
         seen = {"prior": [o for o in mine if o["prior_diameter_mm"]], "current": [o for o in mine if o["diameter_mm"]]}
-        masks = {s: nibabel.load(os.path.join(out, "truth", f"{patient}_{s}_mask.nii.gz")) for s in seen}
+        masks = {s: nibabel.load(os.path.join(out, "masks", f"{patient}_{s}.nii.gz")) for s in seen}
         assert np.abs(masks["prior"].affine - masks["current"].affine).max() > 0.1
         for study, rows in seen.items():
-            labels = np.asarray(masks[study].dataobj)
-            equal(int(labels.max()), len(rows))
-            for i, o in enumerate(rows, 1):
-                voxels = np.argwhere(labels == i)
+            for o, part in zip(rows, components(masks[study], rows)):
+                voxels = np.argwhere(part)
                 place = nibabel.affines.apply_affine(masks[study].affine, voxels.mean(0))
-                assert np.abs(place - [float(o[k]) for k in ("x_mm", "y_mm", "z_mm")]).max() < 0.3, (o, place)
+                assert np.abs(place - [float(o[k]) for k in ("x", "y", "z")]).max() < 0.3, (o, place)
         for o in mine:
             if o["state"] == "grown":
                 growth = 100 * (float(o["volume_mm3"]) / float(o["prior_volume_mm3"]) - 1)
