@@ -368,15 +368,17 @@ static bool read_label_side(GKeyFile *file, mt_dense_card *card, GError **error)
     return true;
 }
 
-/* One output channel that stands by itself is the foreground: 1 where it is above one half. */
-static void lone_region(mt_dense_card *card)
+/* Outputs that stand each by itself, without a word about regions: each paints a value of its own, 1 and up. */
+static void regions_by_themselves(mt_dense_card *card)
 {
-    if (card->n_labels != 1 || card->regions)
+    if (card->regions || (card->n_labels > 1 && card->activation != MT_DENSE_SIGMOID))
         return;
     card->regions = true;
-    card->values[0] = 1;
-    memset(card->members[0], 0, sizeof card->members[0]);
-    mt_dense_card_add_member(card, 0, 1);
+    for (int i = 0; i < card->n_labels; i++) {
+        card->values[i] = (uint8_t)MIN(i + 1, 255);
+        memset(card->members[i], 0, sizeof card->members[i]);
+        mt_dense_card_add_member(card, i, card->values[i]);
+    }
 }
 
 /* "none", or letters of x, y and z */
@@ -437,7 +439,7 @@ static mt_dense_card *from_key_file(GKeyFile *file, const char *source, GError *
         !mt_key_file_bool(file, source, GROUP, "demonstration", &card->demonstration, error) || !read_pixel_side(file, card, error) ||
         !read_label_side(file, card, error) || !read_window_side(file, card, error) || !read_verified(file, card, error))
         return NULL;
-    lone_region(card);
+    regions_by_themselves(card);
     return g_steal_pointer(&card);
 }
 
