@@ -11,16 +11,13 @@
 #define GROUP "encoder"
 
 static const mt_key KEYS[] = {
-    {GROUP, "name"},   {GROUP, "input"},      {GROUP, "output"},   {GROUP, "size_px"}, {GROUP, "slices"},        {GROUP, "channels"},
-    {GROUP, "value"},  {GROUP, "clip"},       {GROUP, "mean"},     {GROUP, "std"},     {GROUP, "spacing_mm"},    {GROUP, "crop"},
-    {GROUP, "labels"}, {GROUP, "activation"}, {GROUP, "regions"},  {GROUP, "paint"},   {GROUP, "step"},          {GROUP, "windows"},
-    {GROUP, "weight"}, {GROUP, "mirror"},     {GROUP, "verified"}, {GROUP, "licence"}, {GROUP, "demonstration"}, {NULL, NULL},
+    {GROUP, "name"},       {GROUP, "input"},    {GROUP, "output"},  {GROUP, "size_px"},       {GROUP, "slices"},  {GROUP, "channels"},
+    {GROUP, "value"},      {GROUP, "mean"},     {GROUP, "std"},     {GROUP, "spacing_mm"},    {GROUP, "crop"},    {GROUP, "labels"},
+    {GROUP, "activation"}, {GROUP, "regions"},  {GROUP, "paint"},   {GROUP, "step"},          {GROUP, "windows"}, {GROUP, "weight"},
+    {GROUP, "mirror"},     {GROUP, "verified"}, {GROUP, "licence"}, {GROUP, "demonstration"}, {NULL, NULL},
 };
 
 static const char *const ACTIVATIONS[] = {[MT_DENSE_SOFTMAX] = "softmax", [MT_DENSE_SIGMOID] = "sigmoid", [MT_DENSE_NONE] = "none", NULL};
-static const char *const RULES[] = {
-    [MT_SCALE_AS_IS] = "as-is",           [MT_SCALE_RGB8] = "rgb8",   [MT_SCALE_HU] = "hu",         [MT_SCALE_ZSCORE] = "zscore",
-    [MT_SCALE_PERCENTILE] = "percentile", [MT_SCALE_RANGE] = "range", [MT_SCALE_MINMAX] = "minmax", NULL};
 static const char *const WINDOWS[] = {"nnunet", "monai", NULL}, *const WEIGHTS[] = {"gaussian", "constant", NULL},
                          *const CROPS[] = {"none", "nonzero", NULL};
 
@@ -50,7 +47,7 @@ mt_dense_card *mt_dense_card_new(const char *source)
     for (int a = 0; a < 3; a++)
         card->axes[a] = a;
     for (int c = 0; c < MT_DENSE_MAX_CHANNELS; c++)
-        card->scaling[c] = (mt_channel_scaling){.low = -INFINITY, .high = INFINITY, .std = 1};
+        card->std[c] = 1;
     return card;
 }
 
@@ -161,26 +158,6 @@ static bool read_channels(GKeyFile *file, mt_dense_card *card, GError **error)
     return false;
 }
 
-/* "hu", "zscore:inside", "range:0,255" */
-static bool parse_scaling(const char *word, mt_channel_scaling *s)
-{
-    char *end;
-
-    s->inside = strcmp(word, "zscore:inside") == 0;
-    if (g_str_has_prefix(word, "range:")) {
-        s->rule = MT_SCALE_RANGE;
-        s->low = g_ascii_strtod(word + strlen("range:"), &end);
-        if (*end != ',')
-            return false;
-        const char *second = end + 1;
-        s->high = g_ascii_strtod(second, &end);
-        return end != second && *end == '\0' && isfinite(s->low) && isfinite(s->high) && s->low < s->high;
-    }
-    int found = s->inside ? MT_SCALE_ZSCORE : mt_card_find_word(RULES, word);
-    s->rule = found < 0 ? MT_SCALE_AS_IS : (mt_scaling_rule)found;
-    return found >= 0 && found != MT_SCALE_RANGE;
-}
-
 static bool read_values(GKeyFile *file, mt_dense_card *card, GError **error)
 {
     g_auto(GStrv) words = NULL;
@@ -195,8 +172,11 @@ static bool read_values(GKeyFile *file, mt_dense_card *card, GError **error)
     }
     for (int c = 0; c < card->n_channels; c++) {
         const char *word = words[n == 1 ? 0 : c];
-        if (!parse_scaling(word, &card->scaling[c]))
-            return wrong(card, "value", word, "as-is, rgb8, hu, zscore, zscore:inside, percentile, minmax or range:LO,HI", error);
+        /* the encoder cards' word for 8-bit pixels */
+        if (!mt_intensity_scheme_parse(strcmp(word, "rgb8") == 0 ? "rgb01" : word, &card->scheme[c], error)) {
+            g_prefix_error(error, "read %s: [" GROUP "] ", card->source);
+            return false;
+        }
     }
     return true;
 }
@@ -217,52 +197,23 @@ static bool read_numbers(GKeyFile *file, const mt_dense_card *card, const char *
     return true;
 }
 
-static bool read_clip(GKeyFile *file, mt_dense_card *card, GError **error)
-{
-    double clip[2];
-    int    n = 0;
-
-    if (!mt_key_file_doubles(file, card->source, GROUP, "clip", 2, clip, &n, error))
-        return false;
-    if (n == 0)
-        return true;
-    if (n != 2 || !(clip[0] < clip[1])) {
-        mt_card_error(error, card->source, "[" GROUP "] clip: LO;HI are wanted, the lower first");
-        return false;
-    }
-    for (int c = 0; c < card->n_channels; c++) {
-        if (card->scaling[c].rule != MT_SCALE_HU) {
-            mt_card_error(error, card->source, "[" GROUP "] clip is for value=hu: channel %s has value=%s", card->channels[c],
-                          RULES[card->scaling[c].rule]);
-            return false;
-        }
-        card->scaling[c].low = clip[0];
-        card->scaling[c].high = clip[1];
-    }
-    return true;
-}
-
 static bool read_scaling(GKeyFile *file, mt_dense_card *card, GError **error)
 {
-    double mean[MT_DENSE_MAX_CHANNELS], std[MT_DENSE_MAX_CHANNELS];
-    int    n_mean, n_std;
+    int n_mean, n_std;
 
-    if (!read_values(file, card, error) || !read_clip(file, card, error) || !read_numbers(file, card, "mean", mean, &n_mean, error) ||
-        !read_numbers(file, card, "std", std, &n_std, error))
+    if (!read_values(file, card, error) || !read_numbers(file, card, "mean", card->mean, &n_mean, error) ||
+        !read_numbers(file, card, "std", card->std, &n_std, error))
         return false;
     for (int c = 0; c < card->n_channels; c++) {
-        mt_channel_scaling *s = &card->scaling[c];
-        bool                needs = s->rule == MT_SCALE_RGB8 || s->rule == MT_SCALE_HU;
+        mt_scheme_kind kind = card->scheme[c].kind;
 
-        if (needs && (n_mean == 0 || n_std == 0)) {
+        if ((kind == MT_SCHEME_RGB01 || kind == MT_SCHEME_HU) && (n_mean == 0 || n_std == 0)) {
             mt_card_error(error, card->source, "[" GROUP "] %s is missing: write the model's own (mean=0 and std=1 are never assumed)",
                           n_mean == 0 ? "mean" : "std");
             return false;
         }
-        s->mean = n_mean > 0 ? mean[c] : 0;
-        s->std = n_std > 0 ? std[c] : 1;
-        if (!(s->std > 0)) {
-            mt_card_error(error, card->source, "[" GROUP "] std: %g is not above 0", s->std);
+        if (!(card->std[c] > 0)) {
+            mt_card_error(error, card->source, "[" GROUP "] std: %g is not above 0", card->std[c]);
             return false;
         }
     }

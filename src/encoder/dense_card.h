@@ -3,6 +3,8 @@
 #ifndef MT_DENSE_CARD_H
 #define MT_DENSE_CARD_H
 
+#include "src/case/intensity_scheme.h"
+
 #include <microtome/model.h>
 
 typedef enum mt_dense_activation {
@@ -10,24 +12,6 @@ typedef enum mt_dense_activation {
     MT_DENSE_SIGMOID, /* outputs are logits, each by itself */
     MT_DENSE_NONE,    /* outputs are what they are: probabilities, or a reconstructed picture */
 } mt_dense_activation;
-
-/* What is done to a channel's values before the network. */
-typedef enum mt_scaling_rule {
-    MT_SCALE_AS_IS,      /* nothing */
-    MT_SCALE_RGB8,       /* 8-bit: / 255, then - mean, / std */
-    MT_SCALE_HU,         /* CT: clipped to low..high, then - mean, / std */
-    MT_SCALE_ZSCORE,     /* - mean, / std of the case itself */
-    MT_SCALE_PERCENTILE, /* clipped to the case's own 0.5 and 99.5 percentile, these to 0 and 1, then - mean, / std */
-    MT_SCALE_RANGE,      /* low to 0, high to 1, then - mean, / std */
-    MT_SCALE_MINMAX,     /* the case's smallest value to 0, its largest to 1 */
-} mt_scaling_rule;
-
-typedef struct mt_channel_scaling {
-    mt_scaling_rule rule;
-    double          low, high; /* hu, range; infinite: not clipped */
-    double          mean, std; /* 0 and 1 where none are given */
-    bool            inside;    /* zscore: over the voxels that are not 0 (nnU-Net's use_mask_for_norm), the others become 0 */
-} mt_channel_scaling;
 
 #define MT_DENSE_MAX_CHANNELS 64 /* of the input; a label map holds 256 labels at most */
 #define MT_DENSE_MAX_LABELS 256
@@ -39,12 +23,13 @@ typedef struct mt_dense_card {
     int64_t patch[3]; /* size_px; z = 1: a network of two dimensions, run slice by slice */
     int     slices;   /* neighbouring slices as channels, odd: 1 none, 3 a triplet; the edge slice is repeated */
     /* The case's channels: sequences of an MR, "rgb" stands as three. */
-    int                n_channels;
-    char             **channels; /* NULL-terminated */
-    mt_channel_scaling scaling[MT_DENSE_MAX_CHANNELS];
-    double             spacing_mm[3]; /* wanted; 0: as the case has it */
-    bool               crop_nonzero;  /* to the box around what is not 0, before anything else */
-    int                axes[3];       /* axis of the volume that stands as the network's x, y, z */
+    int                 n_channels;
+    char              **channels; /* NULL-terminated */
+    mt_intensity_scheme scheme[MT_DENSE_MAX_CHANNELS];
+    double mean[MT_DENSE_MAX_CHANNELS], std[MT_DENSE_MAX_CHANNELS]; /* after the scheme: (x - mean) / std; 0 and 1 where none are given */
+    double spacing_mm[3];                                           /* wanted; 0: as the case has it */
+    bool   crop_nonzero;                                            /* to the box around what is not 0, before anything else */
+    int    axes[3];                                                 /* axis of the volume that stands as the network's x, y, z */
     /* How the case comes to spacing_mm and the logits back: order of interpolation in general, and along an axis apart. */
     int image_order, image_order_apart, logits_order, logits_order_apart;
     int apart; /* 1: the coarse axis always apart, 0: never, -1: where one is over three times as coarse as the others */

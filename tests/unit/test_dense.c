@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char GOOD[] = "[encoder]\nsize_px=12x10x8\nchannels=t1;t2\nvalue=as-is\nactivation=softmax\nlabels=air;organ;tumour\n";
+static const char GOOD[] = "[encoder]\nsize_px=12x10x8\nchannels=t1;t2\nvalue=none\nactivation=softmax\nlabels=air;organ;tumour\n";
 
 static mt_dense_card *read_card(const char *text)
 {
@@ -41,13 +41,13 @@ static void test_plain(void)
 static void test_full(void)
 {
     g_autoptr(mt_dense_card) card =
-        read_card("[encoder]\nname=brain\ninput=x\noutput=y\nsize_px=128x128x64\nchannels=t1;t1c;t2;flair\nvalue=zscore:inside\n"
+        read_card("[encoder]\nname=brain\ninput=x\noutput=y\nsize_px=128x128x64\nchannels=t1;t1c;t2;flair\nvalue=zscore-foreground\n"
                   "spacing_mm=1;1;1.5\ncrop=nonzero\nlabels=whole;core;enhancing\nactivation=sigmoid\nregions=1,2,3;2,3;3\nstep=0.6\n"
                   "weight=constant\nmirror=xz\nverified=fp32;bf16\nlicence=CC0\ndemonstration=true\n");
 
     g_assert_cmpint(card->patch[2], ==, 64);
-    g_assert_true(card->scaling[3].inside);
-    g_assert_cmpint(card->scaling[3].rule, ==, MT_SCALE_ZSCORE);
+    g_assert_true(card->scheme[3].foreground);
+    g_assert_cmpint(card->scheme[3].kind, ==, MT_SCHEME_ZSCORE);
     g_assert_cmpfloat(card->spacing_mm[2], ==, 1.5);
     g_assert_true(card->crop_nonzero && card->regions && card->constant && card->mirror[0] && !card->mirror[1] && card->mirror[2]);
     g_assert_cmpint(card->values[0], ==, 1);
@@ -58,7 +58,7 @@ static void test_full(void)
 
 static void test_scaling(void)
 {
-    g_autoptr(mt_dense_card) ct = read_card("[encoder]\nsize_px=64\nchannels=ct\nvalue=hu\nclip=-1000;400\nmean=-300\nstd=250\n"
+    g_autoptr(mt_dense_card) ct = read_card("[encoder]\nsize_px=64\nchannels=ct\nvalue=ct:-1000,400,-300,250\n"
                                             "activation=softmax\nlabels=a;b\n");
     g_autoptr(mt_dense_card) rgb =
         read_card("[encoder]\nsize_px=64x48\nchannels=rgb\nvalue=rgb8\nmean=0.5;0.4;0.3\nstd=0.2\nwindows=monai\n"
@@ -68,18 +68,18 @@ static void test_scaling(void)
 
     g_assert_cmpint(ct->patch[1], ==, 64);
     g_assert_cmpint(ct->patch[2], ==, 1);
-    g_assert_cmpfloat(ct->scaling[0].low, ==, -1000);
-    g_assert_cmpfloat(ct->scaling[0].high, ==, 400);
-    g_assert_cmpfloat(ct->scaling[0].std, ==, 250);
+    g_assert_cmpfloat(ct->scheme[0].low, ==, -1000);
+    g_assert_cmpfloat(ct->scheme[0].high, ==, 400);
+    g_assert_cmpfloat(ct->scheme[0].std, ==, 250);
+    g_assert_cmpfloat(ct->std[0], ==, 1);
     g_assert_cmpint(rgb->n_channels, ==, 3);
-    g_assert_cmpfloat(rgb->scaling[2].mean, ==, 0.3);
-    g_assert_cmpfloat(rgb->scaling[2].std, ==, 0.2);
+    g_assert_cmpfloat(rgb->mean[2], ==, 0.3);
+    g_assert_cmpfloat(rgb->std[2], ==, 0.2);
     g_assert_true(rgb->regions && rgb->monai && rgb->constant);
     g_assert_cmpfloat(rgb->step, ==, 0.75);
     g_assert_true(rgb->values[0] == 1 && mt_dense_card_is_member(rgb, 0, 1) && !mt_dense_card_is_member(rgb, 0, 0));
-    g_assert_cmpint(two->scaling[0].rule, ==, MT_SCALE_PERCENTILE);
-    g_assert_true(isinf(two->scaling[0].low));
-    g_assert_cmpfloat(two->scaling[1].low, ==, -160);
+    g_assert_cmpint(two->scheme[0].kind, ==, MT_SCHEME_PERCENTILE);
+    g_assert_cmpfloat(two->scheme[1].low, ==, -160);
     g_assert_cmpint(two->slices, ==, 3);
 }
 
@@ -96,16 +96,15 @@ static const struct {
     {"size_px", "12x9999", "[encoder] size_px=12x9999: WxH or WxHxD with edges of 1 to 4096 is wanted"},
     {"size_px", "1x2x3x4", "[encoder] size_px=1x2x3x4: WxH or WxHxD with edges of 1 to 4096 is wanted"},
     {"slices", "3", "[encoder] slices=3: an odd number is wanted, and 1 for a patch of several slices"},
-    {"value", "wat", "[encoder] value=wat: as-is, rgb8, hu, zscore, zscore:inside, percentile, minmax or range:LO,HI is wanted"},
-    {"value", "range", "[encoder] value=range: as-is, rgb8, hu, zscore, zscore:inside, percentile, minmax or range:LO,HI is wanted"},
-    {"value", "range:3,3",
-     "[encoder] value=range:3,3: as-is, rgb8, hu, zscore, zscore:inside, percentile, minmax or range:LO,HI is wanted"},
+    {"value", "wat",
+     "[encoder] value=wat: none, hu, window:CENTRE,WIDTH, ct:LOW,HIGH,MEAN,STD, range:LOW,HIGH, zscore[-foreground], "
+     "percentile[-foreground][:LO,HI], rescale01, rgb01, imagenet or xrv[:MAXVAL] is wanted"},
+    {"value", "range:3,3", "[encoder] value=range:3,3: LOW below HIGH and no negative STD is wanted"},
+    {"value", "rgb8", "[encoder] mean is missing: write the model's own (mean=0 and std=1 are never assumed)"},
     {"value", "hu;hu;hu", "[encoder] value has 3 words for 2 channels: 1 or 2 are wanted"},
     {"value", "hu", "[encoder] mean is missing: write the model's own (mean=0 and std=1 are never assumed)"},
     {"mean", "1;2;3", "[encoder] mean has 3 numbers for 2 channels: 1 or 2 are wanted"},
     {"std", "0", "[encoder] std: 0 is not above 0"},
-    {"clip", "1;2", "[encoder] clip is for value=hu: channel t1 has value=as-is"},
-    {"clip", "2;1", "[encoder] clip: LO;HI are wanted, the lower first"},
     {"spacing_mm", "1;1", "[encoder] spacing_mm: X;Y;Z in mm are wanted (0: as the case has it)"},
     {"spacing_mm", "1;1;-1", "[encoder] spacing_mm: X;Y;Z in mm are wanted (0: as the case has it)"},
     {"crop", "brain", "[encoder] crop=brain: one of none, nonzero is wanted"},

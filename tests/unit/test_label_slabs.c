@@ -18,7 +18,7 @@ static mt_tensor *read_npy(const char *name)
 
 static mt_dense_card *card_of(const char *more)
 {
-    g_autofree char *text = g_strconcat("[encoder]\nsize_px=11x9x7\nchannels=ct\nvalue=as-is\nlabels=a;b;c\n", more, NULL);
+    g_autofree char *text = g_strconcat("[encoder]\nsize_px=11x9x7\nchannels=ct\nvalue=none\nlabels=a;b;c\n", more, NULL);
     g_autoptr(GError) error = NULL;
     mt_dense_card *card = mt_dense_card_read_text(text, strlen(text), "test.card", &error);
 
@@ -137,7 +137,7 @@ static void test_map(void)
 static void test_as_it_is(void)
 {
     g_autoptr(mt_dense_card) card =
-        mt_dense_card_read_text("[encoder]\nsize_px=3x1\nchannels=ct\nvalue=as-is\nlabels=lung\nactivation=none\n", 73, "test.card", NULL);
+        mt_dense_card_read_text("[encoder]\nsize_px=3x1\nchannels=ct\nvalue=none\nlabels=lung\nactivation=none\n", 72, "test.card", NULL);
     const mt_label_slabs_params p = {.card = card, .grid = {3, 1, 1}, .box = {3, 1, 1}, .size = {3, 1, 1}, .apart = -1};
     const float                 values[3] = {0.2F, 0.5F, 0.75F};
     g_autoptr(mt_label_slabs) s = mt_label_slabs_new(&p, NULL);

@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char DEEP[] = "[encoder]\nsize_px=12x10x8\nchannels=t1;t2\nvalue=as-is\nactivation=softmax\nlabels=air;organ;tumour\n";
-static const char FLAT[] = "[encoder]\nsize_px=12x10\nchannels=t1;t2\nvalue=as-is\nactivation=softmax\nlabels=air;organ\n";
+static const char DEEP[] = "[encoder]\nsize_px=12x10x8\nchannels=t1;t2\nvalue=none\nactivation=softmax\nlabels=air;organ;tumour\n";
+static const char FLAT[] = "[encoder]\nsize_px=12x10\nchannels=t1;t2\nvalue=none\nactivation=softmax\nlabels=air;organ\n";
 
 static char *data_path(const char *file)
 {
@@ -131,7 +131,7 @@ static const struct {
     {"monai", "deep_a", "odd", DEEP, "windows=monai\n"},
     {"monai_gaussian", "deep_a", "odd", DEEP, "windows=monai\nweight=gaussian\n"},
     {"flat", "flat", "odd", FLAT, "mirror=xy\n"},
-    {"near", "near", "one", "[encoder]\nsize_px=12x10\nslices=3\nchannels=ct\nvalue=as-is\nactivation=softmax\nlabels=a;b\n", ""},
+    {"near", "near", "one", "[encoder]\nsize_px=12x10\nslices=3\nchannels=ct\nvalue=none\nactivation=softmax\nlabels=a;b\n", ""},
     {"half", "half", "odd", FLAT, ""},
     {"half_deep", "half_deep", "odd", DEEP, ""},
     {"fixed", "fixed", "odd", DEEP, ""},
