@@ -312,6 +312,11 @@ int mt_case_stored_bits(const mt_case *c)
     return c->source->dtype == MT_U8 && c->source->kind != MT_CASE_VOLUME ? 8 : 0;
 }
 
+const char *mt_case_frame_of_reference(const mt_case *c)
+{
+    return c->source->has_affine ? c->source->frame_of_reference : NULL;
+}
+
 mt_dtype mt_case_dtype(const mt_case *c)
 {
     return c->source->dtype;

@@ -148,6 +148,7 @@ static void take_names(mt_dicom_file *f, DcmItem *set)
     f->sop_class = take_text(set, DCM_SOPClassUID);
     f->sop_instance = take_text(set, DCM_SOPInstanceUID);
     f->series = take_text(set, DCM_SeriesInstanceUID);
+    f->frame_of_reference = take_text(set, DCM_FrameOfReferenceUID);
     f->body_part = take_text(set, DCM_BodyPartExamined);
     f->image_type = take_values(set, DCM_ImageType);
     f->description = take_text(set, DCM_SeriesDescription);
@@ -358,6 +359,7 @@ void mt_dicom_file_free(mt_dicom_file *f)
     g_free(f->sop_class);
     g_free(f->sop_instance);
     g_free(f->series);
+    g_free(f->frame_of_reference);
     g_free(f->body_part);
     g_free(f->image_type);
     g_free(f->description);

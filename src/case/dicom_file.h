@@ -29,6 +29,7 @@ typedef struct mt_dicom_place {
 typedef struct mt_dicom_file {
     mt_dicom_layout *layout;
     char            *modality, *sop_class, *sop_instance, *series, *body_part, *image_type, *description;
+    char            *frame_of_reference; /* its UID; NULL: none */
     int64_t          rows, columns, frames;
     int              samples, allocated, stored, high;
     bool             is_signed, planar;

@@ -231,6 +231,7 @@ static bool take_frame(const fields *f, mt_nifti_header *header, GError **error)
         header->pixdim[i] = fabs(f->pixdim[i + 1]);
     header->unit = f->unit;
     header->has_frame = f->sform_code > 0 || f->qform_code > 0;
+    header->frame_code = f->sform_code > 0 ? f->sform_code : f->qform_code;
     if (!header->has_frame)
         return true;
     if (f->sform_code > 0)

@@ -18,6 +18,7 @@ typedef struct mt_nifti_header {
     double  pixdim[3];    /* as stored, in `unit` */
     int     unit;         /* NIFTI_UNITS_* of length, 0 unknown */
     bool    has_frame;    /* sform, else qform */
+    int     frame_code;   /* NIFTI_XFORM_* of it */
     double  affine[16];   /* stored voxel to RAS, row-major; mm where the unit is known, else as stored */
 } mt_nifti_header;
 

@@ -54,9 +54,10 @@ struct mt_source {
     char                  *quickhash;
     bool                   has_affine;
     double                 affine[16];
-    mt_orientation         orientation; /* volumes: how the stored axes were turned; else they stand as stored */
-    int                    stored_bits; /* significant bits of the stored samples; 0: not said */
-    char                  *notes;       /* NULL, or what was done to the samples in words */
+    mt_orientation         orientation;        /* volumes: how the stored axes were turned; else they stand as stored */
+    const char            *frame_of_reference; /* what the affine is relative to; NULL: not said */
+    int                    stored_bits;        /* significant bits of the stored samples; 0: not said */
+    char                  *notes;              /* NULL, or what was done to the samples in words */
 };
 
 extern const mt_source_class mt_source_tiff;
@@ -74,6 +75,9 @@ size_t mt_source_sample_bytes(mt_dtype dtype);
 const mt_orientation *mt_case_orientation(const mt_case *c);
 /* Significant bits of the stored samples (12 of an X-ray in 16-bit words), 0 when the file does not say. */
 int mt_case_stored_bits(const mt_case *c);
+/* DICOM's FrameOfReferenceUID, or the NIfTI code of a standard space ("talairach", "mni"); NULL where the file names none, as NIfTI's
+ * scanner coordinates do not say of which session.  For comparing, never for showing. */
+const char *mt_case_frame_of_reference(const mt_case *c);
 /* Free what mt_source_init and the facts hold, not `source` itself. */
 void mt_source_clear(mt_source *source);
 

@@ -108,6 +108,17 @@ static void set_spacing(volume *v)
         v->source.plane_spacing_um = um[2];
 }
 
+/* One for all slices, or none. */
+static const char *frame_of_reference(const volume *v)
+{
+    const char *first = slice_at(v, 0)->file->frame_of_reference;
+
+    for (guint k = 1; k < v->stack->slices->len; k++)
+        if (g_strcmp0(first, slice_at(v, k)->file->frame_of_reference) != 0)
+            return NULL;
+    return first;
+}
+
 static void set_facts(volume *v)
 {
     mt_source           *s = &v->source;
@@ -121,6 +132,7 @@ static void set_facts(volume *v)
     s->channels = v->samples.channels;
     s->orientation = v->o;
     s->stored_bits = f->stored;
+    s->frame_of_reference = frame_of_reference(v);
     s->has_affine = v->stack->has_frame;
     if (s->has_affine)
         memcpy(s->affine, v->o.affine, sizeof s->affine);

@@ -268,6 +268,9 @@ static mt_source *make_volume(uint8_t *voxels, const mt_nifti_header *h, const m
     v->source.dtype = dtype;
     v->source.channels = 1;
     v->source.orientation = *o;
+    v->source.frame_of_reference = h->frame_code == NIFTI_XFORM_TALAIRACH ? "talairach"
+                                   : h->frame_code == NIFTI_XFORM_MNI_152 ? "mni"
+                                                                          : NULL;
     v->source.has_affine = h->has_frame;
     if (h->has_frame)
         memcpy(v->source.affine, o->affine, sizeof o->affine);
