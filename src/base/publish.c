@@ -12,8 +12,15 @@ int64_t mt_publish_room(const char *target)
 {
     g_autofree char *folder = g_path_get_dirname(target);
     struct statvfs   fs;
+    int              failed;
 
-    if (statvfs(folder, &fs) != 0 || fs.f_blocks == 0) /* some of the network count nothing */
+    /* of what is there yet of the path */
+    while ((failed = statvfs(folder, &fs)) != 0 && errno == ENOENT && strlen(folder) > 1) {
+        char *above = g_path_get_dirname(folder);
+        g_free(folder);
+        folder = above;
+    }
+    if (failed != 0 || fs.f_blocks == 0) /* some of the network count nothing */
         return -1;
     return (int64_t)MIN((double)fs.f_bavail * (double)fs.f_frsize, 0x1p62);
 }

@@ -1,4 +1,5 @@
 /* OUT/patients/<id>.h5: the cases of one patient as one answer. */
+#include "src/base/publish.h"
 #include "src/batch/supersede.h"
 #include "src/result/headline.h"
 
@@ -47,7 +48,7 @@ static bool make_folder(const char *out, const char *name, GError **error)
 
     if (g_mkdir_with_parents(folder, 0755) == 0)
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_IO, "create folder %s: %s", folder, g_strerror(errno));
+    mt_publish_io_error(error, "create folder", folder, errno);
     return false;
 }
 

@@ -11,7 +11,7 @@ char *mt_supersede(const char *out, const char *name, const char *target, GError
     g_autofree char *folder = g_build_filename(out, "superseded", NULL);
 
     if (g_mkdir_with_parents(folder, 0755) != 0) {
-        g_set_error(error, MT_ERROR, MT_ERROR_IO, "create folder %s: %s", folder, g_strerror(errno));
+        mt_publish_io_error(error, "create folder", folder, errno);
         return NULL;
     }
     for (int n = 1; n < VERSIONS; n++) {
