@@ -367,6 +367,8 @@ static bool build(mt_head *head, GError **error)
     e->heads = heads;
     if (!join_all(head, heads, error))
         return false;
+    if (card->combine != NULL && !g_strv_contains((const char *const[]){"average", "vote", "stack", NULL}, card->combine))
+        return refuse(error, "combine=%s is of a task's tiles: average, vote or stack is wanted", card->combine);
     e->rule = g_strcmp0(card->combine, "vote") == 0 ? VOTE : g_strcmp0(card->combine, "stack") == 0 ? STACK : AVERAGE;
     e->activation = card->activation;
     e->n_classes = (int)g_strv_length(card->labels);

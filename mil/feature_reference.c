@@ -13,11 +13,12 @@
 struct mt_feature_reference {
     int64_t    dim;
     mt_tensor *mean, *inverse, *quantile; /* float32, as the file has them; what is computed with them is double */
+    mt_tensor *distances; /* of the bags it was made of, each left out, rising, in units of the quantile; NULL: not in the file */
 };
 
 void mt_feature_reference_free(mt_feature_reference *reference)
 {
-    mt_tensor **parts[] = {&reference->mean, &reference->inverse, &reference->quantile};
+    mt_tensor **parts[] = {&reference->mean, &reference->inverse, &reference->quantile, &reference->distances};
 
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
         g_clear_pointer(parts[i], mt_tensor_unref);
@@ -158,8 +159,11 @@ mt_feature_reference *mt_feature_reference_fit(const double *means, int64_t n, i
     reference->mean = vector(mean, dim, error);
     reference->inverse = reference->mean != NULL ? vector(variance, dim, error) : NULL;
     reference->quantile = reference->inverse != NULL ? vector(&unit, 1, error) : NULL;
+    for (int64_t i = 0; i < n; i++)
+        distances[i] /= unit;
+    reference->distances = reference->quantile != NULL && unit > 0 ? vector(distances, n, error) : NULL;
     mt_free(work);
-    if (reference->quantile == NULL)
+    if (reference->quantile == NULL || (unit > 0 && reference->distances == NULL))
         return NULL;
     for (int64_t j = 0; j <= dim; j++)
         if (!isfinite(j < dim ? ((float *)reference->inverse->data)[j] : *(float *)reference->quantile->data)) {
@@ -172,9 +176,10 @@ mt_feature_reference *mt_feature_reference_fit(const double *means, int64_t n, i
 
 bool mt_feature_reference_write(const mt_feature_reference *reference, const char *path, GError **error)
 {
-    const mt_named_tensor tensors[] = {{"mean", reference->mean}, {"inverse", reference->inverse}, {"quantile", reference->quantile}};
+    const mt_named_tensor tensors[] = {
+        {"mean", reference->mean}, {"inverse", reference->inverse}, {"quantile", reference->quantile}, {"distances", reference->distances}};
 
-    return mt_safetensors_write(path, tensors, 3, NULL, error);
+    return mt_safetensors_write(path, tensors, reference->distances != NULL ? 4 : 3, NULL, error);
 }
 
 static mt_tensor *take(const mt_safetensors *file, const char *path, const char *name, int64_t n, GError **error)
@@ -201,12 +206,21 @@ mt_feature_reference *mt_feature_reference_load(const char *path, int64_t dim, G
     reference->quantile = reference->inverse != NULL ? take(file, path, "quantile", 1, error) : NULL;
     if (reference->quantile == NULL)
         return NULL;
+    if (mt_safetensors_find(file, "distances") != NULL && (reference->distances = take(file, path, "distances", -1, error)) == NULL)
+        return NULL;
     bool ok = *(float *)reference->quantile->data > 0;
     for (int64_t j = 0; j < reference->dim; j++)
         ok &= ((float *)reference->inverse->data)[j] > 0;
+    if (!ok) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read reference %s: 'inverse' and 'quantile' must be above 0", path);
+        return NULL;
+    }
+    const float *d = reference->distances != NULL ? reference->distances->data : NULL;
+    for (int64_t i = 0; d != NULL && i < reference->distances->shape[0]; i++)
+        ok &= d[i] >= 0 && (i == 0 || d[i] >= d[i - 1]);
     if (ok)
         return g_steal_pointer(&reference);
-    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read reference %s: 'inverse' and 'quantile' must be above 0", path);
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read reference %s: 'distances' must rise from 0 or more", path);
     return NULL;
 }
 
@@ -218,6 +232,22 @@ double mt_feature_reference_distance(const mt_feature_reference *reference, cons
     for (int64_t j = 0; j < reference->dim; j++)
         sum += (mean[j] - center[j]) * (mean[j] - center[j]) * inverse[j];
     return sqrt(sum / (double)reference->dim) / *(const float *)reference->quantile->data;
+}
+
+double mt_feature_reference_percentile(const mt_feature_reference *reference, double distance)
+{
+    if (reference->distances == NULL)
+        return NAN;
+    const float *d = reference->distances->data;
+    int64_t      n = reference->distances->shape[0], below = 0;
+    double       step = 1 / (double)(n + 1);
+
+    while (below < n && d[below] <= distance)
+        below++;
+    if (below == n) /* further than all: the rest of the way to 1 */
+        return distance > 0 ? 1 - step * d[n - 1] / distance : 1 - step;
+    double from = below > 0 ? d[below - 1] : 0;
+    return step * ((double)below + (distance - from) / (d[below] - from));
 }
 
 char *mt_feature_reference_path(const char *head_path)

@@ -22,6 +22,9 @@ mt_feature_reference *mt_feature_reference_load(const char *path, int64_t dim, G
 void                  mt_feature_reference_free(mt_feature_reference *reference);
 /* In units of the quantile: above 1 it is unlike the training bags. */
 double mt_feature_reference_distance(const mt_feature_reference *reference, const double *mean);
+/* Where a distance stands among those of the n bags that the reference was made of: the i-th of them is at i / (n + 1), linear between,
+ * 1 - d_n / (d (n + 1)) beyond the last, so that it always rises.  NAN: the file does not hold them. */
+double mt_feature_reference_percentile(const mt_feature_reference *reference, double distance);
 /* HEAD.reference.safetensors for HEAD.card or HEAD.safetensors; free with g_free. */
 char *mt_feature_reference_path(const char *head_path);
 

@@ -47,6 +47,10 @@ static const char *const key_names[] = {"kind",
                                         "k",
                                         "seed",
                                         "heads",
+                                        "probabilities",
+                                        "op_norm",
+                                        "thresholds",
+                                        "logit_scale",
                                         NULL};
 
 static const mt_key known_keys[] = {
@@ -85,6 +89,10 @@ static const mt_key known_keys[] = {
     {GROUP, "k"},
     {GROUP, "seed"},
     {GROUP, "heads"},
+    {GROUP, "probabilities"},
+    {GROUP, "op_norm"},
+    {GROUP, "thresholds"},
+    {GROUP, "logit_scale"},
     {NULL, NULL},
 };
 
@@ -119,6 +127,8 @@ void mt_head_card_free(mt_head_card *card)
     g_free(card->conformal);
     g_free(card->reference);
     g_free(card->reference_sha256);
+    g_free(card->op_norm);
+    g_free(card->thresholds);
     g_strfreev(card->members);
     g_free(card->combine);
     g_free(card->weights);
@@ -143,7 +153,12 @@ static bool read_activation(GKeyFile *file, const char *name, mt_head_card *card
         return false;
     if (word == NULL || mt_activation_from_name(word, &card->activation))
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [head] activation=%s: softmax, sigmoid, ordinal or hazard is wanted", name,
+    if (strcmp(word, "none") == 0) {
+        card->activation = MT_ACTIVATION_SIGMOID;
+        card->probabilities = true;
+        return true;
+    }
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [head] activation=%s: softmax, sigmoid, ordinal, hazard or none is wanted", name,
                 word);
     return false;
 }
@@ -188,7 +203,8 @@ static mt_head_card *parse(GKeyFile *file, const char *name, GError **error)
         !mt_key_file_double(file, name, GROUP, "temperature", 1e-6, 1e6, &card->temperature, error) ||
         !mt_key_file_double(file, name, GROUP, "threshold", 0, 1, &card->threshold, error) ||
         !mt_key_file_bool(file, name, GROUP, "demonstration", &card->demonstration, error) ||
-        !mt_head_card_read_decision(file, name, card, error) || !mt_head_card_read_pooling(file, name, card, error))
+        !mt_head_card_read_decision(file, name, card, error) || !mt_head_card_read_pooling(file, name, card, error) ||
+        !mt_head_card_read_task(file, name, card, error))
         return NULL;
     return g_steal_pointer(&card);
 }
@@ -202,23 +218,57 @@ char *mt_head_card_path(const char *head_path)
 }
 
 /* Absent is only what lstat calls absent: a dangling link, a folder or a locked file is a card that cannot be read. */
-mt_head_card *mt_head_card_load(const char *head_path, GError **error)
+static GKeyFile *open_card(const char *head_path, const mt_key *keys, char **path, GError **error)
 {
-    g_autofree char *path = mt_head_card_path(head_path);
-    struct stat      status;
+    struct stat status;
 
-    if (lstat(path, &status) != 0) {
+    *path = mt_head_card_path(head_path);
+    if (lstat(*path, &status) != 0) {
         int saved = errno;
         if (saved != ENOENT)
-            g_set_error(error, MT_ERROR, MT_ERROR_IO, "read %s: %s", path, g_strerror(saved));
+            g_set_error(error, MT_ERROR, MT_ERROR_IO, "read %s: %s", *path, g_strerror(saved));
         return NULL;
     }
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: not a plain file", path);
+    if (stat(*path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: not a plain file", *path);
         return NULL;
     }
-    g_autoptr(GKeyFile) file = mt_key_file_load(path, known_keys, error);
+    return mt_key_file_load(*path, keys, error);
+}
+
+mt_head_card *mt_head_card_load(const char *head_path, GError **error)
+{
+    g_autofree char *path = NULL;
+    g_autoptr(GKeyFile) file = open_card(head_path, known_keys, &path, error);
+
     return file != NULL ? parse(file, path, error) : NULL;
+}
+
+/* What a model's card may hold beside [head]: read by others, each of its own group. */
+static mt_key *model_keys(void)
+{
+    mt_key *keys = g_new0(mt_key, G_N_ELEMENTS(known_keys) + 1);
+
+    memcpy(keys + 1, known_keys, sizeof known_keys);
+    keys[0] = (mt_key){"encoder", "*"};
+    return keys;
+}
+
+mt_head_card *mt_head_card_load_model(const char *model_path, GError **error)
+{
+    g_autofree char   *path = NULL;
+    g_autofree mt_key *keys = model_keys();
+    g_autoptr(GKeyFile) file = open_card(model_path, keys, &path, error);
+
+    return file != NULL && g_key_file_has_group(file, GROUP) ? parse(file, path, error) : NULL;
+}
+
+mt_head_card *mt_head_card_from_text(const char *text, const char *name, GError **error)
+{
+    g_autofree mt_key *keys = model_keys();
+    g_autoptr(GKeyFile) file = mt_key_file_load_data(text, strlen(text), name, keys, error);
+
+    return file != NULL && g_key_file_has_group(file, GROUP) ? parse(file, name, error) : NULL;
 }
 
 static bool check_metadata_keys(GHashTable *metadata, const char *name, const char *head_path, GError **error)
@@ -292,7 +342,8 @@ bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GE
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card says kind=%s, the head is %s", card->kind, kind);
         return false;
     }
-    if (strcmp(kind, "ensemble") != 0 && (card->members != NULL || card->combine != NULL || card->n_weights > 0)) {
+    bool task = mt_head_task_known(kind);
+    if (strcmp(kind, "ensemble") != 0 && (card->members != NULL || (card->combine != NULL && !task) || card->n_weights > 0)) {
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card's members, combine and weights are of kind=ensemble, the head is %s", kind);
         return false;
     }
@@ -312,5 +363,5 @@ bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GE
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "the card says positive=%s, its labels are: %s", card->positive, labels);
         return false;
     }
-    return mt_head_card_fit_decision(card, error);
+    return mt_head_card_fit_decision(card, error) && mt_head_card_fit_task(card, task ? NULL : kind, error);
 }

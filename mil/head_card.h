@@ -15,6 +15,10 @@ void          mt_head_card_free(mt_head_card *card);
 char *mt_head_card_path(const char *head_path);
 /* NULL without an error: there is no such file.  A file that is there and cannot be read or understood is an error. */
 mt_head_card *mt_head_card_load(const char *head_path, GError **error);
+/* The group [head] of the card beside a model, which other groups say more of; NULL without an error: there is none. */
+mt_head_card *mt_head_card_load_model(const char *model_path, GError **error);
+/* The same from text; `name` is for messages. */
+mt_head_card *mt_head_card_from_text(const char *text, const char *name, GError **error);
 /* The same keys from a head's own metadata (char * -> char *).  NULL without an error when none of them is there.  With
  * `strict`, a key that is neither ours nor "format" is an error once one of ours is there. */
 mt_head_card *mt_head_card_from_metadata(GHashTable *metadata, const char *head_path, bool strict, GError **error);
@@ -35,6 +39,11 @@ bool mt_head_card_fit(mt_head_card *card, const char *kind, int64_t n_logits, GE
 /* The keys that make a decision of a score (head_card_triage.c): reading them, and holding them against a fitted card. */
 bool mt_head_card_read_decision(GKeyFile *file, const char *name, mt_head_card *card, GError **error);
 bool mt_head_card_fit_decision(const mt_head_card *card, GError **error);
+/* The keys of tasks (head_card_task.c): probabilities, op_norm, thresholds, logit_scale.  `kind`: of a head that is none; NULL: of a task. */
+bool mt_head_card_read_task(GKeyFile *file, const char *name, mt_head_card *card, GError **error);
+bool mt_head_card_fit_task(mt_head_card *card, const char *kind, GError **error);
+/* Whether this is the name of a task. */
+bool mt_head_task_known(const char *name);
 /* A card file that says the same as a fitted card; free with g_free. */
 char *mt_head_card_text(const mt_head_card *card);
 

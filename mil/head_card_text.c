@@ -66,6 +66,26 @@ static void put_decision(GKeyFile *file, const mt_head_card *card)
     put(file, "reference_sha256", card->reference_sha256);
 }
 
+/* One for each label, - for a label without. */
+static void put_shares(GKeyFile *file, const char *key, const double *values, int n)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char digits[MT_DECIMAL_BYTES];
+
+    for (int i = 0; i < n; i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? ";" : "", values[i] > 0 ? mt_decimal_text(values[i], digits) : "-");
+    if (n > 0)
+        g_key_file_set_value(file, "head", key, text->str);
+}
+
+static void put_task(GKeyFile *file, const mt_head_card *card)
+{
+    put(file, "probabilities", card->probabilities ? "true" : NULL);
+    put_shares(file, "op_norm", card->op_norm, card->n_op_norm);
+    put_shares(file, "thresholds", card->thresholds, card->n_thresholds);
+    put_number(file, "logit_scale", card->logit_scale, card->logit_scale > 0);
+}
+
 /* The keys of single kinds. */
 static void put_pooling(GKeyFile *file, const mt_head_card *card)
 {
@@ -98,6 +118,7 @@ char *mt_head_card_text(const mt_head_card *card)
     put(file, "attention", card->attention);
     put_pooling(file, card);
     put_decision(file, card);
+    put_task(file, card);
     if (card->demonstration)
         put(file, "demonstration", "true");
     return g_key_file_to_data(file, NULL, NULL);

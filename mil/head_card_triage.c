@@ -129,14 +129,14 @@ static bool read_conformal(GKeyFile *file, const char *name, mt_head_card *card,
 
 static bool read_ensemble(GKeyFile *file, const char *name, mt_head_card *card, GError **error)
 {
-    static const char *const words[] = {"average", "vote", "stack", NULL};
+    static const char *const words[] = {"average", "vote", "stack", "max", "mean", "noisy-or", "top-k", NULL};
 
     if (!mt_key_file_list(file, name, GROUP, "members", &card->members, error) ||
         !mt_key_file_string(file, name, GROUP, "combine", &card->combine, error) ||
         !read_numbers(file, name, "weights", &card->weights, &card->n_weights, error))
         return false;
     return card->combine == NULL || g_strv_contains(words, card->combine) ||
-           wrong(name, "combine", card->combine, "average, vote or stack is wanted", error);
+           wrong(name, "combine", card->combine, "average, vote or stack is wanted; of a task max, mean, noisy-or or top-k", error);
 }
 
 static bool read_reference(GKeyFile *file, const char *name, mt_head_card *card, GError **error)

@@ -43,9 +43,20 @@ double mt_curve_at(const mt_curve_point *curve, int n, double x)
     return curve[n - 1].y;
 }
 
+/* torchxrayvision's: straight from 0 to a label's point of operation, which becomes 0.5, and straight on to 1. */
+static void stretch(const mt_head_card *card, float *scores)
+{
+    for (int i = 0; i < card->n_op_norm; i++) {
+        double at = card->op_norm[i], p = scores[i];
+        if (at > 0)
+            scores[i] = (float)(p < at ? p / (2 * at) : 1 - (1 - p) / (2 * (1 - at)));
+    }
+}
+
 void mt_calibrated_scores(const mt_head_card *card, int positive, const float *logits, int64_t n_logits, float *scores)
 {
     mt_activation_scores(card->activation, card->temperature, logits, n_logits, scores);
+    stretch(card, scores);
     if (positive < 0 || (card->platt[0] <= 0 && card->n_isotonic == 0))
         return;
     double odds = mt_score_log_odds(card->activation, logits, n_logits, positive);
@@ -71,6 +82,8 @@ char *mt_calibration_text(const mt_head_card *card)
     if (card->platt[0] > 0)
         return g_strdup_printf("platt=%s;%s", g_ascii_formatd(a, sizeof a, "%.6g", card->platt[0]),
                                g_ascii_formatd(b, sizeof b, "%.6g", card->platt[1]));
+    if (card->n_op_norm > 0)
+        return g_strdup_printf("op_norm (%d labels)", card->n_op_norm);
     if (card->temperature == 1)
         return g_strdup("none");
     return g_strdup_printf("temperature=%s", g_ascii_formatd(a, sizeof a, "%.6g", card->temperature));

@@ -21,7 +21,7 @@ typedef struct run_options {
     mt_hook_options hooks;
     char           *identifiers, *identifiers_key;
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
-        *memory, *patients, *language, *shard, *until, *watch;
+        *memory, *patients, *language, *shard, *until, *watch, *task, *combine;
     uint64_t copy_bytes;
     gint64   until_us;
     double   mpp, overlap, min_share, lease, settle, stall;
@@ -47,6 +47,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"recipe", 'r', 0, G_OPTION_ARG_FILENAME, &o->recipe, "key file that names encoder, head, grid and thresholds", "RECIPE"},
         {"encoder", 'e', 0, G_OPTION_ARG_FILENAME, &o->encoder, "model with its card beside it, or builtin:demo", "ENCODER.onnx"},
         {"head", 'm', 0, G_OPTION_ARG_FILENAME, &o->head, "HEAD.safetensors, HEAD.onnx, mean or max; without one: features only", "HEAD"},
+        {"task", 0, 0, G_OPTION_ARG_STRING, &o->task, "instead of a head: classify, tiles, zero-shot or embed (docs/tasks.md)", "TASK"},
+        {"combine", 0, 0, G_OPTION_ARG_STRING, &o->combine, "with --task: max, mean, noisy-or or top-k of a case's tiles", "RULE"},
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "output folder: results, failures, summary.csv", "OUT"},
         {"language", 0, 0, G_OPTION_ARG_STRING, &o->language, "of the reasons behind a decision (default en)", "en|ko"},
         {"mpp", 0, 0, G_OPTION_ARG_DOUBLE, &o->mpp, "wanted µm per pixel; 0 reads level 0 as it is (default: the card's)", "F"},
@@ -173,9 +175,19 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         mt_command_usage(&mt_command_run, "--precision %s: fp32, bf16, int8 or auto is wanted", o->precision);
         return false;
     }
+    if (o->task != NULL && !mt_recipe_task_parse(o->task, &recipe->task)) {
+        mt_command_usage(&mt_command_run,
+                         "--task %s: mil, classify, tiles, zero-shot, embed, multi, segment, detect or reconstruct is wanted", o->task);
+        return false;
+    }
+    if (o->combine != NULL && !g_strv_contains(mt_recipe_rules(), o->combine)) {
+        mt_command_usage(&mt_command_run, "--combine %s: max, mean, noisy-or or top-k is wanted", o->combine);
+        return false;
+    }
     replace_string(&recipe->encoder, &o->encoder);
     replace_string(&recipe->precision, &o->precision);
     replace_string(&recipe->head, &o->head);
+    replace_string(&recipe->combine, &o->combine);
     replace_string(&recipe->backend, &o->backend);
     replace_string(&recipe->mask_method, &o->mask);
     recipe->mpp = isnan(o->mpp) ? recipe->mpp : o->mpp;
@@ -314,9 +326,9 @@ static int report_patients(const run_options *o, const mt_recipe *recipe, GPtrAr
 
     for (guint i = 0; i < cases->len; i++)
         named |= ((mt_batch_case *)cases->pdata[i])->patient != NULL;
-    if (!named || recipe->head == NULL || !mt_patient_rule_parse(o->patients != NULL ? o->patients : "bag", &rule))
+    if (!named || !mt_recipe_has_head(recipe) || !mt_patient_rule_parse(o->patients != NULL ? o->patients : "bag", &rule))
         return code;
-    g_autoptr(mt_head) head = mt_head_load(recipe->head, &error);
+    g_autoptr(mt_head) head = mt_recipe_load_head(recipe, NULL, &error);
     mt_scorer scorer = {.head = head, .path = recipe->head, .language = recipe->language};
     if (head == NULL || !mt_recipe_head_card(recipe, head, &scorer.card, &error))
         return mt_command_fail(&mt_command_run, error);
@@ -451,7 +463,7 @@ static int run(int argc, char **argv)
     g_free(o.identifiers_key);
     char *const strings[] = {o.recipe,   o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
                              o.stain,    o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude,
-                             o.patients, o.language,  o.shard,   o.until,       o.watch};
+                             o.patients, o.language,  o.shard,   o.until,       o.watch,     o.task,    o.combine};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;
@@ -470,6 +482,7 @@ const mt_command mt_command_run = {
             "Examples:\n"
             "  microtome run -e resnet50.onnx -o OUT slides/*.svs\n"
             "  microtome run -e uni.onnx -m clam.safetensors -o OUT --slide-mpp 0.25 slides.csv\n"
+            "  microtome run -e densenet.onnx --task classify -o OUT chest/*.dcm\n"
             "  microtome run -r samples/demo.ini -o OUT slides/*.tif",
     .run = run,
 };

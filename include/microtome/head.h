@@ -54,7 +54,7 @@ typedef struct mt_head_card {
     int     n_conformal;
     char   *reference, *reference_sha256; /* what the training bags looked like: file beside the card; NULL: not known */
     /* Of an ensemble: paths below the card's folder, average | vote | stack, and of stack a weight each and the constant last. */
-    char  **members, *combine;
+    char  **members, *combine; /* of a task: max | mean | noisy-or | top-k */
     double *weights;
     int     n_weights;
     /* Of single kinds; one that does not know a key refuses it. */
@@ -64,10 +64,29 @@ typedef struct mt_head_card {
     int        k;               /* topk: tiles that count; dtfd: tiles of a group; 0: 10 and 1 */
     bool       seeded;          /* dtfd: groups by `seed`, else by stride */
     int        seed;
-    int        heads;    /* stamp_vit, monai_mil: of the attention; 0: as the checkpoint says, else 8 */
-    bool       has_card; /* false: labels are made up, no decision, status uncalibrated */
-    bool       demonstration;
+    int        heads; /* stamp_vit, monai_mil: of the attention; 0: as the checkpoint says, else 8 */
+    /* Of tasks, whose network classifies each tile itself (docs/tasks.md). */
+    bool    probabilities; /* its outputs are what the activation would give: activation=none says so of findings */
+    double *op_norm; /* a point of operation for each label, which becomes 0.5 (torchxrayvision); 0: none of that label; n 0: absent */
+    int     n_op_norm;
+    double *thresholds; /* one for each label, at and above which it is found; n 0: absent */
+    int     n_thresholds;
+    double  logit_scale; /* zero-shot: a cosine times it is a logit; 0: the file's */
+    bool    has_card;    /* false: labels are made up, no decision, status uncalibrated */
+    bool    demonstration;
 } mt_head_card;
+
+/* A head whose encoder does the work: its rows are scores already (classify, tiles), or are compared with what is in a file (zero-shot,
+ * embed).  Zeros stand for what the card says. */
+typedef struct mt_head_task {
+    const char *name;      /* "classify", "tiles", "zero-shot", "embed" */
+    int64_t     dim;       /* of the encoder's rows */
+    const char *combine;   /* max, mean, noisy-or or top-k tiles of a case */
+    int         k;         /* of top-k */
+    const char *reference; /* of embed: path of what normal cases look like */
+    const char *card;      /* text of a card in place of the one beside `path` */
+    mt_model   *model;     /* whose metadata speak where there is no card; NULL: nobody's */
+} mt_head_task;
 
 /* Where the features came from, to be compared with what the head was made for. */
 typedef struct mt_feature_origin {
@@ -102,7 +121,10 @@ typedef struct mt_head_output {
 
 /* "mean", "max", FILE.safetensors, FILE.pt, FILE.pth, FILE.ckpt, FILE.onnx or ENSEMBLE.card.  Architecture and sizes come from keys and shapes.  MT_ERROR_MODEL names
  * the key or shape that does not fit. */
-MT_PUBLIC mt_head            *mt_head_load(const char *path, GError **error);
+MT_PUBLIC mt_head *mt_head_load(const char *path, GError **error);
+/* The head of a task.  `path`: of classify, tiles and embed the model's, whose card may have a group [head]; of zero-shot the file of text
+ * embeddings.  MT_ERROR_USAGE for another task or rule. */
+MT_PUBLIC mt_head            *mt_head_load_task(const char *path, const mt_head_task *task, GError **error);
 MT_PUBLIC mt_head            *mt_head_ref(mt_head *head);
 MT_PUBLIC void                mt_head_unref(mt_head *head);
 MT_PUBLIC const mt_head_card *mt_head_get_card(const mt_head *head);

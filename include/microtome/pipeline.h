@@ -46,6 +46,9 @@ typedef bool (*mt_progress)(void *user, int64_t done, int64_t total);
  * do not fit. */
 MT_PUBLIC bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_card *card, GError **error);
 
+/* The head that the recipe names (mt_recipe_has_head): a file, or the task of `encoder` (NULL: it is loaded for this). */
+MT_PUBLIC mt_head *mt_recipe_load_head(const mt_recipe *recipe, mt_encoder *encoder, GError **error);
+
 /* Load what the recipe names.  MT_ERROR_USAGE without an encoder, MT_ERROR_MODEL for what cannot work together (a head
  * for another encoder): found before any case is opened. */
 MT_PUBLIC mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **error);

@@ -54,6 +54,10 @@ typedef struct mt_recipe {
     char           **actions;          /* [action], likewise; NULL: none */
     mt_recipe_stage *stages;           /* [stage.2], [stage.3], .. */
     int              n_stages;
+    char            *combine;          /* [head] combine=max|mean|noisy-or|top-k tiles of a case; NULL: the card's */
+    int              top_k;            /* [head] k, of top-k; 0: the card's */
+    char            *reference;        /* [head] reference of task embed: path; NULL: the card's */
+    char            *heads;            /* [head.NAME] of task multi, as key file text with groups [NAME]; NULL: none */
     char            *head;             /* [head] model: path, "mean", "max"; NULL: features only */
     char           **label_names;      /* [labels] names; NULL: the head card's */
     char            *positive;         /* [labels] positive; NULL: the head card's */
@@ -88,6 +92,10 @@ MT_PUBLIC const char *mt_recipe_task_name(mt_recipe_task task);
 MT_PUBLIC bool        mt_recipe_task_parse(const char *text, mt_recipe_task *task);
 /* The task works on the case as a whole. */
 MT_PUBLIC bool mt_recipe_task_is_dense(mt_recipe_task task);
+/* The words of [head] combine; NULL-terminated. */
+MT_PUBLIC const char *const *mt_recipe_rules(void);
+/* Whether a bag ends in scores: a head is named, or a task that makes one of the encoder (docs/tasks.md). */
+MT_PUBLIC bool mt_recipe_has_head(const mt_recipe *recipe);
 /* As JSON and back, for worker processes.  Free with g_free. */
 MT_PUBLIC char      *mt_recipe_to_json(const mt_recipe *recipe);
 MT_PUBLIC mt_recipe *mt_recipe_from_json(const char *json, GError **error);

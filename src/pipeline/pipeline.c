@@ -4,6 +4,7 @@
 #include "src/base/hash.h"
 #include "src/encoder/shared_weights.h"
 #include "src/pipeline/case_tiles.h"
+#include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/resolved.h"
 
 #include <math.h>
@@ -26,12 +27,13 @@ static void override_triage(const mt_recipe *recipe, mt_head_card *card)
 bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_card *card, GError **error)
 {
     *card = *mt_head_get_card(head);
-    guint n = card->labels != NULL ? g_strv_length(card->labels) : 0;
+    const char *path = recipe->head != NULL ? recipe->head : recipe->encoder;
+    guint       n = card->labels != NULL ? g_strv_length(card->labels) : 0;
 
     if (recipe->label_names != NULL) {
         if (g_strv_length(recipe->label_names) != n) {
-            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: it has %u classes and the recipe's [labels] names %u", recipe->head,
-                        n, g_strv_length(recipe->label_names));
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: it has %u classes and the recipe's [labels] names %u", path, n,
+                        g_strv_length(recipe->label_names));
             return false;
         }
         card->labels = recipe->label_names;
@@ -41,22 +43,22 @@ bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_c
         card->has_card = card->has_card || !isnan(recipe->threshold); /* the recipe says what the card would */
     }
     if (card->positive != NULL && !g_strv_contains((const char *const *)card->labels, card->positive)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", recipe->head, card->positive);
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", path, card->positive);
         return false;
     }
     override_triage(recipe, card);
     if (card->threshold_high == 0 || card->threshold_high >= card->threshold)
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: the upper threshold %g needs a threshold that is not above it",
-                recipe->head, card->threshold_high);
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: the upper threshold %g needs a threshold that is not above it", path,
+                card->threshold_high);
     return false;
 }
 
 static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
 {
-    if (recipe->head == NULL)
+    if (!mt_recipe_has_head(recipe))
         return true;
-    p->head = mt_head_load(recipe->head, error);
+    p->head = mt_recipe_load_head(recipe, p->encoder, error);
     if (p->head == NULL)
         return false;
     mt_feature_origin origin = {.encoder = mt_encoder_card(p->encoder)->name,
@@ -84,10 +86,13 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    if (recipe->task != MT_RECIPE_MIL || recipe->n_stages > 0) { /* nothing silently left out */
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows task=mil without stages alone");
+    if (mt_recipe_task_is_dense(recipe->task) || recipe->n_stages > 0) { /* nothing silently left out */
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows no task=%s%s", mt_recipe_task_name(recipe->task),
+                    recipe->n_stages > 0 ? " and no stages" : "");
         return NULL;
     }
+    if (!mt_recipe_check_task(recipe, error))
+        return NULL;
     p->masker = mt_masker_new(mt_recipe_mask_method(recipe), error);
     if (p->masker == NULL)
         return NULL;

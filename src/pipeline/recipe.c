@@ -2,6 +2,7 @@
 
 #include "src/base/key_file.h"
 #include "src/pipeline/recipe_findings.h"
+#include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/resolved.h"
 #include "src/result/messages.h"
 #include "tiling/stain.h"
@@ -32,6 +33,11 @@ static const mt_key KEYS[] = {
     {"encoder", "precision"},
     {"head", "model"},
     {"head", "task"},
+    {"head", "combine"},
+    {"head", "k"},
+    {"head", "reference"},
+    {"head", "primary"},
+    {"head.*", "*"}, /* recipe_tasks.c */
     {"labels", "names"},
     {"labels", "positive"},
     {"thresholds", "*"},
@@ -81,6 +87,7 @@ void mt_recipe_free(mt_recipe *recipe)
     g_free(recipe->precision);
     g_free(recipe->folder_precision);
     g_free(recipe->head);
+    mt_recipe_clear_task(recipe);
     g_strfreev(recipe->label_names);
     g_free(recipe->positive);
     g_free(recipe->backend);
@@ -299,7 +306,8 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_int(file, path, "grid", "patch_level", 0, 63, &r->patch_level, error) &&
            read_approximate(file, path, &r->approximate, error) && read_model(file, path, "encoder", &r->encoder, error) &&
            mt_key_file_int(file, path, "encoder", "batch", 1, 256, &r->batch, error) && read_precision(file, path, &r->precision, error) &&
-           read_model(file, path, "head", &r->head, error) && mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
+           read_model(file, path, "head", &r->head, error) && mt_recipe_read_task(file, path, r, error) &&
+           mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
            read_triage(file, path, r, error) && read_quality(file, path, r, error) && mt_recipe_findings_read(file, path, r, error);
 }
@@ -355,6 +363,7 @@ char *mt_recipe_to_json(const mt_recipe *r)
     put_string(o, "precision", r->precision);
     put_string(o, "folder_precision", r->folder_precision);
     put_string(o, "head", r->head);
+    mt_recipe_put_task(r, o);
     put_string(o, "positive", r->positive);
     put_string(o, "backend", r->backend);
     put_string(o, "language", r->language);
@@ -419,6 +428,7 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     r->precision = take_string(o, "precision");
     r->folder_precision = take_string(o, "folder_precision");
     r->head = take_string(o, "head");
+    mt_recipe_take_task(r, o);
     r->positive = take_string(o, "positive");
     r->backend = take_string(o, "backend");
     r->language = take_string(o, "language");

@@ -76,7 +76,10 @@ void mt_resolved_put_head(GString *text, const mt_head *head, const mt_head_card
 
     g_string_append(text, "\n[head]\n");
     mt_card_text_put(text, "kind", mt_head_kind(head));
-    put_file(text, "model", path);
+    if (mt_head_task_known(mt_head_kind(head)))
+        mt_card_text_put(text, "combine", mt_head_get_card(head)->combine);
+    if (path != NULL)
+        put_file(text, "model", path);
     mt_card_text_put(text, "sha256", mt_head_sha256(head));
     mt_card_text_put(text, "activation", mt_activation_name(card->activation));
     put_number(text, "temperature", card->temperature);

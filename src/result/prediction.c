@@ -123,6 +123,22 @@ static bool store_groups(const mt_head_card *card, mt_store *store, GError **err
                            (!card->seeded || mt_store_attr_int(store, MT_OBJECT_SCORES, "seed", &seed, 1, error)));
 }
 
+/* Of a card that has a threshold for each label: those, and which labels reach theirs. */
+static bool store_found(const mt_prediction *prediction, const mt_head_card *card, mt_store *store, GError **error)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+
+    if (card->n_thresholds == 0 || card->n_thresholds != prediction->n_labels)
+        return true;
+    for (int i = 0; i < prediction->n_labels; i++)
+        if (prediction->scores[i] >= card->thresholds[i]) /* NaN: it has none */
+            g_ptr_array_add(found, prediction->labels[i]);
+    g_ptr_array_add(found, NULL);
+    g_autofree char *text = g_strjoinv(";", (char **)found->pdata);
+    return mt_store_attr_double(store, MT_OBJECT_SCORES, "thresholds", card->thresholds, card->n_thresholds, error) &&
+           mt_store_attr_string(store, MT_OBJECT_SCORES, "found", text, error);
+}
+
 static bool store_scores(const mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, mt_store *store,
                          GError **error)
 {
@@ -133,6 +149,7 @@ static bool store_scores(const mt_prediction *prediction, const mt_head_output *
            mt_store_attr_strings(store, MT_OBJECT_SCORES, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
            mt_store_attr_strings(store, MT_OBJECT_LOGITS, MT_ATTR_LABELS, (const char *const *)prediction->labels, error) &&
            mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_CALIBRATION, calibration, error) && store_groups(card, store, error) &&
+           store_found(prediction, card, store, error) &&
            (prediction->positive == NULL || mt_store_attr_string(store, MT_OBJECT_SCORES, MT_ATTR_POSITIVE, prediction->positive, error)) &&
            (isnan(prediction->threshold) ||
             mt_store_attr_double(store, MT_OBJECT_SCORES, MT_ATTR_THRESHOLD, &prediction->threshold, 1, error));

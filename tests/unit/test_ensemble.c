@@ -164,7 +164,7 @@ static void test_keys_refused(void)
     refuse("members=/a.safetensors;b.safetensors\n", "head @/e.card: members=/a.safetensors: paths below the card's folder are wanted");
     refuse("members=e.card;b.safetensors\n", "head @/e.card: members=e.card: a member is a head, not another card");
     refuse("members=a.safetensors;a.safetensors\n", "head @/e.card: members=a.safetensors: named twice");
-    refuse(MEMBERS "combine=median\n", "read @/e.card: [head] combine=median: average, vote or stack is wanted");
+    refuse(MEMBERS "combine=median\n", "read @/e.card: [head] combine=median: average, vote or stack is wanted; of a task max, mean, noisy-or or top-k");
     refuse(MEMBERS "weights=1;1;1\n", "head @/e.card: weights are of combine=stack");
     refuse(MEMBERS "combine=stack\nweights=1;1\n",
            "head @/e.card: combine=stack: 2 weights for 3 members: one each, and at most a constant after them");

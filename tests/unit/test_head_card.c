@@ -88,7 +88,7 @@ static const struct {
 } refused[] = {
     {"key", "[head]\nthreshhold=0.3\n", "unknown key 'threshhold' in [head]"},
     {"group", "[encoder]\nname=uni\n", "unknown group [encoder]"},
-    {"activation", "[head]\nactivation=relu\n", "[head] activation=relu: softmax, sigmoid, ordinal or hazard is wanted"},
+    {"activation", "[head]\nactivation=relu\n", "[head] activation=relu: softmax, sigmoid, ordinal, hazard or none is wanted"},
     {"temperature", "[head]\ntemperature=0\n", "[head] temperature=0: a number from 1e-06 to 1e+06 is wanted"},
     {"temperature-nan", "[head]\ntemperature=nan\n", "[head] temperature=nan: a number from 1e-06 to 1e+06 is wanted"},
     {"threshold", "[head]\nthreshold=1.5\n", "[head] threshold=1.5: a number from 0 to 1 is wanted"},

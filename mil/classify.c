@@ -1,0 +1,82 @@
+/* The encoder classifies: its rows are the logits of its classes, or their probabilities where the card says so. */
+#include "mil/head_card.h"
+#include "mil/score_activation.h"
+#include "mil/task_head.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What rounding may add to a probability. */
+#define ABOVE_ONE 1.0001F
+
+typedef struct classify {
+    mt_combination combination;
+    bool           probabilities;
+} classify;
+
+static bool check_probabilities(const float *values, int64_t n, int64_t width, GError **error)
+{
+    for (int64_t i = 0; i < n * width; i++)
+        if (values[i] < 0 || values[i] > ABOVE_ONE) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                        "output %" G_GINT64_FORMAT " of a tile is %g and the card says that outputs are probabilities: name the activation",
+                        i % width, values[i]);
+            return false;
+        }
+    return true;
+}
+
+static bool tile_logits(const void *data, const float *rows, int64_t n, int64_t dim, float *logits, GError **error)
+{
+    const classify *self = data;
+
+    memcpy(logits, rows, (size_t)(n * dim) * sizeof(float));
+    return !self->probabilities || check_probabilities(rows, n, dim, error);
+}
+
+/* Of probabilities the mean is that of the probabilities; everything else happens among their logits. */
+static bool predict(const void *data, const mt_bag *bag, const mt_head_options *options, mt_raw_output *raw, GError **error)
+{
+    const classify *self = data;
+
+    (void)options;
+    if (!self->probabilities)
+        return mt_task_run(self, tile_logits, &self->combination, bag, bag->dim, raw, error);
+    const mt_combination mean = {.rule = MT_COMBINE_MEAN, .activation = self->combination.activation};
+    if (!mt_task_run(self, tile_logits, &mean, bag, bag->dim, raw, error))
+        return false;
+    mt_activation_invert(mean.activation, raw->logits, raw->n_logits);
+    mt_activation_invert(mean.activation, raw->tile_logits, raw->n * raw->n_logits);
+    return self->combination.rule == MT_COMBINE_MEAN ||
+           mt_combine_logits(&self->combination, raw->tile_logits, raw->n, raw->n_logits, raw->logits, error);
+}
+
+const mt_aggregator mt_aggregator_classify = {"classify", NULL, NULL, predict, g_free};
+const mt_aggregator mt_aggregator_tiles = {"tiles", NULL, NULL, predict, g_free};
+
+static bool check_activation(const mt_head_card *card, GError **error)
+{
+    if (!card->probabilities || card->activation == MT_ACTIVATION_SIGMOID || card->activation == MT_ACTIVATION_SOFTMAX)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "probabilities=true with activation=%s: softmax or sigmoid is wanted",
+                mt_activation_name(card->activation));
+    return false;
+}
+
+bool mt_classify_build(mt_head *head, const mt_task_settings *settings, GError **error)
+{
+    mt_head_card *card = head->card;
+    classify     *self = g_new0(classify, 1);
+
+    head->aggregator = &mt_aggregator_classify;
+    head->state = self;
+    head->sha256 = g_strdup("");
+    head->shape = (mt_aggregator_shape){.dim = settings->dim, .n_logits = settings->dim};
+    if (card->reference != NULL) {
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL, "the card names a reference, which is of features: task embed has one");
+        return false;
+    }
+    mt_head_card_suggest_activation(card, settings->dim == 1 ? MT_ACTIVATION_SIGMOID : MT_ACTIVATION_SOFTMAX);
+    self->probabilities = card->probabilities;
+    return check_activation(card, error) && mt_task_combination(head, settings, card->activation, &self->combination, error);
+}
