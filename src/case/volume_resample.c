@@ -52,9 +52,14 @@ int mt_regrid_separate(const double from_mm[3], const double to_mm[3])
     return axis;
 }
 
+static bool is_order(int order)
+{
+    return order == 0 || order == 1 || order == 3;
+}
+
 static bool check(const mt_regrid *r, GError **error)
 {
-    bool ok = (r->order == 0 || r->order == 1 || r->order == 3) && r->separate >= -1 && r->separate < 3;
+    bool ok = is_order(r->order) && is_order(r->separate_order) && r->separate >= -1 && r->separate < 3;
 
     for (int d = 0; d < 3; d++)
         ok = ok && r->from[d] > 0 && r->to[d] > 0 && r->from[d] < MOST_VOXELS && r->to[d] < MOST_VOXELS;
@@ -109,6 +114,11 @@ static void hold(float *out, const int64_t size[3], int axis, const range *range
 
 /* ---- passes ---- */
 
+static int order_along(const mt_regrid *r, int axis)
+{
+    return axis == r->separate ? r->separate_order : r->order;
+}
+
 typedef struct passes {
     const mt_regrid *r;
     int64_t          size[3]; /* of what was made last */
@@ -147,7 +157,7 @@ static bool pass(passes *p, int axis, float *out, GError **error)
 {
     g_auto(mt_axis_samples) s = {0};
     bool    partial = axis == 2 && !p->whole;
-    int     order = axis == p->r->separate ? 0 : p->r->order;
+    int     order = order_along(p->r, axis);
     int64_t start = partial ? p->start : 0, end = partial ? p->end : p->r->to[axis], size[3];
     float  *made = NULL;
 
@@ -170,7 +180,7 @@ static bool pass(passes *p, int axis, float *out, GError **error)
     return true;
 }
 
-/* Held before the nearest is taken across slices: then the slices are still those that went in. */
+/* Held before going across slices: then the slices are still those that went in. */
 static bool run_passes(passes *p, float *out, const range *ranges, GError **error)
 {
     int axes[3], left = 0;
@@ -218,7 +228,7 @@ static bool check_rows(const mt_regrid *r, int64_t z0, int64_t z1, GError **erro
 {
     if (!check(r, error))
         return false;
-    if (r->order != 3 && z0 >= 0 && z0 < z1 && z1 <= r->to[2])
+    if (r->order != 3 && (r->separate < 0 || r->separate_order != 3) && z0 >= 0 && z0 < z1 && z1 <= r->to[2])
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_RANGE,
                 "resample planes %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
@@ -231,7 +241,7 @@ bool mt_regrid_rows_needed(const mt_regrid *r, int64_t z0, int64_t z1, int64_t *
 {
     g_auto(mt_axis_samples) s = {0};
 
-    if (!check_rows(r, z0, z1, error) || !mt_axis_samples_init(&s, r->separate == 2 ? 0 : r->order, r->from[2], r->to[2], z0, z1, error))
+    if (!check_rows(r, z0, z1, error) || !mt_axis_samples_init(&s, order_along(r, 2), r->from[2], r->to[2], z0, z1, error))
         return false;
     mt_axis_samples_needs(&s, in0, in1);
     return true;
@@ -334,18 +344,23 @@ static void move_place(const mt_volume *v, mt_volume *out)
     }
 }
 
-mt_volume *mt_volume_resample(const mt_volume *v, const int64_t size[3], int order, int separate, int threads, GError **error)
+mt_volume *mt_volume_regrid(const mt_volume *v, const mt_regrid *r, int threads, GError **error)
 {
-    mt_regrid r = {.from = {v->size[0], v->size[1], v->size[2]}, .to = {size[0], size[1], size[2]}, .order = order, .separate = separate};
-
-    if (!check(&r, error))
+    if (!check(r, error))
         return NULL;
-    g_autoptr(mt_volume) out = mt_volume_new(size, v->channels, error);
+    g_autoptr(mt_volume) out = mt_volume_new(r->to, v->channels, error);
     if (out == NULL)
         return NULL;
     move_place(v, out);
     for (int ch = 0; ch < v->channels; ch++)
-        if (!mt_regrid_field(&r, v->data + ch * mt_volume_voxels(v), out->data + ch * mt_volume_voxels(out), threads, error))
+        if (!mt_regrid_field(r, v->data + ch * mt_volume_voxels(v), out->data + ch * mt_volume_voxels(out), threads, error))
             return NULL;
     return g_steal_pointer(&out);
+}
+
+mt_volume *mt_volume_resample(const mt_volume *v, const int64_t size[3], int order, int separate, int threads, GError **error)
+{
+    mt_regrid r = {.from = {v->size[0], v->size[1], v->size[2]}, .to = {size[0], size[1], size[2]}, .order = order, .separate = separate};
+
+    return mt_volume_regrid(v, &r, threads, error);
 }

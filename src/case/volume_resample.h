@@ -11,7 +11,8 @@
 typedef struct mt_regrid {
     int64_t from[3], to[3]; /* x, y, z */
     int     order;          /* 0 nearest, 1 linear, 3 cubic spline held to the range of what goes in (separate: of each slice) */
-    int     separate;       /* the axis that is resampled by itself, by the nearest; -1: none */
+    int     separate;       /* the axis that is resampled by itself, after the slices across it; -1: none */
+    int     separate_order; /* along it (order_z): 0 as nnU-Net has it by default, 1 or 3 */
 } mt_regrid;
 
 /* round(size * from_mm / to_mm), halves to even, as compute_new_shape does.  MT_ERROR_SPACING when a spacing is unknown (0),
@@ -24,16 +25,18 @@ int mt_regrid_separate(const double from_mm[3], const double to_mm[3]);
 /* `out` has to[0] * to[1] * to[2] floats.  MT_ERROR_RANGE for another order or an empty size, MT_ERROR_MEMORY. */
 bool mt_regrid_field(const mt_regrid *r, const float *in, float *out, int threads, GError **error);
 
-/* Planes [z0, z1) alone, so that a large field can be streamed by slab; orders 0 and 1.  They need planes [*in0, *in1) of the input. */
+/* Planes [z0, z1) alone, so that a large field can be streamed by slab; orders 0 and 1 of both kinds.  They need planes [*in0, *in1) of the input. */
 bool mt_regrid_rows_needed(const mt_regrid *r, int64_t z0, int64_t z1, int64_t *in0, int64_t *in1, GError **error);
 /* `in` starts with plane in0 and has at least those needed; `out` gets z1 - z0 planes, bit for bit those of mt_regrid_field. */
 bool mt_regrid_rows(const mt_regrid *r, const float *in, int64_t in0, int64_t z0, int64_t z1, float *out, int threads, GError **error);
 
-/* Labels: order 0 takes the nearest; order 1 gives each class, in rising order, the voxels where its own mask has 0.5 or more
+/* Labels, with separate_order 0: order 0 takes the nearest; order 1 gives each class, in rising order, the voxels where its own mask has 0.5 or more
  * (resize_segmentation); 0 where none has. */
 bool mt_regrid_labels(const mt_regrid *r, const uint8_t *in, uint8_t *out, int threads, GError **error);
 
-/* All channels; spacing and affine follow. */
+/* All channels; spacing and affine follow.  r->from is the volume's size. */
+mt_volume *mt_volume_regrid(const mt_volume *v, const mt_regrid *r, int threads, GError **error);
+/* The same with separate_order 0. */
 mt_volume *mt_volume_resample(const mt_volume *v, const int64_t size[3], int order, int separate, int threads, GError **error);
 
 #endif

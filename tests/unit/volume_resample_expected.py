@@ -2,14 +2,14 @@
 """Expected fields of the resampling tests, by scikit-image and scipy: writes data/volume/resample_*.npy beside this script.
 
 resample() follows what nnU-Net documents of its resample_data_or_seg: skimage's resize with mode="edge" and no anti-aliasing; with a
-separate axis its slices one by one, then map_coordinates of order 0.  Labels: resize of each class's mask, 0.5 and more."""
+separate axis its slices one by one, then map_coordinates of order 0 (order_z).  Labels: resize of each class's mask, 0.5 and more."""
 import pathlib
 
 import numpy as np
 from scipy.ndimage import map_coordinates
 from skimage.transform import resize
 
-# name: (shape z, y, x; new shape; order; separate axis in z, y, x or None)
+# name: (shape z, y, x; new shape; order; separate axis in z, y, x or None; order along it, else 0)
 FIELDS = {
     "cubic": ((7, 9, 11), (13, 8, 20), 3, None),
     "cubic_wide": ((5, 6, 70), (4, 6, 41), 3, None),
@@ -22,6 +22,9 @@ FIELDS = {
     "linear_z": ((6, 9, 11), (17, 12, 7), 1, 0),
     "linear_x": ((6, 9, 11), (17, 12, 7), 1, 2),
     "nearest": ((7, 9, 11), (13, 8, 20), 0, None),
+    "cubic_z_linear": ((6, 9, 11), (10, 12, 7), 3, 0, 1),
+    "cubic_y_cubic": ((6, 9, 11), (10, 12, 7), 3, 1, 3),
+    "linear_z_linear": ((6, 9, 11), (17, 12, 7), 1, 0, 1),
 }
 LABELS = {"labels": ((7, 9, 11), (13, 8, 20), 1, None), "labels_z": ((6, 9, 11), (10, 12, 7), 1, 0), "labels_nearest": ((7, 9, 11), (13, 8, 20), 0, None)}
 
@@ -44,7 +47,7 @@ def resize_labels(data, shape, order):
     return out
 
 
-def resample(data, shape, order, axis, resize_one):
+def resample(data, shape, order, axis, resize_one, order_z=0):
     if axis is None:
         return resize_one(data, shape, order)
     flat = [n for d, n in enumerate(shape) if d != axis]
@@ -53,14 +56,14 @@ def resample(data, shape, order, axis, resize_one):
         return slices
     scale = np.divide(slices.shape, shape)
     at = np.stack([s * (m + 0.5) - 0.5 for s, m in zip(scale, np.mgrid[tuple(slice(n) for n in shape)])])
-    return map_coordinates(slices, at, order=0, mode="nearest")
+    return map_coordinates(slices, at, order=order_z, mode="nearest")
 
 
 def main():
     folder = pathlib.Path(__file__).parent / "data" / "volume"
-    for name, (shape, new, order, axis) in FIELDS.items():
+    for name, (shape, new, order, axis, *order_z) in FIELDS.items():
         data = noise(shape).astype(np.float64) / 512 - 1000
-        np.save(folder / f"resample_{name}.npy", resample(data, new, order, axis, resize_field).astype(np.float32))
+        np.save(folder / f"resample_{name}.npy", resample(data, new, order, axis, resize_field, *order_z).astype(np.float32))
     for name, (shape, new, order, axis) in LABELS.items():
         data = (noise(tuple((n + 2) // 3 for n in shape)) // 7 % 4).repeat(3, 0).repeat(3, 1).repeat(3, 2)
         data = data[tuple(slice(n) for n in shape)]
