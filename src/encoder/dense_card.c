@@ -11,15 +11,15 @@
 #define GROUP "encoder"
 
 static const mt_key KEYS[] = {
-    {GROUP, "name"},       {GROUP, "input"},    {GROUP, "output"},  {GROUP, "size_px"},       {GROUP, "slices"},  {GROUP, "channels"},
-    {GROUP, "value"},      {GROUP, "mean"},     {GROUP, "std"},     {GROUP, "spacing_mm"},    {GROUP, "crop"},    {GROUP, "labels"},
-    {GROUP, "activation"}, {GROUP, "regions"},  {GROUP, "paint"},   {GROUP, "step"},          {GROUP, "windows"}, {GROUP, "weight"},
-    {GROUP, "mirror"},     {GROUP, "verified"}, {GROUP, "licence"}, {GROUP, "demonstration"}, {NULL, NULL},
+    {GROUP, "name"},   {GROUP, "input"},      {GROUP, "output"},   {GROUP, "size_px"},    {GROUP, "slices"},        {GROUP, "channels"},
+    {GROUP, "value"},  {GROUP, "mean"},       {GROUP, "std"},      {GROUP, "spacing_mm"}, {GROUP, "crop"},          {GROUP, "orientation"},
+    {GROUP, "labels"}, {GROUP, "activation"}, {GROUP, "regions"},  {GROUP, "paint"},      {GROUP, "step"},          {GROUP, "windows"},
+    {GROUP, "weight"}, {GROUP, "mirror"},     {GROUP, "verified"}, {GROUP, "licence"},    {GROUP, "demonstration"}, {NULL, NULL},
 };
 
 static const char *const ACTIVATIONS[] = {[MT_DENSE_SOFTMAX] = "softmax", [MT_DENSE_SIGMOID] = "sigmoid", [MT_DENSE_NONE] = "none", NULL};
 static const char *const WINDOWS[] = {"nnunet", "monai", NULL}, *const WEIGHTS[] = {"gaussian", "constant", NULL},
-                         *const CROPS[] = {"none", "nonzero", NULL};
+                         *const CROPS[] = {"none", "nonzero", NULL}, *const ORDERS[] = {"ras", "stored", NULL};
 
 /* What must be said, since no file says it by itself. */
 static const char *const NEEDED[][2] = {{"size_px", "the patch, WxH or WxHxD"},
@@ -40,6 +40,7 @@ mt_dense_card *mt_dense_card_new(const char *source)
 
     card->source = g_strdup(source);
     card->slices = 1;
+    card->order = MT_VOLUME_STORED;
     card->step = 0.5;
     card->image_order = 3;
     card->logits_order = 1;
@@ -237,11 +238,13 @@ static bool read_spacing(GKeyFile *file, mt_dense_card *card, GError **error)
 
 static bool read_pixel_side(GKeyFile *file, mt_dense_card *card, GError **error)
 {
-    int crop = 0;
+    int crop = 0, order = 1;
 
     if (!read_patch(file, card, error) || !read_channels(file, card, error) || !read_scaling(file, card, error) ||
-        !read_spacing(file, card, error) || !read_choice(file, card, "crop", CROPS, &crop, error))
+        !read_spacing(file, card, error) || !read_choice(file, card, "crop", CROPS, &crop, error) ||
+        !read_choice(file, card, "orientation", ORDERS, &order, error))
         return false;
+    card->order = order == 0 ? MT_VOLUME_RAS : MT_VOLUME_STORED;
     card->crop_nonzero = crop == 1;
     return true;
 }

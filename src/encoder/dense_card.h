@@ -4,6 +4,7 @@
 #define MT_DENSE_CARD_H
 
 #include "src/case/intensity_scheme.h"
+#include "src/case/volume_turn.h"
 
 #include <microtome/model.h>
 
@@ -29,9 +30,10 @@ typedef struct mt_dense_card {
     double mean[MT_DENSE_MAX_CHANNELS], std[MT_DENSE_MAX_CHANNELS]; /* after the scheme: (x - mean) / std; 0 and 1 where none are given */
     double spacing_mm[3];                                           /* wanted; 0: as the case has it */
     bool   crop_nonzero;                                            /* to the box around what is not 0, before anything else */
-    int    axes[3];                                                 /* axis of the volume that stands as the network's x, y, z */
-    /* How the case comes to spacing_mm and the logits back: order of interpolation in general, and along an axis apart. */
-    int image_order, image_order_apart, logits_order, logits_order_apart;
+    mt_volume_order order;                                          /* in which the case's axes are read */
+    int             axes[3];                                        /* then: the axis that stands as the network's x, y, z */
+    /* How the case comes to spacing_mm (0, 1, 3) and the logits back (0, 1); across an axis apart the nearest is taken. */
+    int image_order, logits_order;
     int apart; /* 1: the coarse axis always apart, 0: never, -1: where one is over three times as coarse as the others */
 
     double step;     /* share of the patch */

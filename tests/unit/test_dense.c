@@ -108,6 +108,7 @@ static const struct {
     {"spacing_mm", "1;1", "[encoder] spacing_mm: X;Y;Z in mm are wanted (0: as the case has it)"},
     {"spacing_mm", "1;1;-1", "[encoder] spacing_mm: X;Y;Z in mm are wanted (0: as the case has it)"},
     {"crop", "brain", "[encoder] crop=brain: one of none, nonzero is wanted"},
+    {"orientation", "lps", "[encoder] orientation=lps: one of ras, stored is wanted"},
     {"activation", "tanh", "[encoder] activation=tanh: one of softmax, sigmoid, none is wanted"},
     {"labels", "one", "[encoder] activation=softmax: one label alone is always 1: sigmoid is wanted"},
     {"regions", "1,2,3;2,3;3", "[encoder] activation=softmax: regions overlap: sigmoid is wanted"},
