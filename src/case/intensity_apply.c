@@ -54,7 +54,7 @@ static double square_plane(const channel *c, int64_t plane, double mean)
 }
 
 /* Planes apart, then together in their order. */
-static bool find_sums(const channel *c, sums *all, double *std, GError **error)
+static bool find_sums(const channel *c, bool wants_std, sums *all, double *std, GError **error)
 {
     sums   *planes = mt_alloc(c->planes, sizeof *planes, error);
     double *squares = planes != NULL ? mt_alloc(c->planes, sizeof *squares, error) : NULL, total = 0;
@@ -75,9 +75,10 @@ static bool find_sums(const channel *c, sums *all, double *std, GError **error)
         if (all->bad < 0)
             all->bad = planes[z].bad;
     }
-    double mean = all->sum / (double)MAX(all->count, 1);
+    double  mean = all->sum / (double)MAX(all->count, 1);
+    int64_t squared = wants_std ? c->planes : 0;
 #pragma omp parallel for schedule(static) num_threads(c->threads)
-    for (int64_t z = 0; z < c->planes; z++)
+    for (int64_t z = 0; z < squared; z++)
         squares[z] = square_plane(c, z, mean);
     for (int64_t z = 0; z < c->planes; z++)
         total += squares[z];
@@ -172,7 +173,7 @@ bool mt_intensity_scheme_apply(const mt_intensity_scheme *s, mt_volume *v, int c
                              .area = v->size[0] * v->size[1],
                              .threads = (int)CLAMP(v->size[2], 1, MAX(threads, 1))};
 
-    if (!find_sums(&c, &all, &std, error) || !check_sums(s, &c, &all, error))
+    if (!find_sums(&c, s->kind == MT_SCHEME_ZSCORE, &all, &std, error) || !check_sums(s, &c, &all, error))
         return false;
     switch (s->kind) {
     case MT_SCHEME_WINDOW:

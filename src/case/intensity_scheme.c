@@ -239,7 +239,7 @@ static bool fit_xrv(mt_intensity_scheme *s, const mt_intensity_facts *f, GError 
         return true;
     if (f->stored_bits < XRV_MIN_BITS || f->stored_bits > 16)
         return refuse(s, f,
-                      "the file does not say how many of its 16 bits count: bring the DICOM file, or state the largest value in the card "
+                      "the file does not say how many of its bits count: bring the DICOM file, or state the largest value in the card "
                       "(value=xrv:4095)",
                       error);
     s->high = (double)((1 << f->stored_bits) - 1);

@@ -20,22 +20,20 @@ static bool place(double at, int64_t size, int64_t neighbour[2], double *weight)
     return true;
 }
 
-static double interpolate(const float *data, const int64_t size[3], int64_t corner[3][2], const double weight[3])
+/* Eight neighbours in the order x, y, z. */
+static double interpolate(const float *data, const int64_t size[3], int64_t corner[3][2], const double w[3])
 {
-    double sum = 0;
+    double planes[2];
 
-    for (int k = 0; k < 8; k++) {
-        double  share = 1;
-        int64_t at[3];
+    for (int k = 0; k < 2; k++) {
+        const float *plane = data + corner[2][k] * size[1] * size[0];
+        const float *a = plane + corner[1][0] * size[0], *b = plane + corner[1][1] * size[0];
+        double       first = (1 - w[0]) * (double)a[corner[0][0]] + w[0] * (double)a[corner[0][1]];
+        double       second = (1 - w[0]) * (double)b[corner[0][0]] + w[0] * (double)b[corner[0][1]];
 
-        for (int d = 0; d < 3; d++) {
-            int side = k >> d & 1;
-            share *= side != 0 ? weight[d] : 1 - weight[d];
-            at[d] = corner[d][side];
-        }
-        sum += share * (double)data[(at[2] * size[1] + at[1]) * size[0] + at[0]];
+        planes[k] = (1 - w[1]) * first + w[1] * second;
     }
-    return sum;
+    return (1 - w[2]) * planes[0] + w[2] * planes[1];
 }
 
 /* One plane of the new grid; how many of its voxels lie in `v`. */
@@ -45,8 +43,8 @@ static int64_t fill_plane(const mt_volume *v, const double to_voxel[16], int64_t
 
     for (int64_t y = 0; y < out->size[1]; y++)
         for (int64_t x = 0; x < out->size[0]; x++, i++) {
-            double  at[3] = {(double)x, (double)y, (double)z}, weight[3];
-            int64_t corner[3][2];
+            double  at[3] = {(double)x, (double)y, (double)z}, weight[3] = {0};
+            int64_t corner[3][2] = {{0}};
             bool    hit = true;
 
             mt_affine_apply(to_voxel, at, at);

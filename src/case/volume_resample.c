@@ -77,23 +77,48 @@ typedef struct range {
     float low, high;
 } range;
 
-/* Of each slice across `axis`; one for all when it is -1. */
-static range *find_ranges(const float *in, const int64_t size[3], int axis, GError **error)
+static range widen_range(range r, const float *values, int64_t n)
 {
-    int64_t slices = axis < 0 ? 1 : size[axis], at[3];
-    range  *ranges = mt_alloc(slices, sizeof *ranges, error);
+    for (int64_t i = 0; i < n; i++) {
+        r.low = values[i] < r.low ? values[i] : r.low;
+        r.high = values[i] > r.high ? values[i] : r.high;
+    }
+    return r;
+}
 
-    for (int64_t i = 0; ranges != NULL && i < slices; i++)
-        ranges[i] = (range){INFINITY, -INFINITY};
-    for (at[2] = 0; ranges != NULL && at[2] < size[2]; at[2]++)
-        for (at[1] = 0; at[1] < size[1]; at[1]++)
-            for (at[0] = 0; at[0] < size[0]; at[0]++) {
-                range *one = ranges + (axis < 0 ? 0 : at[axis]);
-                float  value = *in++;
+/* Plane by plane: ranges[z], or in all planes by row (axis 1) or column (axis 0). */
+static void find_plane_ranges(const float *in, const int64_t size[3], int axis, range *ranges, int threads)
+{
+    const range empty = {INFINITY, -INFINITY};
 
-                one->low = MIN(one->low, value);
-                one->high = MAX(one->high, value);
-            }
+    for (int64_t i = 0; i < size[axis]; i++)
+        ranges[i] = empty;
+#pragma omp parallel for schedule(static) num_threads(threads) if (axis == 2)
+    for (int64_t z = 0; z < size[2]; z++) {
+        const float *plane = in + z * size[1] * size[0];
+
+        if (axis == 2)
+            ranges[z] = widen_range(empty, plane, size[1] * size[0]);
+        for (int64_t y = 0; axis == 1 && y < size[1]; y++)
+            ranges[y] = widen_range(ranges[y], plane + y * size[0], size[0]);
+        for (int64_t i = 0; axis == 0 && i < size[1] * size[0]; i++)
+            ranges[i % size[0]] = widen_range(ranges[i % size[0]], plane + i, 1);
+    }
+}
+
+/* Of each slice across `axis`; one for all when it is -1. */
+static range *find_ranges(const float *in, const int64_t size[3], int axis, int threads, GError **error)
+{
+    int    along = axis < 0 ? 2 : axis;
+    range *ranges = mt_alloc(size[along], sizeof *ranges, error);
+
+    if (ranges == NULL)
+        return NULL;
+    find_plane_ranges(in, size, along, ranges, threads);
+    for (int64_t z = 1; axis < 0 && z < size[2]; z++) {
+        ranges[0].low = MIN(ranges[0].low, ranges[z].low);
+        ranges[0].high = MAX(ranges[0].high, ranges[z].high);
+    }
     return ranges;
 }
 
@@ -212,7 +237,7 @@ bool mt_regrid_field(const mt_regrid *r, const float *in, float *out, int thread
         return false;
     memcpy(p.size, r->from, sizeof p.size);
     if (r->order == 3) {
-        ranges = find_ranges(in, r->from, r->separate, error);
+        ranges = find_ranges(in, r->from, r->separate, p.threads, error);
         if (ranges == NULL)
             return false;
     }

@@ -221,7 +221,7 @@ static void test_fit(void)
     check_fit("xrv", (mt_intensity_facts){.modality = "DX", .dtype = MT_F32, .channels = 1, .stored_bits = 12},
               "its samples are signed or rescaled: their largest value is not that of their bits");
     check_fit("xrv", (mt_intensity_facts){.modality = "CR", .dtype = MT_U16, .channels = 1},
-              "the file does not say how many of its 16 bits count: bring the DICOM file, or state the largest value in the card "
+              "the file does not say how many of its bits count: bring the DICOM file, or state the largest value in the card "
               "(value=xrv:4095)");
     check_fit("xrv:4095", (mt_intensity_facts){.modality = "CR", .dtype = MT_U16, .channels = 1}, NULL);
 }
