@@ -62,7 +62,7 @@ static int run(int argc, char **argv)
     if (p.tile_px < 16 || p.tile_px > 4096 || max_tiles < 1 || p.rounds < 1 || p.rounds > 99)
         return mt_command_usage(&mt_command_bench_tiles, "--tile is 16 to 4096, --tiles positive, --rounds 1 to 99");
     if (backend != NULL && !mt_case_backend_known(backend))
-        return mt_command_usage(&mt_command_bench_tiles, "--backend %s: direct, openslide, vips, nifti or dicom is wanted", backend);
+        return mt_command_usage(&mt_command_bench_tiles, "--backend %s: direct, openslide, vips, nifti, metaimage, nrrd or dicom is wanted", backend);
     p.path = argv[1];
     p.backend = backend;
     p.mask_method = mask;

@@ -86,7 +86,7 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "write the metrics (Prometheus) here, too; OUT/metrics.prom has them anyway", "FILE.prom"},
         {"on-finish", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_finish, "command at the end of the batch", "COMMAND"},
         {"on-fail", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_fail, "command for each case that fails", "COMMAND"},
-        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips, nifti or dicom (default: what fits the file)",
+        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips, nifti, metaimage, nrrd or dicom (default: what fits the file)",
          "NAME"},
         {"shard", 0, 0, G_OPTION_ARG_STRING, &o->shard,
          "every N-th case from the I-th on, for one of N processes; auto: as the job array of Slurm, PBS or Kubernetes says", "I/N|auto"},
@@ -160,7 +160,7 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
         !in_range(o->settle, 0, 86400, "--settle") || (o->stall != 0 && !in_range(o->stall, 1, 86400, "--stall-limit")))
         return false;
     if (o->backend != NULL && !mt_case_backend_known(o->backend)) {
-        mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips, nifti or dicom is wanted", o->backend);
+        mt_command_usage(&mt_command_run, "--backend %s: direct, openslide, vips, nifti, metaimage, nrrd or dicom is wanted", o->backend);
         return false;
     }
     if (o->exclude != NULL && !mt_artefacts_parse(o->exclude, &recipe->exclude)) {

@@ -17,7 +17,7 @@ typedef enum mt_plane_axis { MT_AXIS_AXIAL, MT_AXIS_CORONAL, MT_AXIS_SAGITTAL } 
 typedef struct mt_case_options {
     double        mpp_x, mpp_y; /* the case's own µm/px where its file lacks it; 0: none given */
     const char   *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
-    const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti", "dicom" */
+    const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti", "metaimage", "nrrd", "dicom" */
     const char   *modality;     /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
     mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
     int64_t       cache_bytes;  /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
@@ -52,7 +52,7 @@ MT_PUBLIC bool mt_case_backend_known(const char *name);
 
 MT_PUBLIC const char  *mt_case_path(const mt_case *c);
 MT_PUBLIC mt_case_kind mt_case_get_kind(const mt_case *c);
-/* "direct", "openslide", "vips", "nifti", "dicom" */
+/* "direct", "openslide", "vips", "nifti", "metaimage", "nrrd", "dicom" */
 MT_PUBLIC const char *mt_case_backend(const mt_case *c);
 /* OpenSlide's vendor, "png", "jpeg", "nifti1" ...: what the file is */
 MT_PUBLIC const char *mt_case_format(const mt_case *c);

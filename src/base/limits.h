@@ -22,6 +22,7 @@
 #define MT_LIMIT_NIFTI_VOXELS (INT64_C(1) << 33)
 #define MT_LIMIT_NIFTI_BYTES (INT64_C(16) << 30)
 #define MT_LIMIT_GZIP_RATIO 400
+#define MT_LIMIT_DEFLATE_RATIO 1032 /* no deflate stream holds more: 258 bytes from two bits */
 #define MT_LIMIT_DICOM_HEADER_BYTES (INT64_C(128) << 20) /* what stands before the pixel data */
 #define MT_LIMIT_DICOM_ELEMENTS 3000000
 #define MT_LIMIT_DICOM_DEPTH 24                /* of nested sequences */

@@ -17,8 +17,8 @@ typedef struct listing {
 } listing;
 
 /* What the backends of src/case open, by name: OpenSlide's and NIfTI's, and libvips' plain pictures. */
-static const char *const ENDINGS[] = {".svs",  ".tif",     ".tiff", ".ndpi", ".vms", ".vmu",    ".scn",
-                                      ".mrxs", ".svslide", ".bif",  ".nii",  ".hdr", ".nii.gz", ".hdr.gz"};
+static const char *const ENDINGS[] = {".svs", ".tif", ".tiff", ".ndpi",   ".vms",    ".vmu", ".scn", ".mrxs", ".svslide",
+                                      ".bif", ".nii", ".hdr",  ".nii.gz", ".hdr.gz", ".mha", ".mhd", ".nrrd", ".nhdr"};
 static const char *const PICTURES[] = {".png", ".jpg", ".jpeg", ".webp", ".ppm", ".pgm", ".pnm"};
 
 static bool ends_with(const char *name, const char *ending)

@@ -15,7 +15,8 @@ struct mt_case {
 };
 
 /* In the order in which they are asked. */
-static const mt_source_class *const backends[] = {&mt_source_tiff, &mt_source_openslide, &mt_source_vips, &mt_source_nifti,
+static const mt_source_class *const backends[] = {&mt_source_tiff,  &mt_source_openslide, &mt_source_vips,
+                                                  &mt_source_nifti, &mt_source_metaimage, &mt_source_nrrd,
 #ifdef MT_HAVE_DCMTK
                                                   &mt_source_dicom
 #endif
@@ -39,7 +40,8 @@ static bool check_options(const mt_case_options *options, GError **error)
     }
     if (options->backend == NULL || mt_case_backend_known(options->backend))
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: direct, openslide, vips, nifti or dicom", options->backend);
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "backend \"%s\" is not known: direct, openslide, vips, nifti, metaimage, nrrd or dicom",
+                options->backend);
     return false;
 }
 

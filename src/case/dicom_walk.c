@@ -180,7 +180,8 @@ static mt_dicom_step skip_value(mt_dicom_walk *w, const mt_dicom_element *e, siz
 
         w->at = e->value;
         mt_dicom_step step = skip_items(w, after, false, false, explicit_vr && !unknown, depth + 1, &reason);
-        if (step != MT_DICOM_STEP_ELEMENT && (is_sequence || g_error_matches(reason, MT_ERROR, MT_ERROR_LIMIT))) {
+        /* where no representation is named, DCMTK goes by its dictionary: what begins like a sequence has to be one, for it believes lengths */
+        if (step != MT_DICOM_STEP_ELEMENT && (is_sequence || !explicit_vr || g_error_matches(reason, MT_ERROR, MT_ERROR_LIMIT))) {
             g_propagate_error(error, g_steal_pointer(&reason));
             return step;
         }

@@ -3,6 +3,7 @@
 #include "src/case/case_files.h"
 #include "src/case/dicom_series.h"
 #include "src/case/file_bytes.h"
+#include "src/case/text_header.h"
 
 #include <microtome/case.h>
 #include <microtome/error.h>
@@ -129,6 +130,9 @@ GPtrArray *mt_case_files(const char *path)
         add_folder(files, mirax);
     if (vms != NULL || vmu != NULL)
         add_named_files(files, path);
+    g_autofree char *beside = mt_text_header_beside(path);
+    if (beside != NULL)
+        add_file(files, beside);
     add_pair(files, path, ".hdr", ".img");
     add_pair(files, path, ".img", ".hdr");
     add_pair(files, path, ".hdr.gz", ".img.gz");

@@ -24,7 +24,8 @@ typedef struct fields {
 static const struct {
     int datatype, bytes;
 } kinds[] = {
-    {DT_UINT8, 1}, {DT_INT8, 1}, {DT_INT16, 2}, {DT_UINT16, 2}, {DT_INT32, 4}, {DT_UINT32, 4}, {DT_FLOAT32, 4}, {DT_FLOAT64, 8},
+    {DT_UINT8, 1},  {DT_INT8, 1},  {DT_INT16, 2},  {DT_UINT16, 2},  {DT_INT32, 4},
+    {DT_UINT32, 4}, {DT_INT64, 8}, {DT_UINT64, 8}, {DT_FLOAT32, 4}, {DT_FLOAT64, 8},
 };
 
 static int32_t header_bytes(const uint8_t *bytes, size_t n, bool *swapped)
@@ -173,7 +174,7 @@ static bool take_kind(const fields *f, mt_nifti_header *header, GError **error)
             return true;
         }
     }
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "its voxels are of type %s (%d); integers up to 32 bits and floats are read",
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "its voxels are of type %s (%d); integers and floats of up to 64 bits are read",
                 nifti_datatype_string(f->datatype), f->datatype);
     return false;
 }

@@ -64,6 +64,8 @@ extern const mt_source_class mt_source_tiff;
 extern const mt_source_class mt_source_openslide;
 extern const mt_source_class mt_source_vips;
 extern const mt_source_class mt_source_nifti;
+extern const mt_source_class mt_source_metaimage;
+extern const mt_source_class mt_source_nrrd;
 extern const mt_source_class mt_source_dicom;
 
 void mt_source_init(mt_source *source, const mt_source_class *backend);

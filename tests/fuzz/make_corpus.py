@@ -418,6 +418,18 @@ def result_seeds():
             "text": hdf5(features=(np.array([b"a", b"b"]), {})), "empty": b""}
 
 
+def text_volume_seeds():
+    voxels = bytes(range(48))
+    nrrd = b"NRRD0004\n# made\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 4 3 2\nspace directions: (0.5,0,0) (0,0.5,0) (0,0,2)\nkinds: domain domain domain\nendian: %s\nencoding: %s\nspace origin: (-1,2,3)\nkey:=value\n\n"
+    meta = b"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = %s\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = -1 2 3\nElementSpacing = 0.5 0.5 2\nDimSize = 4 3 2\nElementType = %s\nElementDataFile = %s\n"
+    return {"nrrd-raw": nrrd % (b"little", b"raw") + voxels, "nrrd-gzip": nrrd % (b"big", b"gzip") + gzip.compress(voxels, mtime=0), "nrrd-text": nrrd % (b"little", b"txt") + voxels,
+            "nrrd-huge": nrrd.replace(b"4 3 2", b"90000 90000 9") % (b"little", b"gzip") + gzip.compress(voxels, mtime=0), "nrrd-header": (nrrd % (b"little", b"raw")).rstrip(),
+            "nrrd-spacings": b"NRRD0001\ntype: uchar\ndimension: 3\nsizes: 4 3 4\nspacings: 1 1 2\nunits: \"mm\" \"mm\" \"mm\"\nencoding: raw\n\n" + voxels,
+            "meta-raw": meta % (b"False", b"MET_SHORT", b"LOCAL") + voxels, "meta-zlib": meta % (b"True", b"MET_USHORT", b"LOCAL") + zlib.compress(voxels),
+            "meta-beside": meta % (b"False", b"MET_FLOAT", b"made.raw"), "meta-list": meta % (b"False", b"MET_FLOAT", b"LIST"), "meta-folder": meta % (b"False", b"MET_FLOAT", b"../made.raw"),
+            "meta-huge": meta.replace(b"4 3 2", b"99999 99999 99999") % (b"True", b"MET_DOUBLE", b"LOCAL") + zlib.compress(voxels), "meta-cut": meta % (b"False", b"MET_DOUBLE", b"LOCAL") + voxels}
+
+
 def damaged(data):
     """Cut short at three places; one byte changed at two."""
     made = {f"cut{i}": data[:RNG.randrange(len(data))] for i in range(3)}
@@ -441,7 +453,8 @@ def write(folder, seeds):
 def main(corpus):
     for name, seeds in (("card", card_seeds()), ("csv", csv_seeds()), ("headline", headline_seeds()), ("nifti", nifti_seeds()), ("npy", npy_seeds()), ("onnx", onnx_seeds()),
                         ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds()), ("annotation", annotation_seeds()), ("pickle", pickle_seeds()),
-                        ("torch_checkpoint", torch_checkpoint_seeds()), ("tables", table_seeds()), ("words", word_seeds()), ("tiff", tiff_seeds()), ("result", result_seeds())):
+                        ("torch_checkpoint", torch_checkpoint_seeds()), ("tables", table_seeds()), ("words", word_seeds()), ("tiff", tiff_seeds()), ("result", result_seeds()),
+                        ("text_volume", text_volume_seeds())):
         write(os.path.join(corpus, name), seeds)
 
 

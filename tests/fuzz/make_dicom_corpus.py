@@ -96,6 +96,13 @@ def main(folder):
     for _ in range(40):
         deep = element(8, 0x1115, b"SQ", item(deep))
     files["deep"] = meta(EXPLICIT) + deep + body
+    # an element in an item of a sequence that no representation names, larger than all that holds it
+    claim = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + struct.pack("<HHI", 8, 0x1150, 0x60000000) + b"1.2."
+    files["claim"] = meta(IMPLICIT) + struct.pack("<HHI", 8, 0x1140, len(claim)) + claim + header(IMPLICIT) + element(0x7FE0, 0x10, b"OW", words(64), IMPLICIT)
+    lut = element(0x28, 0x3002, b"US", struct.pack("<HHH", 16, 0, 16)) + element(0x28, 0x3006, b"OW", words(16))
+    files["table"] = native(EXPLICIT, extra=element(0x28, 0x3000, b"SQ", item(lut)))
+    floats = header()[: header().index(struct.pack("<HH", 0x28, 0x100))] + element(0x28, 0x100, b"US", 32)
+    files["floats"] = meta(EXPLICIT) + floats + element(0x7FE0, 8, b"OW", struct.pack("<64f", *range(64))).replace(b"OW", b"OF")
     for name, data in files.items():
         open(os.path.join(folder, name), "wb").write(data)
 

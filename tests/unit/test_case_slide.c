@@ -334,7 +334,7 @@ static void test_open_errors(void)
     expect_open_error("/nonexistent/slide.svs", NULL, MT_ERROR_MISSING, "open /nonexistent/slide.svs: no such file");
     expect_open_error("/", NULL, MT_ERROR_INPUT, "open /: it is a folder; name the file of one case");
     expect_open_error("/dev/null", NULL, MT_ERROR_INPUT, "open /dev/null: it is not a regular file");
-    expect_open_error("/", &backend, MT_ERROR_USAGE, "backend \"magic\" is not known: direct, openslide, vips, nifti or dicom");
+    expect_open_error("/", &backend, MT_ERROR_USAGE, "backend \"magic\" is not known: direct, openslide, vips, nifti, metaimage, nrrd or dicom");
     expect_open_error("/", &half, MT_ERROR_RANGE, "the case's own µm/px: 0 x 0.5 is not a pair of positive numbers");
     expect_open_error("/", &negative, MT_ERROR_RANGE, "the case's own µm/px: -1 x 0.5 is not a pair of positive numbers");
     expect_open_error("/", &nan, MT_ERROR_RANGE, "the case's own µm/px: nan x 0 is not a pair of positive numbers");
