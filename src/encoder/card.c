@@ -271,14 +271,15 @@ static mt_card *from_key_file(GKeyFile *file, const char *source, GError **error
     return g_steal_pointer(&card);
 }
 
-/* The table mt_key_file_load wants, made of mt_card_keys; a group [head] is read by who makes a head of it. */
+/* The table mt_key_file_load wants, made of mt_card_keys; groups [head] and [detect] are read by who makes use of them. */
 static mt_key *known_keys(void)
 {
-    mt_key *keys = g_new0(mt_key, G_N_ELEMENTS(mt_card_keys) + 1);
+    mt_key *keys = g_new0(mt_key, G_N_ELEMENTS(mt_card_keys) + 2);
 
     for (size_t i = 0; mt_card_keys[i] != NULL; i++)
         keys[i] = (mt_key){GROUP, mt_card_keys[i]};
     keys[G_N_ELEMENTS(mt_card_keys) - 1] = (mt_key){"head", "*"};
+    keys[G_N_ELEMENTS(mt_card_keys)] = (mt_key){"detect", "*"};
     return keys;
 }
 

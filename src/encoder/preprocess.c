@@ -189,6 +189,16 @@ static placing place_picture(const mt_card *card, int64_t w, int64_t h)
     return place;
 }
 
+void mt_preprocess_frame(const mt_card *card, int64_t width, int64_t height, double offset[2], double scale[2])
+{
+    placing place = place_picture(card, width, height);
+
+    offset[0] = (double)(place.to_x - place.from_x);
+    offset[1] = (double)(place.to_y - place.from_y);
+    scale[0] = (double)width / (double)place.resized_w;
+    scale[1] = (double)height / (double)place.resized_h;
+}
+
 static bool prepare_resize(mt_preprocess *p, const mt_tile_pixels *pixels, const placing *place, GError **error)
 {
     if (p->resize != NULL && p->from_w == pixels->width && p->from_h == pixels->height && p->to_w == place->resized_w &&

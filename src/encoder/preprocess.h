@@ -23,4 +23,7 @@ bool mt_preprocess_run(mt_preprocess *p, const mt_tile_pixels *pixels, float *pl
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_preprocess, mt_preprocess_free)
 
+/* Where a picture of width x height lies in the network's square: picture px = (network px - offset) * scale, edges of pixels. */
+void mt_preprocess_frame(const mt_card *card, int64_t width, int64_t height, double offset[2], double scale[2]);
+
 #endif
