@@ -60,4 +60,5 @@ def main():
     pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
