@@ -199,25 +199,48 @@ static void scale(const channel *c, double low, double high, double subtract, do
     }
 }
 
+static void count_part(const channel *c, int64_t first, int64_t end, bool second_pass, mt_order_statistics *part)
+{
+    for (int64_t i = first; i < end; i++) {
+        if (c->mask != NULL && c->mask[i] == 0)
+            continue;
+        if (second_pass)
+            mt_order_count_lower(part, c->values[i]);
+        else
+            mt_order_count_upper(part, c->values[i]);
+    }
+}
+
+/* A part for each thread; counts add up to the same whatever the parts. */
+static void count_parts(const channel *c, bool second_pass, mt_order_statistics *parts)
+{
+    int64_t n = c->planes * c->area;
+
+#pragma omp parallel for schedule(static, 1) num_threads(c->threads)
+    for (int t = 0; t < c->threads; t++)
+        count_part(c, n / c->threads * t, t == c->threads - 1 ? n : n / c->threads * (t + 1), second_pass, &parts[t]);
+}
+
 static bool find_percentiles(const channel *c, const mt_intensity_scheme *s, double ends[2], GError **error)
 {
-    mt_order_statistics *order = mt_alloc(1, sizeof *order, error);
-    int64_t              n = c->planes * c->area;
+    mt_order_statistics *parts = mt_alloc(c->threads, sizeof *parts, error);
 
-    if (order == NULL)
+    if (parts == NULL)
         return false;
-    order->q[0] = s->low / 100;
-    order->q[1] = s->high / 100;
-    for (int64_t i = 0; i < n; i++)
-        if (c->mask == NULL || c->mask[i] != 0)
-            mt_order_count_upper(order, c->values[i]);
-    mt_order_place(order);
-    for (int64_t i = 0; i < n; i++)
-        if (c->mask == NULL || c->mask[i] != 0)
-            mt_order_count_lower(order, c->values[i]);
-    ends[0] = mt_order_percentile(order, 0);
-    ends[1] = mt_order_percentile(order, 1);
-    mt_free(order);
+    parts->q[0] = s->low / 100;
+    parts->q[1] = s->high / 100;
+    count_parts(c, false, parts);
+    for (int t = 1; t < c->threads; t++)
+        mt_order_add_upper(parts, &parts[t]);
+    mt_order_place(parts);
+    for (int t = 1; t < c->threads; t++)
+        mt_order_place_as(&parts[t], parts);
+    count_parts(c, true, parts);
+    for (int t = 1; t < c->threads; t++)
+        mt_order_add_lower(parts, &parts[t]);
+    for (int k = 0; k < 2; k++)
+        ends[k] = mt_order_percentile(parts, k);
+    mt_free(parts);
     return true;
 }
 

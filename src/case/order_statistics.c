@@ -36,6 +36,25 @@ void mt_order_place(mt_order_statistics *s)
     }
 }
 
+void mt_order_add_upper(mt_order_statistics *s, const mt_order_statistics *part)
+{
+    for (int b = 0; b < MT_ORDER_BUCKETS; b++)
+        s->upper[b] += part->upper[b];
+    s->count += part->count;
+}
+
+void mt_order_place_as(mt_order_statistics *part, const mt_order_statistics *s)
+{
+    memcpy(part->bucket, s->bucket, sizeof part->bucket);
+}
+
+void mt_order_add_lower(mt_order_statistics *s, const mt_order_statistics *part)
+{
+    for (int r = 0; r < MT_ORDER_RANKS; r++)
+        for (int b = 0; b < MT_ORDER_BUCKETS; b++)
+            s->lower[r][b] += part->lower[r][b];
+}
+
 double mt_order_percentile(const mt_order_statistics *s, int which)
 {
     double ends[2], at = position(s, which), t = at - floor(at);

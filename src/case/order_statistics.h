@@ -48,6 +48,10 @@ static inline void mt_order_count_lower(mt_order_statistics *s, float value)
             s->lower[r][key & 0xffff]++;
 }
 
+/* Counts of another part of the values, of either pass: the second after mt_order_place of the sum and mt_order_place_as of the parts. */
+void mt_order_add_upper(mt_order_statistics *s, const mt_order_statistics *part);
+void mt_order_place_as(mt_order_statistics *part, const mt_order_statistics *s);
+void mt_order_add_lower(mt_order_statistics *s, const mt_order_statistics *part);
 /* After both. */
 double mt_order_percentile(const mt_order_statistics *s, int which);
 

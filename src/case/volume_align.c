@@ -14,9 +14,9 @@ static bool place(double at, int64_t size, int64_t neighbour[2], double *weight)
     if (!(at >= -0.5 && at <= (double)size - 0.5))
         return false;
     at = CLAMP(at, 0, (double)(size - 1));
-    neighbour[0] = (int64_t)floor(at);
+    neighbour[0] = (int64_t)at;
     neighbour[1] = MIN(neighbour[0] + 1, size - 1);
-    *weight = at - floor(at);
+    *weight = at - (double)neighbour[0];
     return true;
 }
 
@@ -84,7 +84,7 @@ mt_volume *mt_volume_resample_like(const mt_volume *v, const mt_volume *like, fl
     memcpy(out->affine, like->affine, sizeof out->affine);
     memcpy(out->spacing_mm, like->spacing_mm, sizeof out->spacing_mm);
     out->has_frame = true;
-#pragma omp        parallel for schedule(dynamic, 1) num_threads(MAX(threads, 1))
+#pragma omp parallel for schedule(dynamic, 1) num_threads(MAX(threads, 1))
     for (int64_t z = 0; z < out->size[2]; z++)
         if (fill_plane(v, to_voxel, z, outside, out) > 0) {
 #pragma omp atomic write
