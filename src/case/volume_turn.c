@@ -85,19 +85,43 @@ void mt_volume_order_size(const mt_case *c, mt_volume_order order, int64_t size[
     mt_volume_turn_size(&turn, planes, size);
 }
 
-static void plan(const mt_case *c, mt_volume_order from, mt_volume_order to, int64_t size[3], int64_t *origin, int64_t step[3])
+/* Where voxels of `size` go. */
+static void spread_values(const mt_volume_turn *turn, const int64_t size[3], const float *values, float *out)
 {
-    mt_volume_turn turn = mt_volume_turn_between(c, from, to);
+    int64_t origin, step[3];
 
-    mt_volume_order_size(c, from, size);
-    mt_volume_turn_strides(&turn, size, origin, step);
+    mt_volume_turn_strides(turn, size, &origin, step);
+    for (int64_t k = 0; k < size[2]; k++)
+        for (int64_t j = 0; j < size[1]; j++)
+            for (int64_t i = 0; i < size[0]; i++)
+                out[origin + i * step[0] + j * step[1] + k * step[2]] = *values++;
+}
+
+mt_volume *mt_volume_turn_whole(const mt_volume *v, const mt_volume_turn *turn, GError **error)
+{
+    int64_t size[3];
+
+    mt_volume_turn_size(turn, v->size, size);
+    mt_volume *out = mt_volume_new(size, v->channels, error);
+    if (out == NULL)
+        return NULL;
+    for (int ch = 0; ch < v->channels; ch++)
+        spread_values(turn, v->size, v->data + ch * mt_volume_voxels(v), out->data + ch * mt_volume_voxels(v));
+    for (int d = 0; d < 3; d++)
+        out->spacing_mm[d] = v->spacing_mm[turn->axis[d]];
+    out->has_frame = v->has_frame;
+    if (v->has_frame)
+        mt_volume_turn_affine(turn, v->size, v->affine, out->affine);
+    return out;
 }
 
 void mt_volume_turn_labels(const mt_case *c, mt_volume_order from, mt_volume_order to, const uint8_t *labels, uint8_t *out)
 {
-    int64_t size[3], origin, step[3];
+    mt_volume_turn turn = mt_volume_turn_between(c, from, to);
+    int64_t        size[3], origin, step[3];
 
-    plan(c, from, to, size, &origin, step);
+    mt_volume_order_size(c, from, size);
+    mt_volume_turn_strides(&turn, size, &origin, step);
     for (int64_t k = 0; k < size[2]; k++)
         for (int64_t j = 0; j < size[1]; j++)
             for (int64_t i = 0; i < size[0]; i++)
@@ -106,11 +130,9 @@ void mt_volume_turn_labels(const mt_case *c, mt_volume_order from, mt_volume_ord
 
 void mt_volume_turn_values(const mt_case *c, mt_volume_order from, mt_volume_order to, const float *values, float *out)
 {
-    int64_t size[3], origin, step[3];
+    mt_volume_turn turn = mt_volume_turn_between(c, from, to);
+    int64_t        size[3];
 
-    plan(c, from, to, size, &origin, step);
-    for (int64_t k = 0; k < size[2]; k++)
-        for (int64_t j = 0; j < size[1]; j++)
-            for (int64_t i = 0; i < size[0]; i++)
-                out[origin + i * step[0] + j * step[1] + k * step[2]] = *values++;
+    mt_volume_order_size(c, from, size);
+    spread_values(&turn, size, values, out);
 }

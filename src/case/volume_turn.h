@@ -23,6 +23,9 @@ void           mt_volume_turn_size(const mt_volume_turn *turn, const int64_t siz
 void mt_volume_turn_strides(const mt_volume_turn *turn, const int64_t size[3], int64_t *origin, int64_t step[3]);
 void mt_volume_turn_affine(const mt_volume_turn *turn, const int64_t size[3], const double affine[16], double turned[16]);
 
+/* All channels, with affine and spacing.  MT_ERROR_MEMORY. */
+mt_volume *mt_volume_turn_whole(const mt_volume *v, const mt_volume_turn *turn, GError **error);
+
 /* Size of the case in an order. */
 void mt_volume_order_size(const mt_case *c, mt_volume_order order, int64_t size[3]);
 /* A label map of the case from one order to another; `out` has as many voxels and is another memory. */
