@@ -11,15 +11,17 @@
 #define GROUP "encoder"
 
 static const mt_key KEYS[] = {
-    {GROUP, "name"},   {GROUP, "input"},      {GROUP, "output"},   {GROUP, "size_px"},    {GROUP, "slices"},        {GROUP, "channels"},
-    {GROUP, "value"},  {GROUP, "mean"},       {GROUP, "std"},      {GROUP, "spacing_mm"}, {GROUP, "crop"},          {GROUP, "orientation"},
-    {GROUP, "labels"}, {GROUP, "activation"}, {GROUP, "regions"},  {GROUP, "paint"},      {GROUP, "step"},          {GROUP, "windows"},
-    {GROUP, "weight"}, {GROUP, "mirror"},     {GROUP, "verified"}, {GROUP, "licence"},    {GROUP, "demonstration"}, {NULL, NULL},
+    {GROUP, "name"},     {GROUP, "input"},       {GROUP, "output"},  {GROUP, "size_px"},       {GROUP, "slices"},
+    {GROUP, "channels"}, {GROUP, "value"},       {GROUP, "mean"},    {GROUP, "std"},           {GROUP, "spacing_mm"},
+    {GROUP, "crop"},     {GROUP, "orientation"}, {GROUP, "fit"},     {GROUP, "labels"},        {GROUP, "activation"},
+    {GROUP, "regions"},  {GROUP, "paint"},       {GROUP, "step"},    {GROUP, "windows"},       {GROUP, "weight"},
+    {GROUP, "mirror"},   {GROUP, "verified"},    {GROUP, "licence"}, {GROUP, "demonstration"}, {NULL, NULL},
 };
 
 static const char *const ACTIVATIONS[] = {[MT_DENSE_SOFTMAX] = "softmax", [MT_DENSE_SIGMOID] = "sigmoid", [MT_DENSE_NONE] = "none", NULL};
 static const char *const WINDOWS[] = {"nnunet", "monai", NULL}, *const WEIGHTS[] = {"gaussian", "constant", NULL},
-                         *const CROPS[] = {"none", "nonzero", NULL}, *const ORDERS[] = {"ras", "stored", NULL};
+                         *const CROPS[] = {"none", "nonzero", NULL}, *const ORDERS[] = {"ras", "stored", NULL},
+                         *const FITS[] = {"tiles", "stretch", NULL};
 
 /* What must be said, since no file says it by itself. */
 static const char *const NEEDED[][2] = {{"size_px", "the patch, WxH or WxHxD"},
@@ -238,14 +240,17 @@ static bool read_spacing(GKeyFile *file, mt_dense_card *card, GError **error)
 
 static bool read_pixel_side(GKeyFile *file, mt_dense_card *card, GError **error)
 {
-    int crop = 0, order = 1;
+    int crop = 0, order = 1, fit = 0;
 
     if (!read_patch(file, card, error) || !read_channels(file, card, error) || !read_scaling(file, card, error) ||
         !read_spacing(file, card, error) || !read_choice(file, card, "crop", CROPS, &crop, error) ||
-        !read_choice(file, card, "orientation", ORDERS, &order, error))
+        !read_choice(file, card, "orientation", ORDERS, &order, error) || !read_choice(file, card, "fit", FITS, &fit, error))
         return false;
     card->order = order == 0 ? MT_VOLUME_RAS : MT_VOLUME_STORED;
     card->crop_nonzero = crop == 1;
+    card->stretch = fit == 1;
+    if (card->stretch && (card->patch[2] != 1 || card->spacing_mm[0] > 0))
+        return wrong(card, "fit", "stretch", "tiles, for a patch of several slices or with spacing_mm,", error);
     return true;
 }
 

@@ -22,7 +22,8 @@ typedef struct mt_dense_card {
     char   *source, *licence;
     bool    demonstration;
     int64_t patch[3]; /* size_px; z = 1: a network of two dimensions, run slice by slice */
-    int     slices;   /* neighbouring slices as channels, odd: 1 none, 3 a triplet; the edge slice is repeated */
+    bool stretch; /* every slice is resized to the patch's x and y as Pillow does (bilinear, over all pixels): no windows there, no µm/px */
+    int  slices;  /* neighbouring slices as channels, odd: 1 none, 3 a triplet; the edge slice is repeated */
     /* The case's channels: sequences of an MR, "rgb" stands as three. */
     int                 n_channels;
     char              **channels; /* NULL-terminated */

@@ -1,5 +1,5 @@
 /* One case, stage by stage. */
-#include "src/pipeline/case_run.h"
+#include "src/pipeline/case_stages.h"
 
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
@@ -13,7 +13,7 @@
 
 #define THUMBNAIL_PX 1024
 
-static double lap(gint64 *start)
+double mt_case_stage_lap(gint64 *start)
 {
     gint64 now = g_get_monotonic_time();
     double seconds = (double)(now - *start) / 1e6;
@@ -48,7 +48,7 @@ static bool find_tiles(mt_case_run *run, GError **error)
 }
 
 /* What is read of the case beside its tiles: before our own file is begun, so that a failure here is the case's alone. */
-static bool read_overview(mt_case_run *run, GError **error)
+bool mt_case_stage_overview(mt_case_run *run, GError **error)
 {
     int64_t width, height;
 
@@ -57,7 +57,13 @@ static bool read_overview(mt_case_run *run, GError **error)
         return false;
     mt_mask_size(run->tiles.mask, &width, &height);
     mt_image_quality_measure(run->thumbnail, mt_mask_pixels(run->tiles.mask), width, height, &run->quality);
-    return mt_case_tiles_intensity(&run->tiles, mt_encoder_card(run->p->encoder), &run->intensity, error);
+    return true;
+}
+
+static bool read_overview(mt_case_run *run, GError **error)
+{
+    return mt_case_stage_overview(run, error) &&
+           mt_case_tiles_intensity(&run->tiles, mt_encoder_card(run->p->encoder), &run->intensity, error);
 }
 
 static bool take_rows(void *user, int64_t first, int64_t n, const float *features, const uint8_t *valid, GError **error)
@@ -88,7 +94,7 @@ static void take_unread(void *user, int64_t tile, const char *reason)
     mt_invalid_tiles_add(run->invalid, tile, reason);
 }
 
-static int threads_of(const mt_case_run *run)
+int mt_case_stage_threads(const mt_case_run *run)
 {
     return MAX(1, run->p->threads >> CLAMP(run->job->halvings, 0, 30));
 }
@@ -103,7 +109,7 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .backend = MT_BACKEND_AUTO,
                              .precision = run->p->contract.precision,
                              .batch = run->p->batch,
-                             .threads = threads_of(run),
+                             .threads = mt_case_stage_threads(run),
                              .progress = progress,
                              .progress_user = user,
                              .sink = take_rows,
@@ -124,19 +130,19 @@ static bool score(mt_case_run *run, GError **error)
     if (run->p->head == NULL || run->n_valid == 0)
         return true;
     mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
-    const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = threads_of(run)};
+    const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = mt_case_stage_threads(run)};
     run->output = mt_head_predict(run->p->head, &bag, &options, error);
     return run->output != NULL;
 }
 
-static bool publish(mt_case_run *run, GError **error)
+bool mt_case_stage_publish(mt_case_run *run, GError **error)
 {
     g_autofree char *headline = NULL;
 
     return mt_case_run_record_prediction(run, &headline, error) && mt_store_publish(run->store, headline, error);
 }
 
-static bool enter(mt_case_run *run, const char *stage, mt_progress progress, void *user, GError **error)
+bool mt_case_stage_enter(mt_case_run *run, const char *stage, mt_progress progress, void *user, GError **error)
 {
     run->timings->stage = stage;
     if (progress == NULL || progress(user, 0, 0))
@@ -153,36 +159,42 @@ static bool check_room(const mt_case_run *run, const char *target, GError **erro
     return mt_publish_check_room(target, what, run->n * mt_encoder_dim(run->p->encoder) * (int64_t)sizeof(float), error);
 }
 
-static bool run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
+bool mt_case_stage_create(mt_case_run *run, const char *target, GError **error)
 {
-    gint64         start = g_get_monotonic_time();
     const mt_fence fence = {.folder = run->job->claims, .id = run->job->id, .run = run->job->run, .epoch = run->job->epoch};
 
-    if (!enter(run, "open", progress, user, error) || !open_case(run, error))
+    run->store = mt_store_create_fenced(target, &fence, error);
+    return run->store != NULL && mt_case_run_record_case(run, error);
+}
+
+static bool run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
+{
+    gint64 start = g_get_monotonic_time();
+
+    if (!mt_case_stage_enter(run, "open", progress, user, error) || !open_case(run, error))
         return false;
-    run->timings->open_s = lap(&start);
-    if (!enter(run, "mask", progress, user, error) || !find_tiles(run, error))
+    run->timings->open_s = mt_case_stage_lap(&start);
+    if (!mt_case_stage_enter(run, "mask", progress, user, error) || !find_tiles(run, error))
         return false;
-    run->timings->mask_s = lap(&start);
-    if (!enter(run, "read", progress, user, error) || !read_overview(run, error))
+    run->timings->mask_s = mt_case_stage_lap(&start);
+    if (!mt_case_stage_enter(run, "read", progress, user, error) || !read_overview(run, error))
         return false;
-    if (!enter(run, "encode", progress, user, error))
+    if (!mt_case_stage_enter(run, "encode", progress, user, error))
         return false;
     if (!check_room(run, target, error))
         return false;
-    run->store = mt_store_create_fenced(target, &fence, error);
-    if (run->store == NULL || !mt_case_run_record_case(run, error))
+    if (!mt_case_stage_create(run, target, error))
         return false;
     mt_mask_drop_raster(run->tiles.mask); /* so that memory does not follow the size of the slide */
     if (!encode(run, progress, user, error))
         return false;
-    lap(&start);
-    if (!enter(run, "score", progress, user, error) || !score(run, error))
+    mt_case_stage_lap(&start);
+    if (!mt_case_stage_enter(run, "score", progress, user, error) || !score(run, error))
         return false;
-    run->timings->head_s = lap(&start);
-    if (!enter(run, "publish", progress, user, error) || !publish(run, error))
+    run->timings->head_s = mt_case_stage_lap(&start);
+    if (!mt_case_stage_enter(run, "publish", progress, user, error) || !mt_case_stage_publish(run, error))
         return false;
-    run->timings->publish_s = lap(&start);
+    run->timings->publish_s = mt_case_stage_lap(&start);
     return true;
 }
 
@@ -193,11 +205,11 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     mt_case_run run = {.p = p, .job = job, .timings = timings != NULL ? timings : &unwanted};
     gint64      start = g_get_monotonic_time();
     run.invalid = mt_invalid_tiles_new();
-    omp_set_num_threads(threads_of(&run)); /* the mask's loops use the calling thread's team */
+    omp_set_num_threads(mt_case_stage_threads(&run)); /* the mask's loops use the calling thread's team */
     run.timings->stage = "open";
-    bool ok = run_stages(&run, target, progress, user, error);
+    bool ok = p->dense != NULL ? mt_dense_run_stages(&run, target, progress, user, error) : run_stages(&run, target, progress, user, error);
 
-    run.timings->total_s = lap(&start);
+    run.timings->total_s = mt_case_stage_lap(&start);
     if (run.tiles.c != NULL)
         mt_case_get_counts(run.tiles.c, &run.timings->reading);
     g_clear_pointer(&run.store, mt_store_free); /* an unpublished one removes its temporary */

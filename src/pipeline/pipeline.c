@@ -4,13 +4,14 @@
 #include "src/base/hash.h"
 #include "src/encoder/shared_weights.h"
 #include "src/pipeline/case_tiles.h"
+#include "src/pipeline/dense_load.h"
 #include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/resolved.h"
 
 #include <math.h>
 #include <string.h>
 
-static void override_triage(const mt_recipe *recipe, mt_head_card *card)
+void mt_recipe_override_triage(const mt_recipe *recipe, mt_head_card *card)
 {
     if (!isnan(recipe->threshold))
         card->threshold = recipe->threshold;
@@ -46,7 +47,7 @@ bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_c
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: positive=%s is none of its labels", path, card->positive);
         return false;
     }
-    override_triage(recipe, card);
+    mt_recipe_override_triage(recipe, card);
     if (card->threshold_high == 0 || card->threshold_high >= card->threshold)
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load head %s: the upper threshold %g needs a threshold that is not above it", path,
@@ -86,7 +87,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    if (mt_recipe_task_is_dense(recipe->task) || recipe->n_stages > 0) { /* nothing silently left out */
+    if (recipe->task == MT_RECIPE_DETECT || recipe->task == MT_RECIPE_RECONSTRUCT || recipe->n_stages > 0) { /* nothing silently left out */
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows no task=%s%s", mt_recipe_task_name(recipe->task),
                     recipe->n_stages > 0 ? " and no stages" : "");
         return NULL;
@@ -97,12 +98,16 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     if (p->masker == NULL)
         return NULL;
     mt_masker_exclude(p->masker, recipe->exclude);
+    if (mt_recipe_task_is_dense(recipe->task))
+        return mt_pipeline_load_dense(p, error) ? g_steal_pointer(&p) : NULL;
     if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))
         return NULL;
     p->encoder = mt_encoder_load(recipe->encoder, error);
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !load_head(p, p->recipe, error))
         return NULL;
+    p->model_name = g_strdup(mt_encoder_card(p->encoder)->name);
+    p->model_sha256 = g_strdup(mt_model_sha256(mt_encoder_model(p->encoder)));
     if (!mt_contract_choose_precision(p->recipe, p->encoder, &p->contract, error))
         return NULL;
     p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
@@ -117,6 +122,10 @@ void mt_pipeline_free(mt_pipeline *p)
         return;
     g_clear_pointer(&p->masker, mt_masker_free);
     g_clear_pointer(&p->encoder, mt_encoder_unref);
+    g_clear_pointer(&p->dense, mt_dense_unref);
+    g_clear_pointer(&p->rules, mt_dense_rules_free);
+    g_free(p->model_name);
+    g_free(p->model_sha256);
     g_clear_pointer(&p->head, mt_head_unref);
     g_clear_pointer(&p->recipe, mt_recipe_free);
     mt_contract_clear(&p->contract);
@@ -126,6 +135,18 @@ void mt_pipeline_free(mt_pipeline *p)
     g_free(p);
 }
 
+const mt_head_card *mt_pipeline_card(const mt_pipeline *p)
+{
+    return p->head != NULL || p->dense != NULL ? &p->head_card : NULL;
+}
+
+const char *mt_pipeline_head_kind(const mt_pipeline *p)
+{
+    if (p->dense != NULL)
+        return mt_recipe_task_name(p->recipe->task);
+    return p->head != NULL ? mt_head_kind(p->head) : NULL;
+}
+
 const char *mt_pipeline_resolved(const mt_pipeline *p)
 {
     return p->resolved;
@@ -133,10 +154,14 @@ const char *mt_pipeline_resolved(const mt_pipeline *p)
 
 const char *mt_pipeline_share_weights(mt_pipeline *p, int fd)
 {
+    if (p->encoder == NULL) /* the kernels of a network for whole cases are few */
+        return "own";
     return mt_weights_origin_name(mt_encoder_share_weights(p->encoder, p->contract.precision, p->batch, fd));
 }
 
 bool mt_pipeline_demonstration(const mt_pipeline *p)
 {
+    if (p->dense != NULL)
+        return mt_dense_get_card(p->dense)->demonstration;
     return mt_encoder_card(p->encoder)->demonstration || (p->head != NULL && p->head_card.demonstration);
 }

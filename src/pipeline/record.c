@@ -16,7 +16,7 @@ static bool record_areas(mt_case_run *run, GError **error)
 {
     const mt_mask *mask = run->tiles.mask;
     double         tissue = mt_mask_area_mm2(mask);
-    int64_t        tiles = mt_grid_n_excluded(run->tiles.grid);
+    int64_t        tiles = run->tiles.grid != NULL ? mt_grid_n_excluded(run->tiles.grid) : 0;
 
     if (mt_mask_excluded(mask) == 0)
         return true;
@@ -76,9 +76,9 @@ static bool record_stain(mt_case_run *run, GError **error)
 
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
-    return mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error) && record_rings(run, error) &&
-           record_geometry(run, error) && record_stain(run, error) && mt_schema_write_thumbnail(run->store, run->thumbnail, error) &&
-           mt_image_quality_store(&run->quality, run->store, error);
+    return (run->tiles.grid == NULL || mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error)) &&
+           record_rings(run, error) && record_geometry(run, error) && record_stain(run, error) &&
+           mt_schema_write_thumbnail(run->store, run->thumbnail, error) && mt_image_quality_store(&run->quality, run->store, error);
 }
 
 static mt_fact *library_facts(void)
@@ -92,21 +92,17 @@ static mt_fact *library_facts(void)
 
 static bool record_provenance(mt_case_run *run, GError **error)
 {
-    const mt_pipeline  *p = run->p;
-    mt_fact             hashes[] = {{"recipe", p->recipe_sha256},
-                                    {"model", mt_model_sha256(mt_encoder_model(p->encoder))},
-                                    {"input", run->identity},
-                                    {NULL, NULL},
-                                    {NULL, NULL},
-                                    {NULL, NULL}};
+    const mt_pipeline *p = run->p;
+    mt_fact            hashes[] = {
+                   {"recipe", p->recipe_sha256}, {"model", p->model_sha256}, {"input", run->identity}, {NULL, NULL}, {NULL, NULL}, {NULL, NULL}};
     int                 n_hashes = 3;
-    mt_fact             facts[] = {{"encoder", mt_encoder_card(p->encoder)->name},
+    mt_fact             facts[] = {{"encoder", p->model_name},
                                    {"precision", mt_precision_name(p->contract.precision)},
                                    {"case_format", mt_case_format(run->tiles.c)},
                                    {"case_backend", mt_case_backend(run->tiles.c)},
                                    {"modality", mt_case_modality(run->tiles.c)},
                                    {"mask", mt_mask_method(run->tiles.mask)},
-                                   {"head", p->head != NULL ? mt_head_kind(p->head) : NULL},
+                                   {"head", mt_pipeline_head_kind(p)},
                                    {NULL, NULL}};
     g_autofree mt_fact *libraries = library_facts();
     mt_provenance       provenance = {.isa = mt_engine_isa(),
@@ -121,26 +117,35 @@ static bool record_provenance(mt_case_run *run, GError **error)
         hashes[n_hashes++] = (mt_fact){"head", mt_head_sha256(p->head)};
     if (mt_mask_sha256(run->tiles.mask) != NULL)
         hashes[n_hashes] = (mt_fact){"mask", mt_mask_sha256(run->tiles.mask)};
-    if (p->head == NULL)
+    if (mt_pipeline_head_kind(p) == NULL)
         facts[6].name = NULL;
     g_autofree char *json = mt_provenance_json(&provenance, error);
     return json != NULL && mt_store_write_string(run->store, MT_OBJECT_PROVENANCE, json, error);
 }
 
+/* What a tile stands for; 0: unknown, or the case has none. */
+static double tile_area_mm2(const mt_case_run *run)
+{
+    double tile[2], mpp[2];
+
+    if (run->tiles.grid == NULL)
+        return 0;
+    mt_grid_tile_level0(run->tiles.grid, &tile[0], &tile[1]);
+    mt_case_mpp(run->tiles.c, &mpp[0], &mpp[1]);
+    return mt_tile_area_mm2(tile, mpp, mt_grid_get_params(run->tiles.grid)->overlap);
+}
+
 bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **error)
 {
     const mt_pipeline  *p = run->p;
-    const mt_head_card *card = p->head != NULL ? &p->head_card : NULL;
-    double              tile[2], mpp[2];
-    mt_grid_tile_level0(run->tiles.grid, &tile[0], &tile[1]);
-    mt_case_mpp(run->tiles.c, &mpp[0], &mpp[1]);
+    const mt_head_card *card = mt_pipeline_card(p);
     mt_prediction_facts tiles = {.tiles = run->n,
                                  .invalid_tiles = run->n - run->n_valid,
                                  .off_contract = run->tiles.off_contract,
                                  .degraded_invalid = p->recipe->degraded_invalid,
                                  .withheld_invalid = p->recipe->withheld_invalid,
                                  .tissue_mm2 = run->tissue_mm2,
-                                 .tile_mm2 = mt_tile_area_mm2(tile, mpp, mt_grid_get_params(run->tiles.grid)->overlap),
+                                 .tile_mm2 = tile_area_mm2(run),
                                  .identity = run->identity,
                                  .quality = &run->quality,
                                  .language = p->language,
@@ -148,11 +153,11 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
     mt_headline_facts   facts = {.id = run->job->id,
                                  .tissue_mm2 = run->tissue_mm2,
                                  .mpp_source = mt_case_mpp_source(run->tiles.c),
-                                 .encoder = mt_encoder_card(p->encoder)->name,
-                                 .head = p->head != NULL ? mt_head_kind(p->head) : NULL,
+                                 .encoder = p->model_name,
+                                 .head = mt_pipeline_head_kind(p),
                                  .precision = mt_precision_name(p->contract.precision),
                                  .recipe_sha256 = p->recipe_sha256,
-                                 .model_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
+                                 .model_sha256 = p->model_sha256,
                                  .head_sha256 = p->head != NULL ? mt_head_sha256(p->head) : NULL,
                                  .input_sha256 = run->identity,
                                  .demonstration = mt_pipeline_demonstration(p)};

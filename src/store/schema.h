@@ -38,10 +38,15 @@
 #define MT_OBJECT_STAIN_LAB_MEAN "/stain/lab_mean"                   /* float64 (3) */
 #define MT_OBJECT_STAIN_LAB_STD "/stain/lab_std"                     /* float64 (3) */
 #define MT_OBJECT_THUMBNAIL "/thumbnail"                             /* uint8 (h,w,3): the whole plane, no label, no macro image */
-#define MT_OBJECT_CASES "/cases"                                     /* of a patient: string (S), the ids of the cases */
-#define MT_OBJECT_CASE_OFFSETS "/case_offsets"                       /* int64 (S+1): tiles of case i are offsets[i] to offsets[i+1] */
-#define MT_OBJECT_CASE_SCORES "/case_scores"                         /* float32 (S,C): NaN for a case that has none */
-#define MT_OBJECT_PROVENANCE "/provenance"                           /* JSON */
+#define MT_OBJECT_OBJECTS "/objects"               /* group: a dataset per column, a row per thing found (docs/objects.md) */
+#define MT_OBJECT_MEASUREMENTS "/measurements"     /* compound (name, value, unit, low, high, rule) */
+#define MT_OBJECT_ACTIONS "/actions"               /* string (A): "NAME: what to do" */
+#define MT_OBJECT_SEGMENTATION "/map/segmentation" /* uint8 (planes, height, width); attribute labels: "1=nodule" */
+#define MT_OBJECT_PROBABILITY "/map/probability"   /* float32, likewise: of the positive label */
+#define MT_OBJECT_CASES "/cases"                   /* of a patient: string (S), the ids of the cases */
+#define MT_OBJECT_CASE_OFFSETS "/case_offsets"     /* int64 (S+1): tiles of case i are offsets[i] to offsets[i+1] */
+#define MT_OBJECT_CASE_SCORES "/case_scores"       /* float32 (S,C): NaN for a case that has none */
+#define MT_OBJECT_PROVENANCE "/provenance"         /* JSON */
 
 #define MT_ATTR_PATCH_SIZE "patch_size"                     /* int: px of a tile as it is read (at the target magnification) */
 #define MT_ATTR_PATCH_LEVEL "patch_level"                   /* int: level that tiles are read from */

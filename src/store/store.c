@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PACKED_EDGE 512
 #define CHUNK_BYTES ((int64_t)512 << 10) /* between HDF5's cost per chunk and what a reader of a few rows drags along */
 #define CHUNK_CACHE_BYTES ((size_t)2 << 20)
 
@@ -148,19 +149,20 @@ static bool make_parents(mt_store *store, const char *object)
     return true;
 }
 
-static mt_hid create_dataset(mt_store *store, const char *object, mt_hid type, mt_hid space, const hsize_t *chunk, int rank)
+static mt_hid create_dataset(mt_store *store, const char *object, mt_hid type, mt_hid space, const hsize_t *chunk, int rank, bool packed)
 {
     g_auto(mt_hid) create = H5Pcreate(H5P_DATASET_CREATE);
     g_auto(mt_hid) access = H5Pcreate(H5P_DATASET_ACCESS);
 
     if (type < 0 || space < 0 || create < 0 || access < 0 || H5Pset_obj_track_times(create, false) < 0)
         return -1;
-    if (chunk == NULL && H5Tget_class(type) != H5T_STRING && H5Pset_fill_time(create, H5D_FILL_TIME_NEVER) < 0)
+    if (chunk == NULL && (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT) &&
+        H5Pset_fill_time(create, H5D_FILL_TIME_NEVER) < 0)
         return -1; /* numbers are written whole at once; HDF5 insists on a fill value for strings */
     if (chunk != NULL &&
         (H5Pset_chunk(create, rank, chunk) < 0 || H5Pset_chunk_cache(access, 521, CHUNK_CACHE_BYTES, H5D_CHUNK_CACHE_W0_DEFAULT) < 0))
         return -1;
-    if (!make_parents(store, object))
+    if ((packed && H5Pset_deflate(create, 1) < 0) || !make_parents(store, object))
         return -1;
     return H5Dcreate2(store->file, object, type, space, H5P_DEFAULT, create, access);
 }
@@ -186,8 +188,54 @@ bool mt_store_write(mt_store *store, const char *object, const mt_tensor *tensor
     for (int i = 0; i < tensor->rank; i++)
         shape[i] = (hsize_t)tensor->shape[i];
     space = tensor->rank > 0 ? H5Screate_simple(tensor->rank, shape, NULL) : H5Screate(H5S_SCALAR);
-    dataset = create_dataset(store, object, type, space, NULL, 0);
+    dataset = create_dataset(store, object, type, space, NULL, 0, false);
     bool ok = dataset >= 0 && (mt_tensor_count(tensor) == 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor->data) >= 0);
+    return settle(store, ok, "write", object, error);
+}
+
+bool mt_store_write_packed(mt_store *store, const char *object, const mt_tensor *tensor, GError **error)
+{
+    g_auto(mt_hid) type = mt_hdf5_type(tensor->dtype);
+    g_auto(mt_hid) space = -1;
+    g_auto(mt_hid) dataset = -1;
+    hsize_t shape[MT_MAX_RANK], chunk[MT_MAX_RANK];
+
+    if (!settle(store, true, "write", object, error) || !check_storable(store, object, tensor->dtype, error))
+        return false;
+    for (int i = 0; i < tensor->rank; i++) {
+        shape[i] = (hsize_t)tensor->shape[i];
+        chunk[i] = i + 2 < tensor->rank ? 1 : (hsize_t)CLAMP(tensor->shape[i], 1, PACKED_EDGE);
+    }
+    space = H5Screate_simple(tensor->rank, shape, NULL);
+    dataset = create_dataset(store, object, type, space, chunk, tensor->rank, true);
+    bool ok = dataset >= 0 && (mt_tensor_count(tensor) == 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor->data) >= 0);
+    return settle(store, ok, "write", object, error);
+}
+
+static mt_hid row_type(const mt_store_column *columns, int n, size_t bytes)
+{
+    g_auto(mt_hid) string = mt_hdf5_string_type();
+    g_auto(mt_hid) number = mt_hdf5_type(MT_F64);
+    g_auto(mt_hid) type = H5Tcreate(H5T_COMPOUND, bytes);
+
+    for (int i = 0; i < n; i++)
+        if (type < 0 || H5Tinsert(type, columns[i].name, columns[i].offset, columns[i].text ? string : number) < 0)
+            return -1;
+    return mt_hid_steal(&type);
+}
+
+bool mt_store_write_table(mt_store *store, const char *object, const mt_store_column *columns, int n_columns, size_t row_bytes,
+                          const void *rows, int64_t n, GError **error)
+{
+    hsize_t shape = (hsize_t)n;
+    g_auto(mt_hid) type = row_type(columns, n_columns, row_bytes);
+    g_auto(mt_hid) space = H5Screate_simple(1, &shape, NULL);
+    g_auto(mt_hid) dataset = -1;
+
+    if (!settle(store, true, "write", object, error))
+        return false;
+    dataset = create_dataset(store, object, type, space, NULL, 0, false);
+    bool ok = dataset >= 0 && (n == 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) >= 0);
     return settle(store, ok, "write", object, error);
 }
 
@@ -199,7 +247,7 @@ bool mt_store_write_string(mt_store *store, const char *object, const char *text
 
     if (!settle(store, true, "write", object, error))
         return false;
-    dataset = create_dataset(store, object, type, space, NULL, 0);
+    dataset = create_dataset(store, object, type, space, NULL, 0, false);
     return settle(store, dataset >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) >= 0, "write", object, error);
 }
 
@@ -212,7 +260,7 @@ bool mt_store_write_strings(mt_store *store, const char *object, const char *con
 
     if (!settle(store, true, "write", object, error))
         return false;
-    dataset = create_dataset(store, object, type, space, NULL, 0);
+    dataset = create_dataset(store, object, type, space, NULL, 0, false);
     bool ok = dataset >= 0 && (n == 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts) >= 0);
     return settle(store, ok, "write", object, error);
 }
@@ -236,7 +284,7 @@ bool mt_store_grow_expecting(mt_store *store, const char *object, mt_dtype dtype
     if (rows >= 0)
         chunk_rows = CLAMP(rows, 1, chunk_rows);
     hsize_t chunk[2] = {(hsize_t)chunk_rows, (hsize_t)width};
-    g_auto(mt_hid) dataset = create_dataset(store, object, type, space, chunk, rank);
+    g_auto(mt_hid) dataset = create_dataset(store, object, type, space, chunk, rank, false);
     if (!settle(store, dataset >= 0, "create", object, error))
         return false;
     growing *g = g_new0(growing, 1);

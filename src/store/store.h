@@ -23,6 +23,17 @@ bool mt_store_write(mt_store *store, const char *object, const mt_tensor *tensor
 bool mt_store_write_string(mt_store *store, const char *object, const char *text, GError **error);
 /* n strings, rank 1. */
 bool mt_store_write_strings(mt_store *store, const char *object, const char *const *texts, int64_t n, GError **error);
+/* A whole dataset in deflated chunks of a plane: maps, which are mostly one value. */
+bool mt_store_write_packed(mt_store *store, const char *object, const mt_tensor *tensor, GError **error);
+/* A compound dataset, rank 1, of rows in memory: a column is a double or a string (const char *, never NULL) at an offset of the row. */
+typedef struct mt_store_column {
+    const char *name;
+    size_t      offset;
+    bool        text;
+} mt_store_column;
+
+bool mt_store_write_table(mt_store *store, const char *object, const mt_store_column *columns, int n_columns, size_t row_bytes,
+                          const void *rows, int64_t n, GError **error);
 /* A 2-D dataset that grows by rows (rank 1 when width is 0), chunked. */
 bool mt_store_grow(mt_store *store, const char *object, mt_dtype dtype, int64_t width, GError **error);
 /* The same where the caller knows how many rows to expect (-1: not), so that a small case does not carry a large chunk. */

@@ -1,0 +1,128 @@
+#include "src/result/actions.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct part {
+    int    measure; /* -1: else */
+    char   compare[3];
+    double value;
+    char  *words[MT_LANGUAGES];
+} part;
+
+struct mt_action_rule {
+    char   *name;
+    GArray *parts;
+};
+
+static void part_clear(gpointer data)
+{
+    part *p = data;
+
+    for (int l = 0; l < MT_LANGUAGES; l++)
+        g_free(p->words[l]);
+}
+
+void mt_action_rule_free(mt_action_rule *rule)
+{
+    if (rule == NULL)
+        return;
+    g_free(rule->name);
+    g_array_unref(rule->parts);
+    g_free(rule);
+}
+
+static void refuse(const char *source, const char *text, const char *what, GError **error)
+{
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [action] %s: %s", source, text, what);
+}
+
+/* "size >= 8" */
+static bool read_condition(const char *condition, mt_measure_rule *const *measures, int n, part *p)
+{
+    static const char *const compares[] = {">=", "<=", ">", "<"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(compares); i++) {
+        const char *at = strstr(condition, compares[i]);
+        char       *end;
+        if (at == NULL)
+            continue;
+        g_autofree char *name = g_strstrip(g_strndup(condition, (gsize)(at - condition)));
+        g_autofree char *number = g_strstrip(g_strdup(at + strlen(compares[i])));
+        p->value = g_ascii_strtod(number, &end);
+        if (*number == '\0' || *end != '\0' || !isfinite(p->value))
+            return false;
+        g_strlcpy(p->compare, compares[i], sizeof p->compare);
+        for (p->measure = 0; p->measure < n; p->measure++)
+            if (strcmp(measures[p->measure]->name, name) == 0)
+                return true;
+        return false;
+    }
+    return false;
+}
+
+static bool read_part(const char *text, mt_measure_rule *const *measures, int n, part *p)
+{
+    const char *colon = strchr(text, ':');
+
+    if (colon == NULL)
+        return false;
+    g_autofree char *condition = g_strstrip(g_strndup(text, (gsize)(colon - text)));
+    g_auto(GStrv) words = g_strsplit(colon + 1, "|", 2);
+    p->measure = -1;
+    if (strcmp(condition, "else") != 0 && !read_condition(condition, measures, n, p))
+        return false;
+    p->words[MT_LANGUAGE_EN] = g_strdup(g_strstrip(words[0]));
+    p->words[MT_LANGUAGE_KO] = g_strdup(words[1] != NULL ? g_strstrip(words[1]) : words[0]);
+    return *p->words[MT_LANGUAGE_EN] != '\0';
+}
+
+mt_action_rule *mt_action_rule_parse(const char *text, mt_measure_rule *const *measures, int n_measures, const char *source, GError **error)
+{
+    const char *equals = strchr(text, '=');
+    g_autoptr(mt_action_rule) rule = g_new0(mt_action_rule, 1);
+
+    rule->parts = g_array_new(FALSE, TRUE, sizeof(part));
+    g_array_set_clear_func(rule->parts, part_clear);
+    if (equals == NULL) {
+        refuse(source, text, "NAME=MEASURE >= VALUE: text; ... is wanted", error);
+        return NULL;
+    }
+    rule->name = g_strstrip(g_strndup(text, (gsize)(equals - text)));
+    g_auto(GStrv) pieces = g_strsplit(equals + 1, ";", -1);
+    for (char **piece = pieces; *piece != NULL; piece++) {
+        part p = {0};
+        if (*g_strstrip(*piece) == '\0')
+            continue;
+        bool ok = read_part(*piece, measures, n_measures, &p);
+        g_array_append_vals(rule->parts, &p, 1);
+        if (ok)
+            continue;
+        g_autofree char *what =
+            g_strdup_printf("'%s': MEASURE >= VALUE: text, with a measure of [measure], or else: text, is wanted", *piece);
+        refuse(source, rule->name, what, error);
+        return NULL;
+    }
+    return g_steal_pointer(&rule);
+}
+
+static bool holds(const part *p, double value)
+{
+    if (strcmp(p->compare, ">=") == 0)
+        return value >= p->value;
+    if (strcmp(p->compare, "<=") == 0)
+        return value <= p->value;
+    return *p->compare == '>' ? value > p->value : value < p->value;
+}
+
+char *mt_action_choose(const mt_action_rule *rule, const mt_measurement *measurements, mt_language language)
+{
+    for (guint i = 0; i < rule->parts->len; i++) {
+        const part *p = &g_array_index(rule->parts, part, i);
+        if (p->measure >= 0 && isnan(measurements[p->measure].value))
+            return NULL;
+        if (p->measure < 0 || holds(p, measurements[p->measure].value))
+            return g_strdup_printf("%s: %s", rule->name, p->words[language]);
+    }
+    return NULL;
+}

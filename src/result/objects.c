@@ -1,0 +1,220 @@
+#include "src/result/objects.h"
+
+#include "src/base/alloc.h"
+#include "src/result/object_size.h"
+#include "src/store/schema.h"
+
+#include <math.h>
+#include <string.h>
+
+static void object_free(gpointer data)
+{
+    mt_object *object = data;
+
+    g_free(object->location);
+    g_free(object->finding);
+    g_free(object);
+}
+
+mt_objects *mt_objects_new(const mt_objects_frame *frame, char *const *labels)
+{
+    mt_objects *objects = g_new0(mt_objects, 1);
+
+    objects->frame = *frame;
+    if (frame->affine != NULL) {
+        memcpy(objects->affine, frame->affine, sizeof objects->affine);
+        objects->frame.affine = objects->affine;
+    }
+    objects->labels = g_strdupv((char **)(uintptr_t)labels);
+    objects->list = g_ptr_array_new_with_free_func(object_free);
+    return objects;
+}
+
+void mt_objects_free(mt_objects *objects)
+{
+    if (objects == NULL)
+        return;
+    g_strfreev(objects->labels);
+    g_ptr_array_unref(objects->list);
+    g_free(objects);
+}
+
+static bool is_flat(const mt_objects *objects)
+{
+    return objects->frame.size[2] == 1;
+}
+
+static bool lengths_known(const mt_objects *objects)
+{
+    const double *mm = objects->frame.spacing_mm;
+
+    return mm[0] > 0 && mm[1] > 0 && (is_flat(objects) || mm[2] > 0);
+}
+
+/* Of voxel (x, y, z) in RAS mm; NaN without a frame. */
+static void to_mm(const mt_objects *objects, const double voxel[3], double mm[3])
+{
+    const double *m = objects->frame.affine;
+
+    for (int row = 0; row < 3; row++)
+        mm[row] = m != NULL ? m[4 * row] * voxel[0] + m[4 * row + 1] * voxel[1] + m[4 * row + 2] * voxel[2] + m[4 * row + 3] : (double)NAN;
+}
+
+/* Side and height within the case: thirds of its extent along the axis that runs to the head; of a picture without a frame nothing is said,
+ * for pictures are drawn from both sides. */
+static void find_place(const mt_objects *objects, mt_object *object)
+{
+    static const char *const thirds[] = {"lower third", "middle third", "upper third"};
+    double                   low = INFINITY, high = -INFINITY, middle[3], voxel[3];
+
+    if (objects->frame.affine == NULL || is_flat(objects))
+        return;
+    for (int d = 0; d < 3; d++)
+        voxel[d] = (double)(objects->frame.size[d] - 1) / 2;
+    to_mm(objects, voxel, middle);
+    for (int corner = 0; corner < 8; corner++) {
+        double at[3];
+        for (int d = 0; d < 3; d++)
+            voxel[d] = corner >> d & 1 ? (double)objects->frame.size[d] - 0.5 : -0.5;
+        to_mm(objects, voxel, at);
+        low = fmin(low, at[2]);
+        high = fmax(high, at[2]);
+    }
+    int third = (int)CLAMP(floor(3 * (object->centre_mm[2] - low) / (high - low)), 0, 2);
+    object->location = g_strdup_printf("%s, %s", object->centre_mm[0] >= middle[0] ? "right" : "left", thirds[third]);
+}
+
+static void measure(const mt_objects *objects, const mt_voxel_run *runs, int64_t n, mt_object *object)
+{
+    const double *mm = objects->frame.spacing_mm;
+    bool          known = lengths_known(objects);
+
+    object->area_mm2 = known && is_flat(objects) ? (double)object->voxels * mm[0] * mm[1] : (double)NAN;
+    object->volume_mm3 = known && !is_flat(objects) ? (double)object->voxels * mm[0] * mm[1] * mm[2] : (double)NAN;
+    object->longest_mm = object->perpendicular_mm = NAN;
+    if (known)
+        mt_object_diameters(runs, n, mm, &object->longest_mm, &object->perpendicular_mm);
+}
+
+static void survey_runs(const mt_objects *objects, const mt_voxel_run *runs, int64_t n, const float *probability, mt_object *object)
+{
+    const int64_t *size = objects->frame.size;
+    double         sums[3] = {0}, score = 0;
+
+    for (int d = 0; d < 3; d++)
+        object->box[d] = INT64_MAX;
+    for (int64_t i = 0; i < n; i++) {
+        const mt_voxel_run *r = &runs[i];
+        int64_t             start[3] = {r->x0, r->y, r->z}, end[3] = {r->x1, r->y + 1, r->z + 1}, count = r->x1 - r->x0;
+        for (int d = 0; d < 3; d++) {
+            object->box[d] = MIN(object->box[d], start[d]);
+            object->box[3 + d] = MAX(object->box[3 + d], end[d]);
+        }
+        object->voxels += count;
+        sums[0] += (double)count * (double)(r->x0 + r->x1 - 1) / 2;
+        sums[1] += (double)count * (double)r->y;
+        sums[2] += (double)count * (double)r->z;
+        for (int64_t x = r->x0; probability != NULL && x < r->x1; x++)
+            score += (double)probability[(r->z * size[1] + r->y) * size[0] + x];
+    }
+    for (int d = 0; d < 3; d++)
+        object->centre[d] = sums[d] / (double)object->voxels;
+    object->score = probability != NULL ? score / (double)object->voxels : (double)NAN;
+}
+
+static void add_component(mt_objects *objects, int label, const mt_voxel_run *runs, int64_t n, const float *probability, int64_t min_voxels)
+{
+    mt_object *object = g_new0(mt_object, 1);
+
+    object->label = label;
+    object->stage = 1;
+    object->finding_score = NAN;
+    survey_runs(objects, runs, n, probability, object);
+    if (object->voxels < min_voxels) {
+        object_free(object);
+        return;
+    }
+    to_mm(objects, object->centre, object->centre_mm);
+    measure(objects, runs, n, object);
+    find_place(objects, object);
+    g_ptr_array_add(objects->list, object);
+}
+
+/* Runs sorted by component, their order within kept; first[i] is where component i begins.  NULL with an error. */
+static mt_voxel_run *group_runs(const mt_volume_components *components, int64_t **first, GError **error)
+{
+    mt_voxel_run *grouped = mt_alloc(components->n_runs, sizeof *grouped, error);
+    int64_t      *next = mt_alloc(components->n + 2, sizeof *next, error);
+
+    if (grouped == NULL || next == NULL) {
+        mt_free(grouped);
+        mt_free(next);
+        return NULL;
+    }
+    for (int64_t i = 0; i < components->n_runs; i++)
+        next[components->runs[i].component + 2]++;
+    for (int64_t i = 2; i <= components->n + 1; i++)
+        next[i] += next[i - 1];
+    for (int64_t i = 0; i < components->n_runs; i++)
+        grouped[next[components->runs[i].component + 1]++] = components->runs[i];
+    *first = next;
+    return grouped;
+}
+
+bool mt_objects_add_labels(mt_objects *objects, int label, const uint8_t *map, const uint8_t members[32], const float *probability,
+                           int64_t min_voxels, GError **error)
+{
+    g_autoptr(mt_volume_components) components = mt_volume_components_new(map, objects->frame.size, members, error);
+    int64_t *first;
+
+    if (components == NULL)
+        return false;
+    mt_voxel_run *grouped = group_runs(components, &first, error);
+    if (grouped == NULL)
+        return false;
+    for (int64_t i = 0; i < components->n; i++)
+        add_component(objects, label, grouped + first[i], first[i + 1] - first[i], probability, min_voxels);
+    mt_free(grouped);
+    mt_free(first);
+    return true;
+}
+
+mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6], double score)
+{
+    const double *mm = objects->frame.spacing_mm;
+    mt_object    *object = g_new0(mt_object, 1);
+    bool          known = lengths_known(objects);
+    double        edge[3];
+
+    object->kind = MT_OBJECT_BOX;
+    object->label = label;
+    object->stage = 1;
+    object->score = score;
+    object->finding_score = NAN;
+    for (int d = 0; d < 3; d++) {
+        object->box[d] = (int64_t)floor(box[d]);
+        object->box[3 + d] = (int64_t)ceil(box[3 + d]);
+        object->centre[d] = (box[d] + box[3 + d] - 1) / 2;
+        edge[d] = (box[3 + d] - box[d]) * mm[d];
+    }
+    to_mm(objects, object->centre, object->centre_mm);
+    object->area_mm2 = known && is_flat(objects) ? edge[0] * edge[1] : (double)NAN;
+    object->volume_mm3 = known && !is_flat(objects) ? edge[0] * edge[1] * edge[2] : (double)NAN;
+    object->longest_mm = known ? fmax(edge[0], edge[1]) : (double)NAN;
+    object->perpendicular_mm = known ? fmin(edge[0], edge[1]) : (double)NAN;
+    find_place(objects, object);
+    g_ptr_array_add(objects->list, object);
+    return object;
+}
+
+double mt_objects_max_score(const mt_objects *objects, int label)
+{
+    double best = 0;
+
+    for (guint i = 0; i < objects->list->len; i++) {
+        const mt_object *object = objects->list->pdata[i];
+        if (object->label == label)
+            best = isnan(object->score) ? (double)NAN : fmax(best, object->score);
+    }
+    return best;
+}

@@ -1,0 +1,59 @@
+/* What was found in a case, thing by thing: lesions, organs, cells; where it lies and how large it is. */
+#ifndef MT_OBJECTS_H
+#define MT_OBJECTS_H
+
+#include "src/store/store.h"
+
+typedef enum mt_object_kind { MT_OBJECT_MASK, MT_OBJECT_BOX } mt_object_kind;
+
+/* Frame: voxels (x, y, plane) of the case as mt_case_read gives them; a voxel's centre has whole coordinates.  NaN: unknown. */
+typedef struct mt_object {
+    mt_object_kind kind;
+    int            label;        /* index into mt_objects.labels */
+    int            stage;        /* that found it, from 1 */
+    double         score;        /* mean probability of its voxels, or the detector's; NAN: none */
+    int64_t        box[6];       /* x0, y0, z0 and behind the last x1, y1, z1 */
+    double         centre[3];    /* mean of its voxels, or the box's middle */
+    double         centre_mm[3]; /* RAS */
+    int64_t        voxels;       /* 0: of a box */
+    double         area_mm2;     /* one plane */
+    double         volume_mm3;   /* several */
+    /* In the plane where it is longest: between the outer voxels' centres, and one voxel more; and across that. */
+    double longest_mm, perpendicular_mm;
+    char  *location;      /* "right, lower third"; NULL: unknown */
+    char  *finding;       /* label that a later stage gave; NULL: none */
+    double finding_score; /* its score */
+} mt_object;
+
+typedef struct mt_objects_frame {
+    int64_t       size[3];
+    double        spacing_mm[3]; /* 0: unknown */
+    const double *affine;        /* 16; NULL: no patient frame */
+} mt_objects_frame;
+
+typedef struct mt_objects {
+    mt_objects_frame frame;
+    double           affine[16];
+    char           **labels; /* NULL-terminated */
+    GPtrArray       *list;   /* mt_object *, by label, then by first voxel */
+} mt_objects;
+
+mt_objects *mt_objects_new(const mt_objects_frame *frame, char *const *labels);
+void        mt_objects_free(mt_objects *objects);
+
+/* The 26-connected (a picture's 8-connected) parts of a label map whose values are in `members`, as objects of class `label` with at least
+ * min_voxels voxels.  probability: of each voxel, NULL: no score.  MT_ERROR_LIMIT for noise. */
+bool mt_objects_add_labels(mt_objects *objects, int label, const uint8_t *map, const uint8_t members[32], const float *probability,
+                           int64_t min_voxels, GError **error);
+/* A detector's: half-open box in voxels. */
+mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6], double score);
+
+/* The label's largest score; 0 without objects of it, NAN where they have none. */
+double mt_objects_max_score(const mt_objects *objects, int label);
+
+/* /objects, a dataset per column; nothing without objects but the attribute `labels`. */
+bool mt_objects_store(const mt_objects *objects, mt_store *store, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_objects, mt_objects_free)
+
+#endif

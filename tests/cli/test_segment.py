@@ -1,0 +1,211 @@
+"""task=segment: volumes and pictures of known truth through a network that is a threshold.
+
+usage: test_segment.py MICROTOME SYNTHETIC SOURCE
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import contains, equal, main, microtome  # noqa: E402
+
+try:
+    import h5py
+    import nibabel
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper
+    from PIL import Image
+except ImportError as missing:
+    print(f"1..0 # SKIP {missing}")
+    sys.exit(0)
+
+RADIUS_MM = 9.0
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def threshold_network(path, dims, limit):
+    """Logits 0 and (x - limit) / 10 of the first channel: above the limit it is label 1."""
+    axes = ["d", "h", "w"][3 - dims:]
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 1] + [1] * dims, [0.0, 0.1])
+    bias = helper.make_tensor("b", TensorProto.FLOAT, [2], [0.0, -limit / 10])
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w", "b"], ["y"])], "threshold",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1] + axes)],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2] + axes)], [weight, bias])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, path)
+
+
+def oblique_affine():
+    """Anisotropic, turned about two axes, first axis to the left, third downwards."""
+    a, b = 0.3, -0.2
+    turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]) @ np.array(
+        [[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([-0.8, 0.9, -2.0])
+    affine[:3, 3] = [30, -40, 55]
+    return affine
+
+
+def sphere(shape, affine, centre, radius):
+    ijk = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1)
+    mm = ijk @ affine[:3, :3].T + affine[:3, 3]
+    return np.linalg.norm(mm - centre, axis=-1) <= radius
+
+
+CARD = """[encoder]
+name=threshold
+size_px={size}
+channels=ct
+value=none
+mean=0
+std=1
+activation=softmax
+labels=background;nodule
+{more}"""
+
+RECIPE = """[encoder]
+model=net.onnx
+[head]
+task=segment
+[labels]
+positive=nodule
+[thresholds]
+nodule=0.5
+[measure]
+size=longest(nodule)
+volume=volume(nodule)
+n=count(nodule)
+[action]
+next=size >= 30: operate|수술; size >= 8: refer|의뢰; else: nothing
+"""
+
+
+def save_nifti(path, values, affine, unit="mm"):
+    image = nibabel.Nifti1Image(values.astype(np.int16), affine)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, path)
+
+
+def volume_case(folder, name, more="", shape=(70, 64, 30)):
+    affine = oblique_affine()
+    centre = (affine @ [40, 28, 13, 1])[:3]
+    truth = sphere(shape, affine, centre, RADIUS_MM)
+    save_nifti(os.path.join(folder, name + ".nii.gz"), np.where(truth, 200, 3), affine)
+    threshold_network(os.path.join(folder, "net.onnx"), 3, 100)
+    write(os.path.join(folder, "net.card"), CARD.format(size="32x32x16", more=more))
+    recipe = write(os.path.join(folder, "r.ini"), RECIPE)
+    return recipe, os.path.join(folder, name + ".nii.gz"), truth, affine, centre
+
+
+def to_truth_grid(result, truth, affine):
+    """The stored map at the voxels of the truth, through both affines."""
+    stored = result["map/segmentation"][:].transpose(2, 1, 0)
+    ours = result["geometry/affine"][:]
+    ijk = np.stack(np.meshgrid(*[np.arange(n) for n in truth.shape], indexing="ij"), -1)
+    there = (ijk @ affine[:3, :3].T + affine[:3, 3] - ours[:3, 3]) @ np.linalg.inv(ours[:3, :3]).T
+    index = np.rint(there).astype(int)
+    # the header stores the affine in float32
+    assert np.abs(there - index).max() < 1e-3, np.abs(there - index).max()
+    return stored[index[..., 0], index[..., 1], index[..., 2]]
+
+
+def test_volume(folder):
+    """an oblique, flipped, anisotropic volume: the mask lies on the truth's voxels; volume, diameter, place and action are the sphere's"""
+    recipe, path, truth, affine, centre = volume_case(folder, "v")
+    out = os.path.join(folder, "out")
+    answer = microtome("run", "-r", recipe, "-o", out, path)
+    equal((answer.code, answer.err.count("failed")), (0, 1))
+    with h5py.File(os.path.join(out, "cases", "v.h5")) as f:
+        assert (to_truth_grid(f, truth, affine) == truth).all()
+        equal(list(f["map/segmentation"].attrs["labels"]), ["1=nodule"])
+        objects = f["objects"]
+        equal((objects["class"].asstr()[:].tolist(), objects["kind"].asstr()[:].tolist()), (["nodule"], ["mask"]))
+        np.testing.assert_allclose(objects["volume_mm3"][0], truth.sum() * abs(np.linalg.det(affine[:3, :3])), rtol=1e-5)
+        assert abs(objects["longest_mm"][0] - 2 * RADIUS_MM) <= 0.9, objects["longest_mm"][0]
+        assert abs(objects["perpendicular_mm"][0] - 2 * RADIUS_MM) <= 0.9, objects["perpendicular_mm"][0]
+        assert np.linalg.norm(objects["centre_mm"][0] - centre) < 0.6, (objects["centre_mm"][0], centre)
+        rows = {r["name"].decode(): r for r in f["measurements"][:]}
+        equal(rows["n"]["value"], 1)
+        equal(rows["volume"]["rule"].decode(), "volume(nodule)")
+        np.testing.assert_allclose(rows["volume"]["value"], objects["volume_mm3"][0])
+        assert rows["volume"]["low"] <= rows["volume"]["value"] <= rows["volume"]["high"]
+        equal(f["actions"].asstr()[:].tolist(), ["next: refer"])
+        assert f["prediction/scores"][0] > 0.99
+
+
+def test_spacing(folder):
+    """resampled to the network's spacing and back: nearly the same mask, on the same grid; the same bytes for any number of threads"""
+    recipe, path, truth, affine, _ = volume_case(folder, "v", "spacing_mm=1.2;1.2;1.2\n")
+    for threads in (1, 2):
+        equal(microtome("run", "-r", recipe, "-o", os.path.join(folder, f"out{threads}"), "--threads", threads, path).code, 0)
+    with h5py.File(os.path.join(folder, "out1", "cases", "v.h5")) as one, h5py.File(os.path.join(folder, "out2", "cases", "v.h5")) as two:
+        found = to_truth_grid(one, truth, affine)
+        dice = 2 * (found.astype(bool) & truth).sum() / (found.astype(bool).sum() + truth.sum())
+        assert dice > 0.95, dice
+        np.testing.assert_array_equal(one["map/probability"][:], two["map/probability"][:])
+
+
+def test_nothing_found(folder):
+    """a volume without the thing: no object, score 0, clear, measures 0, the action of else"""
+    recipe, path, truth, affine, _ = volume_case(folder, "v")
+    save_nifti(path, np.full(truth.shape, 3), affine)
+    out = os.path.join(folder, "out")
+    answer = microtome("run", "-r", recipe, "-o", out, path)
+    equal(answer.code, 0)
+    with h5py.File(os.path.join(out, "cases", "v.h5")) as f:
+        equal((f["objects/score"].shape, f["prediction/scores"][0], f["actions"].asstr()[:].tolist()), ((0,), 0, ["next: nothing"]))
+        equal([float(r["value"]) for r in f["measurements"][:]], [0, 0, 0])
+
+
+def test_picture(folder):
+    """a picture stretched to the network: the mask on the picture's own grid; lengths unknown without µm/px, in mm with it"""
+    picture = np.full((300, 400), 20, np.uint8)
+    picture[60:120, 100:200] = 220
+    Image.fromarray(picture).save(os.path.join(folder, "p.png"))
+    threshold_network(os.path.join(folder, "net.onnx"), 2, 100)
+    write(os.path.join(folder, "net.card"), CARD.format(size="200x150", more="fit=stretch\n"))
+    recipe = write(os.path.join(folder, "r.ini"), RECIPE.replace("volume=volume", "volume=area"))
+    for name, more in (("px", ()), ("mm", ("--slide-mpp", "500"))):
+        equal(microtome("run", "-r", recipe, "-o", os.path.join(folder, name), *more, os.path.join(folder, "p.png")).code, 0)
+    with h5py.File(os.path.join(folder, "px", "cases", "p.h5")) as f:
+        found = f["map/segmentation"][0]
+        assert np.mean(found.astype(bool) != (picture > 100)) < 0.005
+        assert np.isnan(f["objects/area_mm2"][0]) and np.isnan(f["measurements"][0]["value"])
+        equal("actions" in f, False)  # what cannot be measured is not acted upon
+    with h5py.File(os.path.join(folder, "mm", "cases", "p.h5")) as f:
+        assert abs(f["objects/area_mm2"][0] - 60 * 100 * 0.25) < 40, f["objects/area_mm2"][0]
+        assert abs(f["objects/longest_mm"][0] - 0.5 * np.hypot(60, 100)) < 1, f["objects/longest_mm"][0]
+
+
+def test_refusals(folder):
+    """recipes and cases that do not fit are refused by name"""
+    recipe, path, _, _, _ = volume_case(folder, "v", "spacing_mm=1;1;1\n")
+    out = os.path.join(folder, "out")
+    for text, message in (
+        (RECIPE.replace("longest(nodule)", "longest(cyst)"), "[measure] size=longest(cyst): 'cyst' is none of the classes (nodule)"),
+        (RECIPE.replace("longest(nodule)", "girth(nodule)"), "[measure] size=girth(nodule): there is no rule 'girth'; there are area(CLASS), "),
+        (RECIPE.replace("size >= 8", "girth >= 8"), "[action] next: 'girth >= 8: refer|의뢰': MEASURE >= VALUE: text, with a measure of [measure], "
+                                                    "or else: text, is wanted"),
+        (RECIPE.replace("positive=nodule", "positive=cyst").replace("nodule=0.5", "cyst=0.5"), "positive=cyst is none of its labels"),
+    ):
+        answer = microtome("run", "-r", write(recipe, text), "-o", out, path)
+        equal(answer.code, 78)
+        contains(answer.err, message)
+    write(recipe, RECIPE)
+    Image.fromarray(np.zeros((50, 60, 3), np.uint8)).save(os.path.join(folder, "c.png"))
+    answer = microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "c.png"))
+    equal(answer.code, 65)
+    contains(answer.err, "network 'threshold' wants 1 channel, the case has 3")
+    Image.fromarray(np.zeros((50, 60), np.uint8)).save(os.path.join(folder, "g.png"))
+    answer = microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "g.png"))
+    equal(answer.code, 65)
+    contains(answer.err, "wants 1 x 1 x 1 mm a voxel, and the case's spacing is unknown (")
+
+
+main([test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
