@@ -11,6 +11,7 @@
 
 typedef struct classify {
     mt_combination combination;
+    int64_t        first, width; /* columns of the row */
     bool           probabilities;
 } classify;
 
@@ -30,8 +31,9 @@ static bool tile_logits(const void *data, const float *rows, int64_t n, int64_t 
 {
     const classify *self = data;
 
-    memcpy(logits, rows, (size_t)(n * dim) * sizeof(float));
-    return !self->probabilities || check_probabilities(rows, n, dim, error);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(logits + i * self->width, rows + i * dim + self->first, (size_t)self->width * sizeof(float));
+    return !self->probabilities || check_probabilities(logits, n, self->width, error);
 }
 
 /* Of probabilities the mean is that of the probabilities; everything else happens among their logits. */
@@ -41,9 +43,9 @@ static bool predict(const void *data, const mt_bag *bag, const mt_head_options *
 
     (void)options;
     if (!self->probabilities)
-        return mt_task_run(self, tile_logits, &self->combination, bag, bag->dim, raw, error);
+        return mt_task_run(self, tile_logits, &self->combination, bag, self->width, raw, error);
     const mt_combination mean = {.rule = MT_COMBINE_MEAN, .activation = self->combination.activation};
-    if (!mt_task_run(self, tile_logits, &mean, bag, bag->dim, raw, error))
+    if (!mt_task_run(self, tile_logits, &mean, bag, self->width, raw, error))
         return false;
     mt_activation_invert(mean.activation, raw->logits, raw->n_logits);
     mt_activation_invert(mean.activation, raw->tile_logits, raw->n * raw->n_logits);
@@ -71,12 +73,14 @@ bool mt_classify_build(mt_head *head, const mt_task_settings *settings, GError *
     head->aggregator = &mt_aggregator_classify;
     head->state = self;
     head->sha256 = g_strdup("");
-    head->shape = (mt_aggregator_shape){.dim = settings->dim, .n_logits = settings->dim};
+    head->shape = (mt_aggregator_shape){.dim = settings->dim, .n_logits = settings->width};
+    self->first = settings->first;
+    self->width = settings->width;
     if (card->reference != NULL) {
         g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL, "the card names a reference, which is of features: task embed has one");
         return false;
     }
-    mt_head_card_suggest_activation(card, settings->dim == 1 ? MT_ACTIVATION_SIGMOID : MT_ACTIVATION_SOFTMAX);
+    mt_head_card_suggest_activation(card, settings->width == 1 ? MT_ACTIVATION_SIGMOID : MT_ACTIVATION_SOFTMAX);
     self->probabilities = card->probabilities;
     return check_activation(card, error) && mt_task_combination(head, settings, card->activation, &self->combination, error);
 }

@@ -105,7 +105,12 @@ static char *hash_settings(const mt_head *head)
 
 static bool build(mt_head *head, const task_kind *kind, const mt_head_task *task, GError **error)
 {
-    mt_task_settings settings = {.dim = task->dim, .combine = task->combine, .k = task->k, .reference = task->reference};
+    mt_task_settings settings = {.dim = task->dim,
+                                 .first = task->first,
+                                 .width = task->width > 0 ? task->width : task->dim,
+                                 .combine = task->combine,
+                                 .k = task->k,
+                                 .reference = task->reference};
 
     if (!find_card(head, kind, task, error) || !kind->build(head, &settings, error))
         return false;

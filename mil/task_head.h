@@ -8,8 +8,9 @@
 /* What mt_head_load_task has settled for a builder: card complete but for what the builder knows, rule said or not. */
 typedef struct mt_task_settings {
     int64_t     dim;
-    const char *combine; /* NULL: the activation's default */
-    int64_t     k;       /* of top-k */
+    int64_t     first, width; /* columns of classify */
+    const char *combine;      /* NULL: the activation's default */
+    int64_t     k;            /* of top-k */
     const char *reference;
 } mt_task_settings;
 

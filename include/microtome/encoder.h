@@ -52,7 +52,11 @@ typedef struct mt_encoder_session mt_encoder_session;
 /* Load FILE.onnx and its contract: FILE.card beside it, else timm's or Hugging Face's config.json in its folder, else the
  * ONNX metadata.  "builtin:demo" is the embedded demonstration encoder.  MT_ERROR_MODEL without a contract: the message
  * says which three were looked for. */
-MT_PUBLIC mt_encoder    *mt_encoder_load(const char *model_path, GError **error);
+MT_PUBLIC mt_encoder *mt_encoder_load(const char *model_path, GError **error);
+/* The same with several outputs of the graph, one behind the other in a feature row; the card's `output` does not count then. */
+MT_PUBLIC mt_encoder *mt_encoder_load_outputs(const char *model_path, const char *const *outputs, GError **error);
+/* Where output `name` of mt_encoder_load_outputs lies in a row; false: it is none of them. */
+MT_PUBLIC bool           mt_encoder_columns(const mt_encoder *encoder, const char *name, int64_t *first, int64_t *width);
 MT_PUBLIC mt_encoder    *mt_encoder_ref(mt_encoder *encoder);
 MT_PUBLIC void           mt_encoder_unref(mt_encoder *encoder);
 MT_PUBLIC const mt_card *mt_encoder_card(const mt_encoder *encoder);

@@ -46,6 +46,8 @@ typedef bool (*mt_progress)(void *user, int64_t done, int64_t total);
  * do not fit. */
 MT_PUBLIC bool mt_recipe_head_card(const mt_recipe *recipe, const mt_head *head, mt_head_card *card, GError **error);
 
+/* The encoder that the recipe names, with the outputs that its heads want. */
+MT_PUBLIC mt_encoder *mt_recipe_load_encoder(const mt_recipe *recipe, GError **error);
 /* The head that the recipe names (mt_recipe_has_head): a file, or the task of `encoder` (NULL: it is loaded for this). */
 MT_PUBLIC mt_head *mt_recipe_load_head(const mt_recipe *recipe, mt_encoder *encoder, GError **error);
 

@@ -34,6 +34,8 @@ void mt_encoder_unref(mt_encoder *encoder)
         return;
     mt_model_unref(encoder->model);
     mt_card_free(encoder->card);
+    g_free(encoder->outputs);
+    g_free(encoder->dims);
     g_free(encoder->path);
     g_free(encoder);
 }
@@ -99,15 +101,45 @@ static bool choose_output(mt_encoder *encoder, GError **error)
 {
     const char *wanted = encoder->card->output;
 
+    encoder->n_outputs = 1;
+    encoder->outputs = g_new0(int, 1);
     if (wanted == NULL && mt_model_n_outputs(encoder->model) == 1)
         return true;
     g_autofree char *names = output_names(encoder);
     if (wanted == NULL)
         return refuse(encoder, error, "the graph has the outputs %s: the card has to say output=NAME", names);
-    encoder->output = mt_model_find_output(encoder->model, wanted);
-    if (encoder->output < 0)
+    encoder->outputs[0] = mt_model_find_output(encoder->model, wanted);
+    if (encoder->outputs[0] < 0)
         return refuse(encoder, error, "the card says output=%s, but the graph has %s", wanted, names);
     return true;
+}
+
+static bool choose_outputs(mt_encoder *encoder, const char *const *wanted, GError **error)
+{
+    if (wanted == NULL)
+        return choose_output(encoder, error);
+    encoder->n_outputs = (int)g_strv_length((char **)(uintptr_t)wanted);
+    encoder->outputs = g_new0(int, encoder->n_outputs);
+    for (int i = 0; i < encoder->n_outputs; i++) {
+        encoder->outputs[i] = mt_model_find_output(encoder->model, wanted[i]);
+        if (encoder->outputs[i] < 0) {
+            g_autofree char *names = output_names(encoder);
+            return refuse(encoder, error, "output %s is wanted, but the graph has %s", wanted[i], names);
+        }
+    }
+    return true;
+}
+
+bool mt_encoder_columns(const mt_encoder *encoder, const char *name, int64_t *first, int64_t *width)
+{
+    *first = 0;
+    for (int i = 0; i < encoder->n_outputs; i++) {
+        *width = encoder->dims[i];
+        if (strcmp(mt_model_output(encoder->model, encoder->outputs[i])->name, name) == 0)
+            return true;
+        *first += encoder->dims[i];
+    }
+    return false;
 }
 
 static bool is_bound(const mt_port *port)
@@ -133,29 +165,34 @@ mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, mt_pr
     return mt_session_new(encoder->model, &params, error);
 }
 
-/* The file may leave the output's shape open: then a session tells it, on plain loops, which pack no weights. */
-static bool find_dim(mt_encoder *encoder, GError **error)
+/* The file may leave an output's shape open: then a session tells it, on plain loops, which pack no weights. */
+static bool find_dims(mt_encoder *encoder, GError **error)
 {
-    const mt_port *port = mt_model_output(encoder->model, encoder->output);
     g_autoptr(mt_session) probe = NULL;
-    mt_feature_form form;
 
-    if (!is_bound(port)) {
-        probe = mt_encoder_bind(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 1, 1, error);
-        if (probe == NULL) {
-            g_prefix_error(error, "load %s: ", encoder->path);
-            return false;
+    encoder->dims = g_new0(int64_t, encoder->n_outputs);
+    for (int i = 0; i < encoder->n_outputs; i++) {
+        const mt_port  *port = mt_model_output(encoder->model, encoder->outputs[i]);
+        mt_feature_form form;
+        if (!is_bound(port)) {
+            if (probe == NULL)
+                probe = mt_encoder_bind(encoder, MT_BACKEND_REFERENCE, MT_PRECISION_FP32, 1, 1, error);
+            if (probe == NULL) {
+                g_prefix_error(error, "load %s: ", encoder->path);
+                return false;
+            }
+            port = mt_session_output(probe, encoder->outputs[i]);
         }
-        port = mt_session_output(probe, encoder->output);
+        if (!mt_feature_form_init(&form, encoder, port, error))
+            return false;
+        encoder->dims[i] = form.dim;
+        encoder->dim += form.dim;
     }
-    if (!mt_feature_form_init(&form, encoder, port, error))
-        return false;
-    encoder->dim = form.dim;
     return true;
 }
 
 /* Takes over model and card. */
-static mt_encoder *finish(const char *path, mt_model *model, mt_card *card, GError **error)
+static mt_encoder *finish(const char *path, mt_model *model, mt_card *card, const char *const *outputs, GError **error)
 {
     g_autoptr(mt_encoder) encoder = g_new0(mt_encoder, 1);
     g_autofree char *name = mt_model_card_name(path);
@@ -165,14 +202,15 @@ static mt_encoder *finish(const char *path, mt_model *model, mt_card *card, GErr
     encoder->path = g_strdup(path);
     encoder->model = model;
     encoder->card = card;
-    if (!check_input(encoder, &graph_px, error) || !mt_card_complete(card, graph_px, name, error) || !choose_output(encoder, error))
+    if (!check_input(encoder, &graph_px, error) || !mt_card_complete(card, graph_px, name, error) ||
+        !choose_outputs(encoder, outputs, error))
         return NULL;
     encoder->fixed_batch = input_port(encoder)->rank == 4 ? MAX(0, input_port(encoder)->shape[0]) : 0;
     if (encoder->fixed_batch > 256) {
         refuse(encoder, error, "a batch of %" G_GINT64_FORMAT " is fixed in the graph: at most 256 are possible", encoder->fixed_batch);
         return NULL;
     }
-    return find_dim(encoder, error) ? g_steal_pointer(&encoder) : NULL;
+    return find_dims(encoder, error) ? g_steal_pointer(&encoder) : NULL;
 }
 
 static GResource *builtin_resource; /* written once */
@@ -192,7 +230,7 @@ static GBytes *builtin_file(const char *name, const char *suffix)
     return g_resource_lookup_data(builtin_resource, path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
 }
 
-static mt_encoder *load_builtin(const char *path, GError **error)
+static mt_encoder *load_builtin(const char *path, const char *const *outputs, GError **error)
 {
     const char *name = path + strlen(BUILTIN);
     g_autoptr(GBytes) onnx = builtin_file(name, "onnx"), text = builtin_file(name, "card");
@@ -205,16 +243,21 @@ static mt_encoder *load_builtin(const char *path, GError **error)
     if (model == NULL)
         return NULL;
     mt_card *card = mt_card_read_text(g_bytes_get_data(text, NULL), g_bytes_get_size(text), "builtin", error);
-    return card == NULL ? NULL : finish(path, g_steal_pointer(&model), card, error);
+    return card == NULL ? NULL : finish(path, g_steal_pointer(&model), card, outputs, error);
 }
 
 mt_encoder *mt_encoder_load(const char *model_path, GError **error)
 {
+    return mt_encoder_load_outputs(model_path, NULL, error);
+}
+
+mt_encoder *mt_encoder_load_outputs(const char *model_path, const char *const *outputs, GError **error)
+{
     if (g_str_has_prefix(model_path, BUILTIN))
-        return load_builtin(model_path, error);
+        return load_builtin(model_path, outputs, error);
     g_autoptr(mt_model) model = mt_model_load(model_path, error);
     if (model == NULL)
         return NULL;
     mt_card *card = mt_model_card_find(model_path, model, error);
-    return card == NULL ? NULL : finish(model_path, g_steal_pointer(&model), card, error);
+    return card == NULL ? NULL : finish(model_path, g_steal_pointer(&model), card, outputs, error);
 }

@@ -18,9 +18,11 @@ struct mt_encoder {
     mt_model *model;
     mt_card  *card;
     char     *path; /* or "builtin:demo", for messages */
-    int       output;
+    int       n_outputs;
+    int      *outputs;     /* n_outputs, of the graph; their features stand one behind the other */
+    int64_t  *dims;        /* n_outputs */
     int64_t   fixed_batch; /* 0: the graph takes any */
-    int64_t   dim;
+    int64_t   dim;         /* of all */
 };
 
 /* The form of output `port` with a bound shape; MT_ERROR_MODEL when the card's pool does not fit it. */

@@ -3,6 +3,7 @@
 
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
+#include "src/pipeline/named_heads.h"
 #include "src/pipeline/stored_bag.h"
 #include "src/pipeline/team.h"
 #include "src/store/schema.h"
@@ -123,6 +124,12 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
            mt_invalid_tiles_store(run->invalid, run->store, error);
 }
 
+/* Too many tiles could not be read: no score of the case may be told. */
+static bool is_withheld(const mt_case_run *run)
+{
+    return (double)(run->n - run->n_valid) / (double)run->n > run->p->recipe->withheld_invalid;
+}
+
 static bool score(mt_case_run *run, GError **error)
 {
     mt_stored_bag stored;
@@ -132,7 +139,9 @@ static bool score(mt_case_run *run, GError **error)
     mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
     const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = mt_case_stage_threads(run)};
     run->output = mt_head_predict(run->p->head, &bag, &options, error);
-    return run->output != NULL;
+    if (run->output == NULL || run->p->named == NULL || is_withheld(run))
+        return run->output != NULL;
+    return mt_named_heads_store(run->p->named, &bag, &options, run->valid, run->n, run->store, error);
 }
 
 bool mt_case_stage_publish(mt_case_run *run, GError **error)

@@ -1,5 +1,5 @@
 /* The head that a recipe names: a file of its own, or a task of the encoder. */
-#include <microtome/pipeline.h>
+#include "src/pipeline/named_heads.h"
 
 #include <string.h>
 
@@ -8,14 +8,31 @@ bool mt_recipe_has_head(const mt_recipe *recipe)
     return recipe->head != NULL || (recipe->task != MT_RECIPE_MIL && !mt_recipe_task_is_dense(recipe->task));
 }
 
+mt_encoder *mt_recipe_load_encoder(const mt_recipe *recipe, GError **error)
+{
+    if (recipe->task != MT_RECIPE_MULTI || recipe->heads == NULL)
+        return mt_encoder_load(recipe->encoder, error);
+    g_auto(GStrv) outputs = mt_named_heads_outputs(recipe, error);
+    return outputs != NULL ? mt_encoder_load_outputs(recipe->encoder, (const char *const *)outputs, error) : NULL;
+}
+
+static mt_head *primary_of(const mt_recipe *recipe, const mt_encoder *encoder, GError **error)
+{
+    g_autoptr(GPtrArray) heads = mt_named_heads_load(recipe, encoder, error);
+
+    return heads != NULL ? mt_head_ref((mt_head *)(uintptr_t)mt_named_heads_primary(heads)) : NULL;
+}
+
 mt_head *mt_recipe_load_head(const mt_recipe *recipe, mt_encoder *encoder, GError **error)
 {
     g_autoptr(mt_encoder) own = NULL;
 
     if (recipe->task == MT_RECIPE_MIL)
         return mt_head_load(recipe->head, error);
-    if (encoder == NULL && (encoder = own = mt_encoder_load(recipe->encoder, error)) == NULL)
+    if (encoder == NULL && (encoder = own = mt_recipe_load_encoder(recipe, error)) == NULL)
         return NULL;
+    if (recipe->task == MT_RECIPE_MULTI)
+        return primary_of(recipe, encoder, error);
     const mt_head_task task = {.name = mt_recipe_task_name(recipe->task),
                                .dim = mt_encoder_dim(encoder),
                                .combine = recipe->combine,

@@ -5,6 +5,7 @@
 #include "src/encoder/shared_weights.h"
 #include "src/pipeline/case_tiles.h"
 #include "src/pipeline/dense_load.h"
+#include "src/pipeline/named_heads.h"
 #include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/resolved.h"
 
@@ -62,6 +63,8 @@ static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
     p->head = mt_recipe_load_head(recipe, p->encoder, error);
     if (p->head == NULL)
         return false;
+    if (recipe->heads != NULL && (p->named = mt_named_heads_load(recipe, p->encoder, error)) == NULL)
+        return false;
     mt_feature_origin origin = {.encoder = mt_encoder_card(p->encoder)->name,
                                 .encoder_sha256 = mt_model_sha256(mt_encoder_model(p->encoder)),
                                 .target_mpp = p->contract.whole_plane ? 0 : p->contract.mpp,
@@ -102,7 +105,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         return mt_pipeline_load_dense(p, error) ? g_steal_pointer(&p) : NULL;
     if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))
         return NULL;
-    p->encoder = mt_encoder_load(recipe->encoder, error);
+    p->encoder = mt_recipe_load_encoder(recipe, error);
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !load_head(p, p->recipe, error))
         return NULL;
@@ -127,6 +130,7 @@ void mt_pipeline_free(mt_pipeline *p)
     g_free(p->model_name);
     g_free(p->model_sha256);
     g_clear_pointer(&p->head, mt_head_unref);
+    g_clear_pointer(&p->named, g_ptr_array_unref);
     g_clear_pointer(&p->recipe, mt_recipe_free);
     mt_contract_clear(&p->contract);
     g_clear_pointer(&p->stain, mt_stain_target_free);

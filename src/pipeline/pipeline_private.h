@@ -18,6 +18,7 @@ struct mt_pipeline {
     char                  *model_name, *model_sha256; /* of either */
     mt_masker             *masker;
     mt_head               *head;      /* NULL: features only */
+    GPtrArray             *named;     /* mt_named_head * of task multi, `head` is the primary; NULL: none */
     mt_head_card           head_card; /* with the recipe's overrides; strings are borrowed from head and recipe */
     mt_contract            contract;
     mt_stain_target       *stain;    /* NULL: colours as they are */

@@ -36,7 +36,6 @@ static const mt_key KEYS[] = {
     {"head", "combine"},
     {"head", "k"},
     {"head", "reference"},
-    {"head", "primary"},
     {"head.*", "*"}, /* recipe_tasks.c */
     {"labels", "names"},
     {"labels", "positive"},

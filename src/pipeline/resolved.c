@@ -5,6 +5,7 @@
 #include "mil/score_calibration.h"
 #include "src/base/hash.h"
 #include "src/encoder/card_text.h"
+#include "src/pipeline/named_heads.h"
 #include "src/pipeline/recipe_findings.h"
 
 #include <math.h>
@@ -123,6 +124,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
         g_string_append_printf(text, "\n[report]\nlanguage=%s\n", recipe->language);
     if (head != NULL)
         mt_resolved_put_head(text, head, head_card, recipe->head);
+    mt_named_heads_text(recipe, text);
     mt_recipe_findings_text(recipe, text);
     return g_string_free(text, FALSE);
 }

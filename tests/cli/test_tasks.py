@@ -127,6 +127,39 @@ def test_zero_shot(folder):
         equal([s if isinstance(s, str) else s.decode() for s in f["/prediction/scores"].attrs["labels"]], ["normal", "tumour"])
 
 
+def test_multi(folder):
+    """two outputs of one graph, each a head of its own; one is the case's"""
+    needs(h5py)
+    names = ";".join("airplane automobile bird cat deer dog frog horse ship truck".split())
+    model(folder, "cifar10_resnet8", 32, "", "")
+    heads = (f"[head.prob]\noutput=prob\nactivation=softmax\nprobabilities=true\nlabels={names}\n"
+             f"[head.animal]\noutput=logits\nprimary=true\nactivation=softmax\ntemperature=2\nlabels={names}\npositive=cat\nthreshold=0.1\n")
+    recipe = write(folder + "/r.ini", "[encoder]\nmodel=cifar10_resnet8.onnx\n[head]\ntask=multi\n" + heads)
+    kitten = data("models", "images", "kitten_224.png")
+    answer = microtome("run", "-r", recipe, "-o", folder + "/out", kitten)
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    with h5py.File(result(folder)) as f:
+        row = f["/features"][0].astype(np.float64)  # prob, then logits
+        logits = row[10:]
+        plain, cooled = (np.exp(logits / t) / np.exp(logits / t).sum() for t in (1, 2))
+        assert np.allclose(row[:10], plain, atol=1e-5)
+        assert np.allclose(f["/prediction/prob/scores"][:], plain, atol=1e-5)
+        assert np.allclose(f["/prediction/animal/scores"][:], cooled, atol=1e-5)
+        assert np.array_equal(f["/prediction/scores"][:], f["/prediction/animal/scores"][:])
+        equal(float(f["/prediction/animal/scores"].attrs["threshold"]), 0.1)
+    contains(read(folder + "/out/recipe.ini"), "[head.prob]\noutput=prob\n")
+    for text, message in ((heads.replace("primary=true\n", ""), "load the heads of task multi: 0 of 2 say primary=true, one is wanted: its score is the case's"),
+                          (heads.replace("output=prob\n", ""), "load head prob: output= is missing: which output of the graph is it"),
+                          (heads.replace("output=prob\n", "output=map\n"), "output map is wanted, but the graph has logits, prob"),
+                          (heads.replace("[head.prob]", "[head.scores]"), "load head scores: a name of letters, digits, - and _ is wanted, and none of "
+                           "scores, logits and members"),
+                          (heads.replace("temperature=2", "warmth=2"), "read head.animal: unknown key 'warmth' in [head]")):
+        write(recipe, "[encoder]\nmodel=cifar10_resnet8.onnx\n[head]\ntask=multi\n" + text)
+        refused = microtome("run", "-r", recipe, "-o", folder + "/again", kitten)
+        contains(refused.err, message)
+        assert refused.code != 0
+
+
 def test_patients(folder):
     """three series of one exam, each max-pooled, become one patient's score (MRNet)"""
     needs(h5py)
@@ -162,4 +195,4 @@ def test_refusals(folder):
         equal((options, answer.code), (options, code))
 
 
-main([test_classify, test_recipe, test_tiles, test_zero_shot, test_patients, test_refusals])
+main([test_classify, test_recipe, test_tiles, test_zero_shot, test_multi, test_patients, test_refusals])
