@@ -61,6 +61,8 @@ void           mt_dense_card_free(mt_dense_card *card);
 void mt_dense_card_set_labels(mt_dense_card *card, char **names);
 bool mt_dense_card_is_member(const mt_dense_card *card, int label, uint8_t value);
 void mt_dense_card_add_member(mt_dense_card *card, int label, uint8_t value);
+/* As a key file with the values in force, what was verified apart; what plans say and cards cannot stands in comments.  Free with g_free. */
+char *mt_dense_card_text(const mt_dense_card *card);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_dense_card, mt_dense_card_free)
 

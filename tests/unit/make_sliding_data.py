@@ -5,6 +5,9 @@ import itertools
 import os
 
 import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import torch
 import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
@@ -136,6 +139,14 @@ def export(name, network, shape, dynamic=True):
     return network
 
 
+def export_halves(name, weights):
+    """A convolution of 1 x 1 x 1 whose graph wants and gives float16."""
+    ports = [onnx.helper.make_tensor_value_info(p, onnx.TensorProto.FLOAT16, ["N", n, "D", "H", "W"]) for p, n in (("x", 2), ("y", 3))]
+    w = onnx.numpy_helper.from_array(weights.reshape(3, 2, 1, 1, 1).astype(np.float16), "w")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Conv", ["x", "w"], ["y"])], name, ports[:1], ports[1:], [w])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7), os.path.join(OUT, name + ".onnx"))
+
+
 PLANS = [(image, tile, step) for image in (1, 5, 16, 17, 31, 32, 33, 95, 129, 300, 511) for tile in (1, 5, 16, 24, 32, 128) for step in (0.5, 0.75, 0.3, 1.0)]
 
 
@@ -182,6 +193,11 @@ def main():
         "half_deep": slide([nets["half_deep"]], odd, (8, 10, 12), scale=2),
         "fixed": slide([nets["fixed"]], odd, (8, 10, 12)),
     }
+    # every product and sum is a half
+    eighths, matrix = np.round(little * 8) / 8, np.array([[1, -0.5], [2, 1], [-1, 0.25]], np.float32)
+    np.save(os.path.join(OUT, "volume_eighths.npy"), eighths.astype(np.float32))
+    export_halves("halves", matrix)
+    cases["halves"] = np.einsum("kc,czyx->kzyx", matrix, eighths)
     for name, logits in cases.items():
         np.save(os.path.join(OUT, "logits_%s.npy" % name), logits.astype(np.float32))
 

@@ -192,6 +192,27 @@ static void test_no_card(void)
     g_assert_cmpstr(error->message, ==, words);
 }
 
+/* The text reads as the card it was made of. */
+static void test_text(void)
+{
+    static const char whole[] =
+        "[encoder]\nname=brain\ninput=x\noutput=y\nsize_px=128x128x64\nslices=1\nchannels=t1;t2\n"
+        "value=zscore-foreground;ct:-1000,400,-300,250\nmean=0.5;0\nstd=2;1\nspacing_mm=1;1;1.5\ncrop=nonzero\norientation=ras\n"
+        "labels=whole;core\nactivation=sigmoid\nregions=1,2,3;2,3\npaint=1;3\nwindows=nnunet\nstep=0.6\nweight=constant\nmirror=xz\n"
+        "licence=CC0\ndemonstration=true\n";
+    g_autoptr(mt_dense_card) card = read_card(whole), plain = read_card(GOOD);
+    g_autofree char *text = mt_dense_card_text(card), *short_text = mt_dense_card_text(plain);
+    g_autoptr(mt_dense_card) again = read_card(short_text);
+    g_autofree char *second = mt_dense_card_text(again);
+
+    g_assert_cmpstr(text, ==, whole);
+    g_assert_cmpstr(second, ==, short_text);
+    memcpy(plain->axes, (const int[]){0, 2, 1}, sizeof plain->axes);
+    plain->apart = 0;
+    g_autofree char *turned = mt_dense_card_text(plain);
+    g_assert_nonnull(strstr(turned, "# axes xzy\n# resampled by order 3, back by 1, no axis apart\n"));
+}
+
 static void test_folds(void)
 {
     g_autofree char *a = model_path("deep_a"), *b = model_path("deep_b");
@@ -220,6 +241,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dense/card_refusals", test_card_refusals);
     g_test_add_func("/dense/graph_refusals", test_graph_refusals);
     g_test_add_func("/dense/no_card", test_no_card);
+    g_test_add_func("/dense/text", test_text);
     g_test_add_func("/dense/folds", test_folds);
     return g_test_run();
 }
