@@ -11,12 +11,17 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 
-import h5py
-import numpy as np
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print(f'{missing.name} is not installed')
+    sys.exit(77)  # skipped, as meson has it
 
 SEED = 301
 failed, broken = [], []
@@ -230,17 +235,21 @@ def main():
         parser.add_argument(name)
     parser.add_argument('--work', default=None)
     parser.add_argument('--count', type=int, default=8, help='cases of a CT or MR cohort; pictures are some times as many')
-    parser.add_argument('--only', nargs='+', choices=sorted(RECIPES), default=list(RECIPES))
+    parser.add_argument('--only', nargs='+', choices=sorted(RECIPES), help='default: those that are there')
     a = parser.parse_args()
-    a.work = a.work or tempfile.mkdtemp(prefix='measure-phantoms-')
-    os.makedirs(a.work, exist_ok=True)
-    for name in a.only:
+    kept = a.work or tempfile.mkdtemp(prefix='measure-phantoms-')
+    os.makedirs(kept, exist_ok=True)
+    drawn, a.work = a.work is None, kept
+    there = os.path.join(a.source, 'samples', 'phantoms')
+    for name in a.only or [n for n in RECIPES if os.path.exists(os.path.join(there, ('ct_nodules' if n == 'prior' else n) + '.ini'))]:
         try:
             RECIPES[name](Bench(a))
         except (RuntimeError, KeyError, OSError, ValueError) as error:
             broken.append(name)
             print(f'{name:15} did not run: {error}', flush=True)
-    print(f'{len(failed)} numbers are not as wanted, {len(broken)} recipes did not run; results are in {a.work}')
+    print(f'{len(failed)} numbers are not as wanted, {len(broken)} recipes did not run' + ('' if drawn else f'; results are in {kept}'))
+    if drawn:
+        shutil.rmtree(kept, ignore_errors=True)
     return 2 if broken else 1 if failed else 0
 
 
