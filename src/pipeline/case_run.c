@@ -139,9 +139,11 @@ static bool score(mt_case_run *run, GError **error)
     mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
     const mt_head_options options = {.memory_bytes = run->p->recipe->memory_bytes, .threads = mt_case_stage_threads(run)};
     run->output = mt_head_predict(run->p->head, &bag, &options, error);
-    if (run->output == NULL || run->p->named == NULL || is_withheld(run))
+    if (run->output == NULL || is_withheld(run))
         return run->output != NULL;
-    return mt_named_heads_store(run->p->named, &bag, &options, run->valid, run->n, run->store, error);
+    if (run->p->recipe->task == MT_RECIPE_TILES)
+        return mt_case_run_store_candidates(run, error);
+    return run->p->named == NULL || mt_named_heads_store(run->p->named, &bag, &options, run->valid, run->n, run->store, error);
 }
 
 bool mt_case_stage_publish(mt_case_run *run, GError **error)

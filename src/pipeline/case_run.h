@@ -31,4 +31,7 @@ bool mt_case_run_record_case(mt_case_run *run, GError **error);
 /* Everything that the head said, and provenance; *headline is the JSON line of the user block (free with g_free). */
 bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **error);
 
+/* /objects of task tiles: connected tiles above a label's threshold (docs/tasks.md). */
+bool mt_case_run_store_candidates(mt_case_run *run, GError **error);
+
 #endif

@@ -91,6 +91,25 @@ def slide(folder):
     return next(os.path.join(cohort, n) for n in sorted(os.listdir(cohort)) if n.endswith(".tif"))
 
 
+def check_candidates(f, coords, scores, threshold):
+    """/objects against SciPy's labelling of the tiles that are above the threshold"""
+    from scipy import ndimage
+    edge = f["/coords"].attrs["tile_level0"][0]
+    cells = np.rint(coords / edge).astype(int)
+    field = np.zeros(cells.max(0) + 1)
+    field[tuple(cells.T)] = scores
+    parts, n = ndimage.label(field >= threshold, np.ones((3, 3)))
+    assert n > 0, scores
+    best = sorted((float(field[parts == k + 1].max()), int((parts == k + 1).sum())) for k in range(n))[::-1]
+    objects = f["/objects"]
+    equal(len(objects["score"]), n)
+    assert np.allclose(objects["score"][:], [b[0] for b in best])
+    mpp = f["/coords"].attrs["mpp_x"]
+    assert np.allclose(objects["area_mm2"][:], [b[1] * (edge * mpp / 1000) ** 2 for b in best], rtol=1e-6), (objects["area_mm2"][:], best)
+    top = coords[scores.argmax()] + edge / 2
+    assert np.allclose(objects["centre"][0][:2], top), (objects["centre"][0], top)
+
+
 def test_tiles(folder):
     """a slide's score is the rule's, its tiles' are stored"""
     needs(h5py)
@@ -102,6 +121,11 @@ def test_tiles(folder):
             tiles = f["/tile_scores"][:].astype(np.float64)
             assert np.allclose(tiles, 1 / (1 + np.exp(-f["/features"][:].astype(np.float64))), atol=1e-6)
             assert np.allclose(f["/prediction/scores"][:], combine(tiles), atol=1e-5)
+    middle = round(float(np.median(tiles[:, 1])) - 1e-3, 3)
+    demo(folder, "[head]\nactivation=sigmoid\npositive=class_1\nthresholds=" + ";".join(["-", str(middle)] + ["-"] * (tiles.shape[1] - 2)) + "\n")
+    equal(microtome("run", "-e", path, "--task", "tiles", "-o", folder + "/lesions", case).code, 0)
+    with h5py.File(result(folder, "lesions")) as f:
+        check_candidates(f, f["/coords"][:], f["/tile_scores"][:, 1], middle)
     refused = microtome("run", "-e", path, "--task", "tiles", "-o", folder + "/max", "--combine", "mean", case)
     equal(refused.code, 64)
     contains(refused.err, "combine")
