@@ -52,6 +52,14 @@ static mt_window_plan *lay(const mt_dense_card *card, const int64_t size[3], con
     return mt_window_plan_new(size, &params, error);
 }
 
+/* One alone has all threads inside. */
+static void set_members(sliding *s, int members)
+{
+    s->members = members;
+    s->inner_threads = members == 1 ? s->p->threads : 1;
+    s->n_slots = members + SPARE_SLOTS;
+}
+
 static bool prepare(sliding *s, mt_dense *dense, const int64_t size[3], const mt_sliding_params *p, GError **error)
 {
     s->dense = dense;
@@ -68,9 +76,7 @@ static bool prepare(sliding *s, mt_dense *dense, const int64_t size[3], const mt
     s->labels = s->card->n_labels;
     s->answer_floats = s->labels * mt_dense_patch_voxels(dense);
     /* Fewer windows than threads: one at a time, with all threads inside oneDNN. */
-    s->members = s->windows < p->threads ? 1 : p->threads;
-    s->inner_threads = s->members == 1 ? p->threads : 1;
-    s->n_slots = s->members + SPARE_SLOTS;
+    set_members(s, s->windows < p->threads ? 1 : p->threads);
     for (int a = 0; a < 3; a++)
         s->mirror[a] = p->mirror && s->card->mirror[a];
     s->next_z = s->plan->before[2];
@@ -299,18 +305,31 @@ static bool allocate(sliding *s, GError **error)
     return s->slab != NULL;
 }
 
-static bool check_limit(const sliding *s, const mt_dense_session *session, GError **error)
+static bool refuse_limit(const sliding *s, int64_t bytes, GError **error)
 {
-    int64_t bytes = bytes_of(s, session);
-
-    if (s->p->limit_bytes == 0 || bytes <= s->p->limit_bytes)
-        return true;
     g_set_error(error, MT_ERROR, MT_ERROR_MEMORY,
                 "slide %s over %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " voxels: %" G_GINT64_FORMAT
-                " MB are wanted with %d threads, %" G_GINT64_FORMAT " MB are allowed: use fewer threads, or allow more",
-                s->card->name, s->plan->size[0], s->plan->size[1], s->plan->size[2], (bytes + (1 << 20) - 1) >> 20, s->members,
+                " MB are wanted, %" G_GINT64_FORMAT " MB are allowed: allow more, or use a network of a smaller patch",
+                s->card->name, s->plan->size[0], s->plan->size[1], s->plan->size[2], (bytes + (1 << 20) - 1) >> 20,
                 s->p->limit_bytes >> 20);
     return false;
+}
+
+/* As many members as the limit allows; one alone gets a session in which all threads work. */
+static bool fit_team(sliding *s, mt_dense_session **first, GError **error)
+{
+    int64_t limit = s->p->limit_bytes > 0 ? s->p->limit_bytes : G_MAXINT64;
+    int     wanted = s->members;
+
+    while (s->members > 1 && bytes_of(s, *first) > limit)
+        set_members(s, s->members - 1);
+    if (wanted > 1 && s->members == 1) {
+        g_clear_pointer(first, mt_dense_session_free);
+        *first = mt_dense_session_new(s->dense, s->p->precision, s->inner_threads, error);
+        if (*first == NULL)
+            return false;
+    }
+    return bytes_of(s, *first) <= limit || refuse_limit(s, bytes_of(s, *first), error);
 }
 
 bool mt_sliding_run(mt_dense *dense, const mt_volume *volume, const mt_sliding_params *params, GError **error)
@@ -326,5 +345,5 @@ bool mt_sliding_run(mt_dense *dense, const mt_volume *volume, const mt_sliding_p
     if (!prepare(&s, dense, volume->size, params, error))
         return false;
     g_autoptr(mt_dense_session) first = mt_dense_session_new(dense, params->precision, s.inner_threads, error);
-    return first != NULL && check_limit(&s, first, error) && allocate(&s, error) && run_team(&s, first, error);
+    return first != NULL && fit_team(&s, &first, error) && allocate(&s, error) && run_team(&s, first, error);
 }

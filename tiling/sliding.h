@@ -18,14 +18,14 @@ typedef struct mt_sliding_params {
     int                 threads;     /* 1 or more */
     bool                mirror;      /* also mirrored along the axes that the card allows */
     double              step;        /* 0: the card's */
-    int64_t             limit_bytes; /* for sessions and slabs, the volume apart; 0: none */
+    int64_t             limit_bytes; /* for sessions and slabs, the volume apart: fewer windows at once where it is short; 0: none */
     mt_sliding_progress progress;    /* may be NULL */
     void               *progress_user;
     mt_sliding_sink     sink;
     void               *sink_user;
 } mt_sliding_params;
 
-/* What mt_sliding_run will hold beside volume and packed weights.  Makes a session to know. */
+/* What mt_sliding_run will hold beside volume and packed weights where nothing limits it.  Makes a session to know. */
 bool mt_sliding_bytes(mt_dense *dense, const int64_t size[3], const mt_sliding_params *params, int64_t *bytes, GError **error);
 /* How many windows there will be; each is run for every fold and mirror image. */
 bool mt_sliding_windows(const mt_dense *dense, const int64_t size[3], const mt_sliding_params *params, int64_t *windows, GError **error);

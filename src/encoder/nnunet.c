@@ -232,6 +232,8 @@ static bool read_reader(plans *p, GError **error)
     for (size_t i = 0; i < G_N_ELEMENTS(readers); i++)
         if (name != NULL && strcmp(readers[i].name, name) == 0) {
             p->card->order = readers[i].order;
+            if (strcmp(name, "NaturalImage2DIO") == 0) /* it calls every pixel 1 mm: pictures stay as they are */
+                memset(p->card->spacing_mm, 0, sizeof p->card->spacing_mm);
             return true;
         }
     mt_card_error(error, p->plans_path, "\"image_reader_writer\": %s is not known: how it orders the axes is not guessed",

@@ -144,13 +144,15 @@ static void test_ways(void)
     g_auto(place) whole = put("mr", FULLRES, "plans.json", "\"force_separate_z\": null", "\"force_separate_z\": false");
     g_autoptr(mt_dense_card) a = mt_nnunet_card(never.folder, NULL, NULL), b = mt_nnunet_card(first.folder, NULL, NULL);
     g_autoptr(mt_dense_card) c = mt_nnunet_card(as_is.folder, NULL, NULL), d = mt_nnunet_card(torch.folder, NULL, NULL);
-    g_autoptr(mt_dense_card) e = mt_nnunet_card(whole.folder, NULL, NULL);
+    g_auto(place) picture = put("mr", "a__b__2d", "plans.json", "SimpleITKIO", "NaturalImage2DIO");
+    g_autoptr(mt_dense_card) e = mt_nnunet_card(whole.folder, NULL, NULL), f = mt_nnunet_card(picture.folder, NULL, NULL);
 
     g_assert_true(a->patch[2] == 1 && !a->mirror[0] && !a->mirror[1]);
     g_assert_true(!b->mirror[0] && b->mirror[1] && b->mirror[2] && b->order == MT_VOLUME_RAS);
     g_assert_true(c->spacing_mm[0] == 0 && c->spacing_mm[2] == 0);
     g_assert_true(d->image_order == 1 && d->logits_order == 1);
     g_assert_cmpint(e->apart, ==, 0);
+    g_assert_true(f->spacing_mm[0] == 0 && f->spacing_mm[1] == 0 && f->patch[2] == 1);
 }
 
 static void test_folds(void)

@@ -166,6 +166,28 @@ static void test_choices(void)
     g_free(g.logits);
 }
 
+/* A limit that holds one window at a time: the same logits. */
+static void test_limit(void)
+{
+    g_autoptr(mt_dense) dense = load("deep_a", DEEP, "");
+    g_autoptr(mt_volume) v = read_volume("odd");
+    g_autofree float *wanted = slide(dense, v, 1);
+    gathered          g = gathered_new(dense, v);
+    mt_sliding_params p = {.threads = 1, .sink = gather, .sink_user = &g};
+    int64_t           n = 3 * mt_volume_voxels(v), one, three;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(mt_sliding_bytes(dense, v->size, &p, &one, NULL));
+    p.threads = 3;
+    g_assert_true(mt_sliding_bytes(dense, v->size, &p, &three, NULL));
+    g_assert_cmpint(one, <, three);
+    p.limit_bytes = one + (three - one) / 4;
+    g_assert_true(mt_sliding_run(dense, v, &p, &error));
+    g_assert_no_error(error);
+    g_assert_cmpmem(g.logits, (size_t)n * sizeof(float), wanted, (size_t)n * sizeof(float));
+    g_free(g.logits);
+}
+
 /* A volume of one window: the spare threads work inside it. */
 static void test_one_window(void)
 {
@@ -227,10 +249,14 @@ static void test_refusals(void)
     g_assert_true(mt_sliding_run(dense, v, &p, &error));
     g_free(g.logits);
     p.sink_user = NULL;
+    p.threads = 1;
+    p.limit_bytes = 0;
+    g_assert_true(mt_sliding_bytes(dense, v->size, &p, &bytes, &error));
+    p.threads = 2;
     p.limit_bytes = 4096;
     g_autofree char *words =
-        g_strdup_printf("slide organs over 23 x 17 x 13 voxels: %d MB are wanted with 2 threads, 0 MB are allowed: use "
-                        "fewer threads, or allow more",
+        g_strdup_printf("slide organs over 23 x 17 x 13 voxels: %d MB are wanted, 0 MB are allowed: allow more, or use a "
+                        "network of a smaller patch",
                         (int)((bytes + (1 << 20) - 1) >> 20));
     check_run(dense, v, &p, MT_ERROR_MEMORY, words);
 }
@@ -281,6 +307,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, GINT_TO_POINTER((int)i), test_logits);
     }
     g_test_add_func("/sliding/choices", test_choices);
+    g_test_add_func("/sliding/limit", test_limit);
     g_test_add_func("/sliding/one_window", test_one_window);
     g_test_add_func("/sliding/refusals", test_refusals);
     g_test_add_func("/sliding/not_finite", test_not_finite);
