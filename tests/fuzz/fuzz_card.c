@@ -1,8 +1,9 @@
-/* Key files: the encoder's card, the segmenter's, the head's, the recipe.  Every input is read as each of them. */
+/* Key files: the encoder's card, a dense network's, the segmenter's, the head's, the recipe.  Every input is read as each of them. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "mil/head_card.h"
 #include "src/encoder/card.h"
+#include "src/encoder/dense_card.h"
 #include "tiling/segmenter_card.h"
 
 #include <microtome/recipe.h>
@@ -15,6 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (card != NULL)
         mt_card_complete(card, 224, "fuzz", NULL);
+    g_autoptr(mt_dense_card) dense = mt_dense_card_read_text((const char *)data, size, "fuzz.card", NULL);
+    if (dense != NULL)
+        g_free(mt_dense_card_text(dense));
     const char      *path = fuzz_file_write(data, size, ".card");
     g_autofree char *head = g_strdup(path);
     g_autoptr(mt_recipe) recipe = mt_recipe_load(path, NULL);

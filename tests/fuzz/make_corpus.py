@@ -182,6 +182,11 @@ name=a\ninput=image\noutput=features\npool=cls+mean\nprefix_tokens=5\nsize_px=22
 fit=tiles\nchannels=rgb\nvalue=range:-10,1e3\nmean=0.485;0.456;0.406\nstd=0.229;0.224;0.225\ninterpolation=bicubic\nbatch=16
 verified=fp32;bf16\nlicence=none\ndemonstration=false
 """
+DENSE = """[encoder]
+name=a\ninput=x\noutput=y\nsize_px=128x128x64\nslices=1\nchannels=t1;t2\nvalue=zscore-foreground;ct:-1000,400,-300,250\nmean=0.5;0\nstd=2;1
+spacing_mm=1;1;1.5\ncrop=nonzero\norientation=ras\nlabels=whole;core\nactivation=sigmoid\nregions=1,2,3;2,3\npaint=1;3\nwindows=monai\nstep=0.6
+weight=constant\nmirror=xz\nverified=fp32\n
+"""
 HEAD = """[head]
 kind=clam_sb\nencoder=a\nencoder_sha256=%s\ntarget_mpp=0.5\nlabels=normal;tumour\npositive=tumour\nactivation=softmax\nlogits=l\nattention=a
 temperature=1.3\nthreshold=0.31
@@ -193,9 +198,23 @@ modality=SM\nplane_axis=axial\n[mask]\nmethod=clam:biopsy\nmin_share=0.25\n[grid
 
 
 def card_seeds():
-    return {"encoder": ENCODER.encode(), "head": HEAD.encode(), "recipe": RECIPE.encode(), "above": b"[encoder]\nmodel=../../a.onnx\n",
+    return {"encoder": ENCODER.encode(), "dense": DENSE.encode(), "head": HEAD.encode(), "recipe": RECIPE.encode(), "above": b"[encoder]\nmodel=../../a.onnx\n",
             "number": b"[encoder]\nmpp=1e999\nsize_px=99999999999999999999\nmean=nan;inf;\n", "latin1": b"[encoder]\nname=\xe9\n", "zero": b"[encoder]\nname=a\0b\n",
             "locale": b"[head]\nlabels[de]=a;b\nlabels=;;;\\;\n", "no-group": b"a=b\n", "empty": b"", "escape": b"[head]\nlabels=a\\s\\q\\;b\n"}
+
+
+def nnunet_seeds():
+    """The folders of tests/unit/data/nnunet: plans, a zero byte, dataset."""
+    base, seeds = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "data", "nnunet"), {"empty": b"", "object": b"{}\0{}"}
+    for name in sorted(os.listdir(base)):
+        seeds[name] = b"\0".join(open(os.path.join(base, name, file), "rb").read() for file in ("plans.json", "dataset.json"))
+    small = (b'{"image_reader_writer":"SimpleITKIO","transpose_forward":[0,1,2],"transpose_backward":[0,1,2],"configurations":{"2d":{"patch_size":[8,8],"spacing":[1,1],'
+             b'"normalization_schemes":["CTNormalization"],"use_mask_for_norm":[false],"resampling_fn_data":"resample_torch_fornnunet",'
+             b'"resampling_fn_probabilities":"no_resampling_hack"}},"foreground_intensity_properties_per_channel":{"0":{"mean":1,"std":1,"percentile_00_5":0,'
+             b'"percentile_99_5":2}}}\0{"channel_names":{"0":"CT"},"labels":{"background":0,"a":[1,2],"b":[2]},"regions_class_order":[1,2]}')
+    seeds["small"] = small
+    seeds["circle"] = b'{"configurations":{"2d":{"inherits_from":"2d"}}}\0{"channel_names":{"0":"CT"},"labels":{"background":0,"a":1}}'
+    return seeds
 
 
 def npy(array, version=(1, 0)):
@@ -451,7 +470,7 @@ def write(folder, seeds):
 
 
 def main(corpus):
-    for name, seeds in (("card", card_seeds()), ("csv", csv_seeds()), ("headline", headline_seeds()), ("nifti", nifti_seeds()), ("npy", npy_seeds()), ("onnx", onnx_seeds()),
+    for name, seeds in (("card", card_seeds()), ("csv", csv_seeds()), ("headline", headline_seeds()), ("nifti", nifti_seeds()), ("nnunet", nnunet_seeds()), ("npy", npy_seeds()), ("onnx", onnx_seeds()),
                         ("safetensors", safetensors_seeds()), ("timm_config", timm_seeds()), ("worker_command", worker_seeds()), ("annotation", annotation_seeds()), ("pickle", pickle_seeds()),
                         ("torch_checkpoint", torch_checkpoint_seeds()), ("tables", table_seeds()), ("words", word_seeds()), ("tiff", tiff_seeds()), ("result", result_seeds()),
                         ("text_volume", text_volume_seeds())):
