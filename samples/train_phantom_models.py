@@ -276,7 +276,7 @@ def patches(cases, patch, rng, batch, share, spread):
 
 # --- CT: nodules ------------------------------------------------------------------------------------------------------
 
-CT_PATCH = (32, 48, 48)
+CT_PATCH = (16, 48, 48)
 
 
 def read_ct(folder):
@@ -293,7 +293,7 @@ def ct_nodules(phantoms, out):
     rng = np.random.default_rng(1)
     cases = [c[:3] for c in read_ct(phantoms.make('ct-nodules', 'ct_train', 40, 101, '--prevalence', '0.9'))]
     model = UNet(3, 1, 1, (8, 16, 32), ((1, 2, 2), (2, 2, 2)))
-    fit(model, lambda step: patches(cases, CT_PATCH, rng, 2, 0.6, 10), 300, 1e-2, dense_loss, 'ct_nodules')
+    fit(model, lambda step: patches(cases, CT_PATCH, rng, 3, 0.7, 8), 420, 1e-2, dense_loss, 'ct_nodules')
     scores, volumes = [], []
     for x, mask, _, affine, _ in read_ct(phantoms.make('ct-nodules', 'ct_held', 10, 201, '--prevalence', '0.8')):
         found = slide([model], x, CT_PATCH, 1)[0] > 0
