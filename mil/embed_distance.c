@@ -48,6 +48,20 @@ static bool predict(const void *data, const mt_bag *bag, const mt_head_options *
 
 const mt_aggregator mt_aggregator_embed = {"embed", NULL, NULL, predict, free_embed};
 
+static bool take_normal(mt_head *head, embed *self, const mt_task_settings *settings, GError **error)
+{
+    int64_t dim = mt_feature_reference_dim(settings->normal);
+
+    self->reference = mt_feature_reference_copy(settings->normal);
+    head->sha256 = mt_feature_reference_hash(settings->normal);
+    if (dim == settings->dim)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                "the normal cases have %" G_GINT64_FORMAT " features, the encoder gives %" G_GINT64_FORMAT ": make them with this encoder",
+                dim, settings->dim);
+    return false;
+}
+
 static bool load_reference(mt_head *head, embed *self, const mt_task_settings *settings, GError **error)
 {
     mt_head_card    *card = head->card;
@@ -58,7 +72,7 @@ static bool load_reference(mt_head *head, embed *self, const mt_task_settings *s
     if (path == NULL) {
         if (card->reference == NULL)
             g_set_error_literal(error, MT_ERROR, MT_ERROR_USAGE,
-                                "no reference is named: give [head] reference=FILE.safetensors, what normal cases look like");
+                                "no reference is named: give [head] reference=, a folder of normal cases' features or FILE.safetensors");
         return false;
     }
     head->sha256 = mt_hash_file(path, error);
@@ -85,12 +99,13 @@ bool mt_embed_build(mt_head *head, const mt_task_settings *settings, GError **er
     head->aggregator = &mt_aggregator_embed;
     head->state = self;
     head->shape = (mt_aggregator_shape){.dim = settings->dim, .n_logits = 1};
-    if (!load_reference(head, self, settings, error))
+    if (settings->normal != NULL ? !take_normal(head, self, settings, error) : !load_reference(head, self, settings, error))
         return false;
     mt_head_card_suggest_activation(card, MT_ACTIVATION_SIGMOID);
     if (card->labels == NULL) {
         card->labels = g_strdupv((char *[]){(char *)LABEL, NULL});
         card->positive = card->positive != NULL ? card->positive : g_strdup(LABEL);
+        card->has_card = true; /* what the score means is known without one */
     }
     if (card->activation == MT_ACTIVATION_SIGMOID)
         return true;

@@ -4,6 +4,7 @@
 #include "mil/safetensors.h"
 #include "mil/safetensors_writer.h"
 #include "src/base/alloc.h"
+#include "src/base/hash.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,6 +24,34 @@ void mt_feature_reference_free(mt_feature_reference *reference)
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
         g_clear_pointer(parts[i], mt_tensor_unref);
     g_free(reference);
+}
+
+mt_feature_reference *mt_feature_reference_copy(const mt_feature_reference *reference)
+{
+    mt_feature_reference *copy = g_memdup2(reference, sizeof *reference);
+
+    mt_tensor_ref(copy->mean);
+    mt_tensor_ref(copy->inverse);
+    mt_tensor_ref(copy->quantile);
+    if (copy->distances != NULL)
+        mt_tensor_ref(copy->distances);
+    return copy;
+}
+
+char *mt_feature_reference_hash(const mt_feature_reference *reference)
+{
+    const mt_tensor *parts[] = {reference->mean, reference->inverse, reference->quantile, reference->distances};
+    mt_hasher       *hasher = mt_hasher_new();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+        if (parts[i] != NULL)
+            mt_hasher_update(hasher, parts[i]->data, mt_tensor_bytes(parts[i]));
+    return mt_hasher_finish(hasher);
+}
+
+int64_t mt_feature_reference_dim(const mt_feature_reference *reference)
+{
+    return reference->dim;
 }
 
 bool mt_bag_mean(const mt_bag *bag, double *mean, GError **error)

@@ -24,7 +24,11 @@ void                  mt_feature_reference_free(mt_feature_reference *reference)
 double mt_feature_reference_distance(const mt_feature_reference *reference, const double *mean);
 /* Where a distance stands among those of the n bags that the reference was made of: the i-th of them is at i / (n + 1), linear between,
  * 1 - d_n / (d (n + 1)) beyond the last, so that it always rises.  NAN: the file does not hold them. */
-double mt_feature_reference_percentile(const mt_feature_reference *reference, double distance);
+double                mt_feature_reference_percentile(const mt_feature_reference *reference, double distance);
+mt_feature_reference *mt_feature_reference_copy(const mt_feature_reference *reference);
+/* SHA-256 of its numbers, and their width; free with g_free. */
+char   *mt_feature_reference_hash(const mt_feature_reference *reference);
+int64_t mt_feature_reference_dim(const mt_feature_reference *reference);
 /* HEAD.reference.safetensors for HEAD.card or HEAD.safetensors; free with g_free. */
 char *mt_feature_reference_path(const char *head_path);
 

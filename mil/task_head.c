@@ -110,7 +110,8 @@ static bool build(mt_head *head, const task_kind *kind, const mt_head_task *task
                                  .width = task->width > 0 ? task->width : task->dim,
                                  .combine = task->combine,
                                  .k = task->k,
-                                 .reference = task->reference};
+                                 .reference = task->reference,
+                                 .normal = task->normal};
 
     if (!find_card(head, kind, task, error) || !kind->build(head, &settings, error))
         return false;

@@ -7,11 +7,12 @@
 
 /* What mt_head_load_task has settled for a builder: card complete but for what the builder knows, rule said or not. */
 typedef struct mt_task_settings {
-    int64_t     dim;
-    int64_t     first, width; /* columns of classify */
-    const char *combine;      /* NULL: the activation's default */
-    int64_t     k;            /* of top-k */
-    const char *reference;
+    int64_t                     dim;
+    int64_t                     first, width; /* columns of classify */
+    const char                 *combine;      /* NULL: the activation's default */
+    int64_t                     k;            /* of top-k */
+    const char                 *reference;
+    const mt_feature_reference *normal;
 } mt_task_settings;
 
 /* Each fills head->state, aggregator, shape and sha256 ("" where no file is read).  Messages are without the head's path. */

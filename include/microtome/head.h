@@ -79,14 +79,15 @@ typedef struct mt_head_card {
 /* A head whose encoder does the work: its rows are scores already (classify, tiles), or are compared with what is in a file (zero-shot,
  * embed).  Zeros stand for what the card says. */
 typedef struct mt_head_task {
-    const char *name;         /* "classify", "tiles", "zero-shot", "embed" */
-    int64_t     dim;          /* of the encoder's rows */
-    const char *combine;      /* max, mean, noisy-or or top-k tiles of a case */
-    int         k;            /* of top-k */
-    const char *reference;    /* of embed: path of what normal cases look like */
-    const char *card;         /* text of a card in place of the one beside `path` */
-    int64_t     first, width; /* of classify: its columns of the row, where the graph has several outputs; width 0: all */
-    mt_model   *model;        /* whose metadata speak where there is no card; NULL: nobody's */
+    const char                        *name;      /* "classify", "tiles", "zero-shot", "embed" */
+    int64_t                            dim;       /* of the encoder's rows */
+    const char                        *combine;   /* max, mean, noisy-or or top-k tiles of a case */
+    int                                k;         /* of top-k */
+    const char                        *reference; /* of embed: path of what normal cases look like */
+    const struct mt_feature_reference *normal;    /* of embed: the same, fitted already; NULL: from the path */
+    const char                        *card;      /* text of a card in place of the one beside `path` */
+    int64_t   first, width; /* of classify: its columns of the row, where the graph has several outputs; width 0: all */
+    mt_model *model;        /* whose metadata speak where there is no card; NULL: nobody's */
 } mt_head_task;
 
 /* Where the features came from, to be compared with what the head was made for. */

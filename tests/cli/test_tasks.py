@@ -151,6 +151,30 @@ def test_zero_shot(folder):
         equal([s if isinstance(s, str) else s.decode() for s in f["/prediction/scores"].attrs["labels"]], ["normal", "tumour"])
 
 
+def test_embed(folder):
+    """features of normal cases in a folder: the score is the percentile of the distance among theirs"""
+    needs(h5py)
+    path = demo(folder, "")
+    cohort = synthetic(os.path.join(folder, "slides"), "--count", 21, "--size", 512, "--seed", 5)
+    slides = [os.path.join(cohort, n) for n in sorted(os.listdir(cohort)) if n.endswith(".tif")]
+    recipe = write(folder + "/r.ini", "[encoder]\nmodel=demo.onnx\n[head]\ntask=embed\nreference=normal\n[thresholds]\nlow=0.5\n")
+    equal(microtome("run", "-e", path, "-o", folder + "/few", *slides[:3]).code, 0)
+    os.rename(folder + "/few", folder + "/normal")
+    few = microtome("run", "-r", recipe, "-o", folder + "/out", slides[20])
+    contains(few.err, "what training bags look like: 3 bags, at least 20 are wanted")
+    shutil.rmtree(folder + "/normal")
+    equal(microtome("run", "-e", path, "-o", folder + "/normal", *slides[:20]).code, 0)
+    answer = microtome("run", "-r", recipe, "-o", folder + "/out", slides[0], slides[20])
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    for name in os.listdir(folder + "/out/cases"):
+        with h5py.File(f"{folder}/out/cases/{name}") as f:
+            score = float(f["/prediction/scores"][0])
+            assert 0 < score < 1, score
+            equal(bytes(f["/prediction/scores"].attrs["positive"], "ascii") if isinstance(f["/prediction/scores"].attrs["positive"], str)
+                  else f["/prediction/scores"].attrs["positive"], b"unlike_normal")
+        equal(headline(f"{folder}/out/cases/{name}")["status"], "ok")
+
+
 def test_multi(folder):
     """two outputs of one graph, each a head of its own; one is the case's"""
     needs(h5py)
@@ -212,11 +236,11 @@ def test_refusals(folder):
             (["--task", "zero-shot"], 64, "prepare the run: task zero-shot compares with text embeddings: name their file, [head] "
              "model=FILE.safetensors or -m FILE"),
             (["--task", "embed", "--combine", "max"], 64, "prepare the run: task embed averages the features of a case: leave combine and k out"),
-            (["--task", "embed"], 64, "no reference is named: give [head] reference=FILE.safetensors, what normal cases look like"),
+            (["--task", "embed"], 64, "no reference is named: give [head] reference=, a folder of normal cases' features or FILE.safetensors"),
             (["--task", "multi"], 64, "prepare the run: task multi and groups [head.NAME], one for each output, belong together")):
         answer = microtome("run", "-e", path, *options, "-o", folder + "/out", case)
         contains(answer.err, message)
         equal((options, answer.code), (options, code))
 
 
-main([test_classify, test_recipe, test_tiles, test_zero_shot, test_multi, test_patients, test_refusals])
+main([test_classify, test_recipe, test_tiles, test_zero_shot, test_embed, test_multi, test_patients, test_refusals])

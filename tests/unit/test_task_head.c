@@ -168,7 +168,7 @@ static void test_refusals(void)
     refuse("model.onnx", (mt_head_task){.name = "segment", .dim = 3},
            "prepare the task segment: classify, tiles, zero-shot or embed is wanted");
     refuse("model.onnx", (mt_head_task){.name = "embed", .dim = 3},
-           "task embed of model.onnx: no reference is named: give [head] reference=FILE.safetensors, what normal cases look like");
+           "task embed of model.onnx: no reference is named: give [head] reference=, a folder of normal cases' features or FILE.safetensors");
     g_autoptr(mt_head) none = load("classify", 3, "[head]\nactivation=none\n");
     mt_bag bag = mt_bag_from_memory((const float[]){0.5F, 1.5F, 0}, 1, 3);
     g_autoptr(GError) error = NULL;
