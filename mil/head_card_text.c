@@ -48,6 +48,17 @@ static void put_curve(GKeyFile *file, const mt_head_card *card)
         g_key_file_set_value(file, "head", "isotonic", text->str);
 }
 
+static void put_quality(GKeyFile *file, const mt_head_card *card)
+{
+    put_number(file, "min_exposure", card->min_exposure, card->min_exposure > 0);
+    put_number(file, "max_exposure", card->max_exposure, card->max_exposure > 0);
+    put_number(file, "max_clipping", card->max_clipping, card->max_clipping > 0);
+    put_number(file, "max_blur", card->max_blur, card->max_blur > 0);
+    put_number(file, "max_ghosting", card->max_ghosting, card->max_ghosting > 0);
+    put_number(file, "min_illumination", card->min_illumination, card->min_illumination > 0);
+    put_number(file, "min_field_complete", card->min_field_complete, card->min_field_complete > 0);
+}
+
 static void put_decision(GKeyFile *file, const mt_head_card *card)
 {
     put_number(file, "temperature", card->temperature, card->temperature != 1);
@@ -60,6 +71,7 @@ static void put_decision(GKeyFile *file, const mt_head_card *card)
     put_number(file, "min_tiles", card->min_tiles, card->min_tiles > 0);
     put_number(file, "min_sharpness", card->min_sharpness, card->min_sharpness > 0);
     put_number(file, "min_field_share", card->min_field_share, card->min_field_share > 0);
+    put_quality(file, card);
     put_number(file, "conformal_alpha", card->conformal_alpha, card->n_conformal > 0);
     put_numbers(file, "conformal", card->conformal, card->n_conformal);
     put(file, "reference", card->reference);

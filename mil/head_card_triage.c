@@ -74,6 +74,26 @@ static bool read_calibration(GKeyFile *file, const char *name, mt_head_card *car
     return false;
 }
 
+/* Limits on how the picture was taken; all of them are shares. */
+static bool read_quality(GKeyFile *file, const char *name, mt_head_card *card, GError **error)
+{
+    const struct {
+        const char *key;
+        double     *value;
+    } limits[] = {{"min_exposure", &card->min_exposure},
+                  {"max_exposure", &card->max_exposure},
+                  {"max_clipping", &card->max_clipping},
+                  {"max_blur", &card->max_blur},
+                  {"max_ghosting", &card->max_ghosting},
+                  {"min_illumination", &card->min_illumination},
+                  {"min_field_complete", &card->min_field_complete}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+        if (!mt_key_file_double(file, name, GROUP, limits[i].key, 0, 1, limits[i].value, error))
+            return false;
+    return true;
+}
+
 /* threshold_low is what threshold is called where there are two. */
 static bool read_thresholds(GKeyFile *file, const char *name, mt_head_card *card, GError **error)
 {
@@ -85,7 +105,7 @@ static bool read_thresholds(GKeyFile *file, const char *name, mt_head_card *card
         !mt_key_file_double(file, name, GROUP, "min_tissue_mm2", 0, 1e9, &card->min_tissue_mm2, error) ||
         !mt_key_file_double(file, name, GROUP, "min_sharpness", 0, 1e9, &card->min_sharpness, error) ||
         !mt_key_file_double(file, name, GROUP, "min_field_share", 0, 1, &card->min_field_share, error) ||
-        !mt_key_file_int(file, name, GROUP, "min_tiles", 0, 1000000000, &card->min_tiles, error))
+        !read_quality(file, name, card, error) || !mt_key_file_int(file, name, GROUP, "min_tiles", 0, 1000000000, &card->min_tiles, error))
         return false;
     if (!isnan(low) && !isnan(card->threshold) && low != card->threshold) {
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [head] threshold=%g and threshold_low=%g are the same thing: name one", name,

@@ -46,7 +46,9 @@ typedef struct mt_head_card {
     double          audit_share;                    /* of the clear cases, marked for a second look */
     double          min_tissue_mm2;                 /* less is insufficient; 0: not said */
     double          min_sharpness, min_field_share; /* of the thumbnail (docs/triage.md), likewise; 0: not said */
-    int             min_tiles;                      /* fewer readable ones are insufficient; 0: not said */
+    /* of the thumbnail by modality (docs/quality.md), likewise */
+    double min_exposure, max_exposure, max_clipping, max_blur, max_ghosting, min_illumination, min_field_complete;
+    int    min_tiles; /* fewer readable ones are insufficient; 0: not said */
     /* Conformal sets: label c is in the set when its score is at least 1 - conformal[c] (one for all, or one a class), and then the truth is in
      * it with a probability of 1 - conformal_alpha; n 0: absent. */
     double  conformal_alpha;

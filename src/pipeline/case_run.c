@@ -6,6 +6,7 @@
 #include "src/pipeline/named_heads.h"
 #include "src/pipeline/stored_bag.h"
 #include "src/pipeline/team.h"
+#include "src/result/modality_quality.h"
 #include "src/store/schema.h"
 #include "tiling/thumbnail.h"
 
@@ -58,6 +59,8 @@ bool mt_case_stage_overview(mt_case_run *run, GError **error)
         return false;
     mt_mask_size(run->tiles.mask, &width, &height);
     mt_image_quality_measure(run->thumbnail, mt_mask_pixels(run->tiles.mask), width, height, &run->quality);
+    mt_modality_quality_measure(run->thumbnail, mt_mask_pixels(run->tiles.mask), width, height, mt_case_modality(run->tiles.c),
+                                &run->quality);
     return true;
 }
 

@@ -63,7 +63,8 @@ static void put_decision(GString *text, const mt_head_card *card)
     if (card->min_tiles > 0)
         put_number(text, "min_tiles", card->min_tiles);
     if (card->platt[0] > 0 || card->n_isotonic > 0 || card->n_conformal > 0 || card->reference != NULL || card->min_sharpness > 0 ||
-        card->min_field_share > 0) { /* lists that may be long: by their hash */
+        card->min_field_share > 0 || card->min_exposure > 0 || card->max_exposure > 0 || card->max_clipping > 0 || card->max_blur > 0 ||
+        card->max_ghosting > 0 || card->min_illumination > 0 || card->min_field_complete > 0) { /* lists that may be long: by their hash */
         g_autofree char *all = mt_head_card_text(card), *sha256 = mt_hash_bytes(all, strlen(all));
         g_autofree char *calibration = mt_calibration_text(card);
         mt_card_text_put(text, "calibration", calibration);

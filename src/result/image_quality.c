@@ -101,11 +101,29 @@ static const struct {
                 {"black_share", offsetof(mt_image_quality, black_share)}, {"white_share", offsetof(mt_image_quality, white_share)},
                 {"contrast", offsetof(mt_image_quality, contrast)},       {"sharpness", offsetof(mt_image_quality, sharpness)}};
 
+/* Those that a modality has, and whether it has them. */
+static const struct {
+    const char *name;
+    size_t      offset, known;
+} more[] = {{"exposure", offsetof(mt_image_quality, exposure), offsetof(mt_image_quality, by_modality)},
+            {"clipping", offsetof(mt_image_quality, clipping), offsetof(mt_image_quality, by_modality)},
+            {"blur", offsetof(mt_image_quality, blur), offsetof(mt_image_quality, by_modality)},
+            {"ghosting", offsetof(mt_image_quality, ghosting), offsetof(mt_image_quality, has_ghosting)},
+            {"illumination", offsetof(mt_image_quality, illumination), offsetof(mt_image_quality, has_field)},
+            {"field_complete", offsetof(mt_image_quality, field_complete), offsetof(mt_image_quality, has_field)}};
+
 bool mt_image_quality_store(const mt_image_quality *quality, mt_store *store, GError **error)
 {
     for (size_t i = 0; quality->known && i < G_N_ELEMENTS(measures); i++) {
         const double *value = (const double *)(const void *)((const char *)quality + measures[i].offset);
         if (!mt_store_attr_double(store, MT_OBJECT_THUMBNAIL, measures[i].name, value, 1, error))
+            return false;
+    }
+    for (size_t i = 0; quality->known && i < G_N_ELEMENTS(more); i++) {
+        const char *start = (const char *)quality;
+        if (*(const bool *)(const void *)(start + more[i].known) &&
+            !mt_store_attr_double(store, MT_OBJECT_THUMBNAIL, more[i].name, (const double *)(const void *)(start + more[i].offset), 1,
+                                  error))
             return false;
     }
     return true;
@@ -117,6 +135,9 @@ void mt_image_quality_recall(const mt_result *result, mt_image_quality *quality)
     for (size_t i = 0; quality->known && i < G_N_ELEMENTS(measures); i++)
         quality->known =
             mt_result_attr(result, MT_OBJECT_THUMBNAIL, measures[i].name, (double *)(void *)((char *)quality + measures[i].offset), 1);
+    for (size_t i = 0; quality->known && i < G_N_ELEMENTS(more); i++)
+        *(bool *)(void *)((char *)quality + more[i].known) =
+            mt_result_attr(result, MT_OBJECT_THUMBNAIL, more[i].name, (double *)(void *)((char *)quality + more[i].offset), 1);
 }
 
 double mt_tile_area_mm2(const double tile_level0[2], const double mpp[2], double overlap)

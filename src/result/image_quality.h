@@ -13,6 +13,11 @@ typedef struct mt_image_quality {
     double white_share; /* all channels >= 253 */
     double contrast;    /* grey values between the 1st and the 99th percentile */
     double sharpness;   /* mean absolute Laplacian over the standard deviation of grey */
+    /* docs/quality.md, by modality_quality.h */
+    bool   by_modality, has_ghosting, has_field;
+    double exposure, clipping, blur;     /* by_modality: it is no slide */
+    double ghosting;                     /* has_ghosting: MR with air on all sides */
+    double illumination, field_complete; /* has_field: a fundus photograph */
 } mt_image_quality;
 
 /* rgb: u8 (h, w, 3).  mask: width x height of it, 0 is background; NULL: all is foreground.  Without foreground nothing is known. */

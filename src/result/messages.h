@@ -36,6 +36,8 @@ typedef enum mt_message {
     MT_MESSAGE_FLAT,
     MT_MESSAGE_BLURRED,
     MT_MESSAGE_SMALL_FIELD,
+    MT_MESSAGE_QUALITY_LOW,
+    MT_MESSAGE_QUALITY_HIGH,
     MT_MESSAGE_AUDIT,
     MT_MESSAGE_WITHOUT, /* of a patient: cases that do not count, each with why */
     MT_MESSAGE_WITHOUT_RESULT,

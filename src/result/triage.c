@@ -4,6 +4,7 @@
 #include "src/base/decimal.h"
 #include "src/base/hash.h"
 #include "src/result/conformal_set.h"
+#include "src/result/modality_quality.h"
 
 #include <math.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static void limit_quality(const mt_head_card *card, const mt_prediction_facts *f
     if (q->field_share < card->min_field_share)
         g_ptr_array_add(limits, mt_message_text(MT_MESSAGE_SMALL_FIELD, l, "share", number(100 * q->field_share, a), "wanted",
                                                 number(100 * card->min_field_share, b), NULL));
+    mt_modality_quality_limit(card, q, (int)l, limits);
 }
 
 GPtrArray *mt_triage_limits(const mt_head_card *card, const mt_head_output *output, const mt_prediction_facts *facts)
