@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Logits of so many bytes are brought back at once, a slice at least. */
-#define OUT_BYTES (INT64_C(32) << 20)
+#define OUT_BYTES (INT64_C(96) << 20)
 #define OUT_SLICES 32
 
 struct mt_label_slabs {
