@@ -1,5 +1,6 @@
 #include "tiling/dense_frame.h"
 
+#include "kernels/pixel/resample.h"
 #include "src/base/alloc.h"
 #include "src/case/volume_resample.h"
 
@@ -71,6 +72,9 @@ bool mt_dense_frame_init(mt_dense_frame *frame, const mt_dense_card *card, const
         if (card->spacing_mm[a] == 0 && from[a] == 0)
             from[a] = to[a] = 1; /* it stays as it is, whatever it is */
     }
+    if (card->stretch)
+        for (int a = 0; a < 2; a++)
+            frame->grid[a] = card->patch[a];
     if (!wanted)
         return true;
     if (!mt_regrid_size(frame->from, from, to, frame->grid, error)) {
@@ -142,6 +146,20 @@ static bool replace(mt_volume **v, mt_volume *next)
     return next != NULL;
 }
 
+/* Slice by slice, channel by channel, as Pillow resizes. */
+static mt_volume *stretched(const mt_volume *v, const int64_t size[3], GError **error)
+{
+    int64_t      from = v->size[0] * v->size[1], to = size[0] * size[1], n = v->size[2] * v->channels;
+    mt_resample *resize = mt_resample_new(v->size[0], v->size[1], NULL, size[0], size[1], MT_FILTER_BILINEAR, error);
+    g_autoptr(mt_volume) out = resize != NULL ? mt_volume_new(size, v->channels, error) : NULL;
+    bool ok = out != NULL;
+
+    for (int64_t i = 0; ok && i < n; i++)
+        ok = mt_resample_f32(resize, v->data + i * from, out->data + i * to, error);
+    mt_resample_free(resize);
+    return ok ? g_steal_pointer(&out) : NULL;
+}
+
 static mt_volume *bring(mt_dense_frame *frame, const mt_dense_card *card, mt_volume *taken, const mt_volume_box *box, const uint8_t *mask,
                         const mt_intensity_facts *facts, int threads, GError **error)
 {
@@ -152,7 +170,8 @@ static mt_volume *bring(mt_dense_frame *frame, const mt_dense_card *card, mt_vol
         (!is_plain(card->axes) && !replace(&v, mt_volume_turned(v, card->axes, error))))
         return NULL;
     if (memcmp(frame->from, frame->grid, sizeof frame->grid) != 0 &&
-        !replace(&v, mt_volume_resample(v, frame->grid, card->image_order, frame->image_apart, threads, error)))
+        !replace(&v, card->stretch ? stretched(v, frame->grid, error)
+                                   : mt_volume_resample(v, frame->grid, card->image_order, frame->image_apart, threads, error)))
         return NULL;
     return g_steal_pointer(&v);
 }

@@ -9,7 +9,7 @@
 G_BEGIN_DECLS
 
 typedef enum mt_fit { MT_FIT_TILES, MT_FIT_STRETCH, MT_FIT_PAD, MT_FIT_CROP } mt_fit;
-typedef enum mt_pool { MT_POOL_NONE, MT_POOL_CLS, MT_POOL_MEAN, MT_POOL_CLS_MEAN } mt_pool;
+typedef enum mt_pool { MT_POOL_NONE, MT_POOL_CLS, MT_POOL_MEAN, MT_POOL_CLS_MEAN, MT_POOL_RAW } mt_pool;
 typedef enum mt_channels { MT_CHANNELS_RGB, MT_CHANNELS_BGR, MT_CHANNELS_GRAY } mt_channels;
 typedef enum mt_value_rule { MT_VALUE_RGB8, MT_VALUE_HU, MT_VALUE_PERCENTILE, MT_VALUE_ZSCORE, MT_VALUE_RANGE } mt_value_rule;
 
@@ -63,6 +63,8 @@ MT_PUBLIC const mt_card *mt_encoder_card(const mt_encoder *encoder);
 MT_PUBLIC mt_model      *mt_encoder_model(const mt_encoder *encoder);
 /* A card's text under another name, every key written out but `verified`: that is measured for each model.  Free with g_free. */
 MT_PUBLIC char *mt_card_to_text(const mt_card *card, const char *name);
+/* Of pool=raw: the output of one tile as the graph gives it, without the batch; the rank, 0 for another pool. */
+MT_PUBLIC int mt_encoder_raw_shape(const mt_encoder *encoder, int64_t shape[MT_MAX_RANK]);
 /* Width of a feature row. */
 MT_PUBLIC int64_t mt_encoder_dim(const mt_encoder *encoder);
 

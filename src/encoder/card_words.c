@@ -5,7 +5,7 @@
 #include <string.h>
 
 const char *const mt_card_pools[] = {
-    [MT_POOL_NONE] = "none", [MT_POOL_CLS] = "cls", [MT_POOL_MEAN] = "mean", [MT_POOL_CLS_MEAN] = "cls+mean", NULL};
+    [MT_POOL_NONE] = "none", [MT_POOL_CLS] = "cls", [MT_POOL_MEAN] = "mean", [MT_POOL_CLS_MEAN] = "cls+mean", [MT_POOL_RAW] = "raw", NULL};
 const char *const mt_card_fits[] = {
     [MT_FIT_TILES] = "tiles", [MT_FIT_STRETCH] = "stretch", [MT_FIT_PAD] = "pad", [MT_FIT_CROP] = "crop", NULL};
 const char *const mt_card_channels[] = {[MT_CHANNELS_RGB] = "rgb", [MT_CHANNELS_BGR] = "bgr", [MT_CHANNELS_GRAY] = "gray", NULL};

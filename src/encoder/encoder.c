@@ -50,6 +50,12 @@ mt_model *mt_encoder_model(const mt_encoder *encoder)
     return encoder->model;
 }
 
+int mt_encoder_raw_shape(const mt_encoder *encoder, int64_t shape[MT_MAX_RANK])
+{
+    memcpy(shape, encoder->raw_shape, sizeof encoder->raw_shape);
+    return encoder->raw_rank;
+}
+
 int64_t mt_encoder_dim(const mt_encoder *encoder)
 {
     return encoder->dim;
@@ -187,6 +193,10 @@ static bool find_dims(mt_encoder *encoder, GError **error)
             return false;
         encoder->dims[i] = form.dim;
         encoder->dim += form.dim;
+        if (form.pool == MT_POOL_RAW) {
+            encoder->raw_rank = port->rank - 1;
+            memcpy(encoder->raw_shape, port->shape + 1, (size_t)encoder->raw_rank * sizeof *encoder->raw_shape);
+        }
     }
     return true;
 }

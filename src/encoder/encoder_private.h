@@ -19,8 +19,10 @@ struct mt_encoder {
     mt_card  *card;
     char     *path; /* or "builtin:demo", for messages */
     int       n_outputs;
-    int      *outputs;     /* n_outputs, of the graph; their features stand one behind the other */
-    int64_t  *dims;        /* n_outputs */
+    int      *outputs;  /* n_outputs, of the graph; their features stand one behind the other */
+    int64_t  *dims;     /* n_outputs */
+    int       raw_rank; /* of one tile's output, pool=raw; 0: another pool */
+    int64_t   raw_shape[MT_MAX_RANK];
     int64_t   fixed_batch; /* 0: the graph takes any */
     int64_t   dim;         /* of all */
 };

@@ -49,6 +49,13 @@ bool mt_feature_form_init(mt_feature_form *form, const mt_encoder *encoder, cons
     for (int i = 1; i < port->rank; i++)
         if (port->shape[i] < 1)
             return refuse(encoder, port, error, "an empty feature");
+    if (form->pool == MT_POOL_RAW) {
+        form->columns = 1;
+        for (int i = 1; i < port->rank; i++)
+            form->columns *= port->shape[i];
+        form->dim = form->columns;
+        return port->rank >= 2 || refuse(encoder, port, error, "a batch and more is wanted");
+    }
     if (port->rank == 3)
         return init_tokens(form, encoder, port, error);
     if (port->rank == 4)

@@ -3,6 +3,7 @@
 
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
+#include "src/pipeline/detect_case.h"
 #include "src/pipeline/named_heads.h"
 #include "src/pipeline/stored_bag.h"
 #include "src/pipeline/team.h"
@@ -77,6 +78,11 @@ static bool take_rows(void *user, int64_t first, int64_t n, const float *feature
     memcpy(run->valid + first, valid, (size_t)n);
     for (int64_t i = 0; i < n; i++)
         run->n_valid += valid[i] != 0;
+    for (int64_t i = 0; run->boxes != NULL && i < n; i++)
+        if (valid[i] != 0 && !mt_detect_take_tile(run, first + i, features + i * mt_encoder_dim(run->p->encoder), error))
+            return false;
+    if (run->boxes != NULL)
+        return true;
     run->unwritten = !mt_store_append(run->store, MT_OBJECT_FEATURES, features, n, error);
     return !run->unwritten;
 }
@@ -103,6 +109,12 @@ int mt_case_stage_threads(const mt_case_run *run)
     return MAX(1, run->p->threads >> CLAMP(run->job->halvings, 0, 30));
 }
 
+static bool grow_features(mt_case_run *run, GError **error)
+{
+    return mt_schema_grow_features(run->store, MT_F32, mt_encoder_dim(run->p->encoder), run->n, run->p->model_name, run->p->model_sha256,
+                                   mt_precision_name(run->p->contract.precision), error);
+}
+
 static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **error)
 {
     mt_team_params params = {.c = run->tiles.c,
@@ -120,11 +132,10 @@ static bool encode(mt_case_run *run, mt_progress progress, void *user, GError **
                              .unread = take_unread,
                              .sink_user = run};
 
-    return mt_schema_grow_features(run->store, MT_F32, mt_encoder_dim(run->p->encoder), run->n, mt_encoder_card(run->p->encoder)->name,
-                                   mt_model_sha256(mt_encoder_model(run->p->encoder)), mt_precision_name(run->p->contract.precision),
-                                   error) &&
-           run_team(run, &params, error) && mt_schema_write_valid(run->store, run->valid, run->n, error) &&
-           mt_invalid_tiles_store(run->invalid, run->store, error);
+    if (run->p->boxes != NULL)
+        run->boxes = g_array_new(FALSE, FALSE, sizeof(mt_found_box));
+    return (run->boxes != NULL || grow_features(run, error)) && run_team(run, &params, error) &&
+           mt_schema_write_valid(run->store, run->valid, run->n, error) && mt_invalid_tiles_store(run->invalid, run->store, error);
 }
 
 /* Too many tiles could not be read: no score of the case may be told. */
@@ -137,6 +148,8 @@ static bool score(mt_case_run *run, GError **error)
 {
     mt_stored_bag stored;
 
+    if (run->boxes != NULL)
+        return mt_detect_finish(run, error) && mt_findings_store(&run->findings, run->store, error);
     if (run->p->head == NULL || run->n_valid == 0)
         return true;
     mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
@@ -170,7 +183,8 @@ static bool check_room(const mt_case_run *run, const char *target, GError **erro
 {
     g_autofree char *what = g_strdup_printf("the features of %" G_GINT64_FORMAT " tiles", run->n);
 
-    return mt_publish_check_room(target, what, run->n * mt_encoder_dim(run->p->encoder) * (int64_t)sizeof(float), error);
+    return run->p->boxes != NULL ||
+           mt_publish_check_room(target, what, run->n * mt_encoder_dim(run->p->encoder) * (int64_t)sizeof(float), error);
 }
 
 bool mt_case_stage_create(mt_case_run *run, const char *target, GError **error)
@@ -228,6 +242,8 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
         mt_case_get_counts(run.tiles.c, &run.timings->reading);
     g_clear_pointer(&run.store, mt_store_free); /* an unpublished one removes its temporary */
     g_clear_pointer(&run.output, mt_head_output_free);
+    g_clear_pointer(&run.boxes, g_array_unref);
+    mt_findings_clear(&run.findings);
     mt_case_tiles_clear(&run.tiles);
     mt_tensor_unref(run.thumbnail);
     mt_free(run.valid);

@@ -3,6 +3,7 @@
 #define MT_CASE_RUN_H
 
 #include "src/pipeline/case_tiles.h"
+#include "src/pipeline/finding_rules.h"
 #include "src/pipeline/invalid_tiles.h"
 #include "src/pipeline/pipeline_private.h"
 #include "src/result/image_quality.h"
@@ -22,6 +23,8 @@ typedef struct mt_case_run {
     mt_invalid_tiles   *invalid;
     mt_store           *store;
     bool                unwritten; /* rows could not be appended to it */
+    GArray             *boxes;     /* mt_found_box, of task=detect */
+    mt_findings         findings;  /* likewise */
     mt_head_output     *output;    /* NULL: no head, or nothing to score */
     mt_timings         *timings;
 } mt_case_run;

@@ -9,21 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-void mt_dense_rules_free(mt_dense_rules *rules)
-{
-    if (rules == NULL)
-        return;
-    g_strfreev(rules->labels);
-    g_free(rules->channels);
-    for (int i = 0; i < rules->n_measures; i++)
-        mt_measure_rule_free(rules->measures[i]);
-    for (int i = 0; i < rules->n_actions; i++)
-        mt_action_rule_free(rules->actions[i]);
-    g_free(rules->measures);
-    g_free(rules->actions);
-    g_free(rules);
-}
-
 /* What stands for one model, or for several in their order. */
 static char *hash_of(const mt_dense *dense)
 {
@@ -37,7 +22,7 @@ static char *hash_of(const mt_dense *dense)
 }
 
 /* The labels that are objects: not what the map calls 0. */
-static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_dense_rules *rules, GError **error)
+static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_finding_rules *rules, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
@@ -49,62 +34,7 @@ static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_d
         }
     g_ptr_array_add(names, NULL);
     rules->labels = (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
-    if (recipe->label_names == NULL)
-        return true;
-    if (g_strv_length(recipe->label_names) != (guint)rules->n) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
-                    "load network %s: it has %d classes beside the background and the recipe's [labels] names %u", recipe->encoder,
-                    rules->n, g_strv_length(recipe->label_names));
-        return false;
-    }
-    g_strfreev(rules->labels);
-    rules->labels = g_strdupv(recipe->label_names);
-    return true;
-}
-
-static bool read_rules(const mt_recipe *recipe, mt_dense_rules *rules, GError **error)
-{
-    const char *source = recipe->path != NULL ? recipe->path : "the recipe";
-
-    rules->measures = g_new0(mt_measure_rule *, recipe->measures != NULL ? g_strv_length(recipe->measures) + 1 : 1);
-    rules->actions = g_new0(mt_action_rule *, recipe->actions != NULL ? g_strv_length(recipe->actions) + 1 : 1);
-    for (char **text = recipe->measures; text != NULL && *text != NULL; text++) {
-        rules->measures[rules->n_measures] = mt_measure_rule_parse(*text, rules->labels, source, error);
-        if (rules->measures[rules->n_measures++] == NULL)
-            return false;
-    }
-    for (char **text = recipe->actions; text != NULL && *text != NULL; text++) {
-        rules->actions[rules->n_actions] = mt_action_rule_parse(*text, rules->measures, rules->n_measures, source, error);
-        if (rules->actions[rules->n_actions++] == NULL)
-            return false;
-    }
-    return true;
-}
-
-/* What decides: the recipe's positive label and thresholds, else the only label. */
-static bool fill_card(mt_pipeline *p, GError **error)
-{
-    const mt_recipe *r = p->recipe;
-    mt_head_card    *card = &p->head_card;
-
-    *card = (mt_head_card){.labels = p->rules->labels,
-                           .positive = r->positive != NULL ? r->positive
-                                       : p->rules->n == 1  ? p->rules->labels[0]
-                                                           : NULL,
-                           .activation = MT_ACTIVATION_SIGMOID,
-                           .temperature = 1,
-                           .threshold = NAN,
-                           .has_card = true};
-    if (card->positive != NULL && !g_strv_contains((const char *const *)card->labels, card->positive)) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: positive=%s is none of its labels", r->encoder, card->positive);
-        return false;
-    }
-    mt_recipe_override_triage(r, card);
-    if (card->threshold_high == 0 || card->threshold_high >= card->threshold)
-        return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: the upper threshold %g needs a threshold that is not above it",
-                r->encoder, card->threshold_high);
-    return false;
+    return mt_finding_rules_rename(recipe, rules, error);
 }
 
 static bool choose_precision(mt_pipeline *p, GError **error)
@@ -169,9 +99,9 @@ bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
         return false;
     p->model_name = g_strdup(mt_dense_get_card(p->dense)->name);
     p->model_sha256 = hash_of(p->dense);
-    p->rules = g_new0(mt_dense_rules, 1);
-    if (!name_labels(p->recipe, mt_dense_get_card(p->dense), p->rules, error) || !read_rules(p->recipe, p->rules, error) ||
-        !fill_card(p, error) || !choose_precision(p, error))
+    p->rules = g_new0(mt_finding_rules, 1);
+    if (!name_labels(p->recipe, mt_dense_get_card(p->dense), p->rules, error) || !mt_finding_rules_read(p->recipe, p->rules, error) ||
+        !mt_finding_rules_card(p, error) || !choose_precision(p, error))
         return false;
     p->resolved = resolve(p);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));

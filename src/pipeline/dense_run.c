@@ -1,14 +1,13 @@
 /* One case of a dense task: read whole, a map of it, the objects in the map, what is measured on them. */
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
+#include "src/case/volume_read.h"
 #include "src/pipeline/case_stages.h"
-#include "src/pipeline/dense_input.h"
 #include "src/pipeline/dense_load.h"
 #include "src/store/schema.h"
-#include "tiling/label_slabs.h"
+#include "tiling/dense_frame.h"
 #include "tiling/sliding.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Parts of fewer voxels are the network's noise. */
@@ -16,16 +15,15 @@
 
 typedef struct dense_run {
     mt_case_run     *run;
-    mt_dense_input   input;
+    mt_dense_frame   frame;
+    mt_volume       *volume; /* as the network wants it */
     mt_label_slabs  *slabs;
     int64_t          size[3]; /* of the case's planes */
     int64_t          voxels;
     uint8_t         *labels;      /* of each voxel of the planes */
     float           *probability; /* of the positive label, likewise; NULL: there is none */
-    mt_objects      *objects;
-    mt_label_counts *counts; /* of each label of the rules */
-    mt_measurement  *measurements;
-    GPtrArray       *actions; /* strings */
+    mt_label_counts *counts;      /* of each label of the rules */
+    mt_findings      findings;
 } dense_run;
 
 static const mt_dense_card *card_of(const dense_run *d)
@@ -57,17 +55,39 @@ static bool find_foreground(mt_case_run *run, GError **error)
     return mt_case_stage_overview(run, error);
 }
 
+/* The network's wish before hours of reading. */
+static bool check_channels(const dense_run *d, GError **error)
+{
+    const mt_dense_card *card = card_of(d);
+    mt_case             *c = d->run->tiles.c;
+
+    if (mt_case_channels(c) == card->n_channels)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "prepare %s: network '%s' wants %d channel%s, the case has %d", mt_case_path(c),
+                card->name, card->n_channels, card->n_channels == 1 ? "" : "s", mt_case_channels(c));
+    return false;
+}
+
 static bool read_volume(dense_run *d, GError **error)
 {
     const mt_pipeline *p = d->run->p;
-    const mt_level    *level = mt_case_level(d->run->tiles.c, 0);
+    mt_case           *c = d->run->tiles.c;
+    const mt_level    *level = mt_case_level(c, 0);
+    mt_intensity_facts facts = mt_intensity_facts_of(c);
+    int                threads = mt_case_stage_threads(d->run);
 
     d->size[0] = level->width;
     d->size[1] = level->height;
-    d->size[2] = mt_case_planes(d->run->tiles.c);
+    d->size[2] = mt_case_planes(c);
     d->voxels = d->size[0] * d->size[1] * d->size[2];
-    return mt_dense_input_read(d->run->tiles.c, card_of(d), card_of(d)->order, p->recipe->memory_bytes, mt_case_stage_threads(d->run),
-                               &d->input, error);
+    if (!check_channels(d, error))
+        return false;
+    mt_volume *whole = mt_volume_read(c, card_of(d)->order, p->recipe->memory_bytes, threads, error);
+    d->volume = whole != NULL ? mt_dense_frame_bring(&d->frame, card_of(d), whole, &facts, threads, error) : NULL;
+    if (whole != NULL && d->volume == NULL && error != NULL && g_error_matches(*error, MT_ERROR, MT_ERROR_SPACING))
+        g_prefix_error(error, "prepare %s (its spacing: %s; --slide-mpp or a manifest column mpp gives one): ", mt_case_path(c),
+                       mt_case_mpp_source(c));
+    return d->volume != NULL;
 }
 
 /* The output's channel that decides; -1: none. */
@@ -79,25 +99,9 @@ static int positive_channel(const mt_pipeline *p)
     return -1;
 }
 
-static mt_label_slabs_params slabs_params(const dense_run *d)
-{
-    const mt_dense_input *in = &d->input;
-    const mt_dense_card  *card = card_of(d);
-    mt_label_slabs_params params = {
-        .card = card, .order = card->logits_order, .apart = in->separate, .map_label = positive_channel(d->run->p)};
-
-    for (int a = 0; a < 3; a++) {
-        params.grid[a] = in->volume->size[a];
-        params.box[a] = in->box.size[a];
-        params.size[a] = in->case_size[a];
-        params.start[in->axes[a]] = in->box.start[a];
-    }
-    return params;
-}
-
 static bool slide(dense_run *d, mt_progress progress, void *user, GError **error)
 {
-    mt_label_slabs_params slabs = slabs_params(d);
+    mt_label_slabs_params slabs = mt_dense_frame_back(&d->frame, card_of(d), positive_channel(d->run->p));
     mt_sliding_params     params = {.precision = d->run->p->contract.precision,
                                     .threads = mt_case_stage_threads(d->run),
                                     .mirror = true,
@@ -107,11 +111,11 @@ static bool slide(dense_run *d, mt_progress progress, void *user, GError **error
                                     .sink = mt_label_slabs_take};
 
     d->slabs = mt_label_slabs_new(&slabs, error);
-    if (d->slabs == NULL || !mt_sliding_windows(d->run->p->dense, d->input.volume->size, &params, &d->run->n, error))
+    if (d->slabs == NULL || !mt_sliding_windows(d->run->p->dense, d->volume->size, &params, &d->run->n, error))
         return false;
     params.sink_user = d->slabs;
     d->run->n_valid = d->run->n;
-    return mt_sliding_run(d->run->p->dense, d->input.volume, &params, error);
+    return mt_sliding_run(d->run->p->dense, d->volume, &params, error);
 }
 
 /* The map in the order of the case's planes, in which everything else is said. */
@@ -123,27 +127,12 @@ static bool turn_maps(dense_run *d, GError **error)
               (probability == NULL || (d->probability = mt_alloc(d->voxels, sizeof(float), error)) != NULL);
 
     if (ok)
-        mt_volume_turn_labels(d->run->tiles.c, d->input.order, MT_VOLUME_PLANES, labels, d->labels);
+        mt_volume_turn_labels(d->run->tiles.c, card_of(d)->order, MT_VOLUME_PLANES, labels, d->labels);
     if (ok && probability != NULL)
-        mt_volume_turn_values(d->run->tiles.c, d->input.order, MT_VOLUME_PLANES, probability, d->probability);
+        mt_volume_turn_values(d->run->tiles.c, card_of(d)->order, MT_VOLUME_PLANES, probability, d->probability);
     mt_free(labels);
     mt_free(probability);
     return ok;
-}
-
-static mt_objects_frame frame_of(const dense_run *d, double affine[16])
-{
-    mt_case         *c = d->run->tiles.c;
-    mt_objects_frame frame = {.size = {d->size[0], d->size[1], d->size[2]}};
-    double           mpp[2];
-
-    if (mt_case_mpp(c, &mpp[0], &mpp[1])) {
-        frame.spacing_mm[0] = mpp[0] / 1000;
-        frame.spacing_mm[1] = mpp[1] / 1000;
-        frame.spacing_mm[2] = mt_case_plane_spacing_um(c) / 1000;
-        frame.affine = mt_case_affine(c, affine) ? affine : NULL;
-    }
-    return frame;
 }
 
 static const uint8_t *members_of(const dense_run *d, int label)
@@ -158,9 +147,9 @@ static bool has(const uint8_t members[32], uint8_t value)
 
 static void count_labels(dense_run *d)
 {
-    const mt_dense_rules *rules = d->run->p->rules;
-    int64_t               histogram[256] = {0};
-    int                   positive = positive_channel(d->run->p);
+    const mt_finding_rules *rules = d->run->p->rules;
+    int64_t                 histogram[256] = {0};
+    int                     positive = positive_channel(d->run->p);
 
     d->counts = g_new0(mt_label_counts, rules->n);
     for (int64_t i = 0; i < d->voxels; i++)
@@ -180,15 +169,15 @@ static void count_labels(dense_run *d)
 
 static bool find_objects(dense_run *d, GError **error)
 {
-    const mt_dense_rules *rules = d->run->p->rules;
-    int                   positive = positive_channel(d->run->p);
-    double                affine[16];
-    mt_objects_frame      frame = frame_of(d, affine);
+    const mt_finding_rules *rules = d->run->p->rules;
+    int                     positive = positive_channel(d->run->p);
+    double                  affine[16];
+    mt_objects_frame        frame = mt_finding_frame(d->run->tiles.c, affine);
 
-    d->objects = mt_objects_new(&frame, rules->labels);
+    d->findings.objects = mt_objects_new(&frame, rules->labels);
     for (int k = 0; k < rules->n; k++)
-        if (!mt_objects_add_labels(d->objects, k, d->labels, members_of(d, k), rules->channels[k] == positive ? d->probability : NULL,
-                                   MIN_OBJECT_VOXELS, error))
+        if (!mt_objects_add_labels(d->findings.objects, k, d->labels, members_of(d, k),
+                                   rules->channels[k] == positive ? d->probability : NULL, MIN_OBJECT_VOXELS, error))
             return false;
     count_labels(d);
     return true;
@@ -202,40 +191,9 @@ static double mask_voxels(const dense_run *d)
 
 static void measure(dense_run *d)
 {
-    const mt_pipeline     *p = d->run->p;
-    const mt_measure_facts facts = {.objects = d->objects, .counts = d->counts, .mask_voxels = mask_voxels(d)};
+    const mt_measure_facts facts = {.objects = d->findings.objects, .counts = d->counts, .mask_voxels = mask_voxels(d)};
 
-    d->measurements = g_new0(mt_measurement, p->rules->n_measures + 1);
-    for (int i = 0; i < p->rules->n_measures; i++)
-        mt_measurement_find(p->rules->measures[i], &facts, &d->measurements[i]);
-    d->actions = g_ptr_array_new_with_free_func(g_free);
-    for (int i = 0; i < p->rules->n_actions; i++) {
-        char *action = mt_action_choose(p->rules->actions[i], d->measurements, p->language);
-        if (action != NULL)
-            g_ptr_array_add(d->actions, action);
-    }
-}
-
-/* The positive label's score is that of its most probable object; of other labels it is known only whether they were found. */
-static bool score(dense_run *d, GError **error)
-{
-    int             n = d->run->p->rules->n;
-    mt_head_output *output = d->run->output = g_new0(mt_head_output, 1);
-
-    output->n_classes = n;
-    output->scores = mt_alloc(n, sizeof(float), error);
-    output->logits = output->scores != NULL ? mt_alloc(n, sizeof(float), error) : NULL;
-    if (output->logits == NULL)
-        return false;
-    for (int k = 0; k < n; k++) {
-        double best = mt_objects_max_score(d->objects, k), inside;
-        if (isnan(best))
-            best = 1;
-        inside = CLAMP(best, 1e-7, 1 - 1e-7);
-        output->scores[k] = (float)best;
-        output->logits[k] = (float)log(inside / (1 - inside));
-    }
-    return true;
+    mt_findings_measure(&d->findings, d->run->p->rules, &facts, d->run->p->language);
 }
 
 static bool write_map(const dense_run *d, const char *object, mt_dtype dtype, void *values, GError **error)
@@ -249,7 +207,7 @@ static bool write_map(const dense_run *d, const char *object, mt_dtype dtype, vo
 /* What a value of the map means: "1=nodule", a label each; of regions the values that belong to it. */
 static bool name_values(const dense_run *d, GError **error)
 {
-    const mt_dense_rules *rules = d->run->p->rules;
+    const mt_finding_rules *rules = d->run->p->rules;
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
     for (int k = 0; k < rules->n; k++) {
@@ -266,15 +224,11 @@ static bool name_values(const dense_run *d, GError **error)
 
 static bool record(dense_run *d, GError **error)
 {
-    const mt_pipeline *p = d->run->p;
-    mt_store          *store = d->run->store;
+    mt_store *store = d->run->store;
 
     return write_map(d, MT_OBJECT_SEGMENTATION, MT_U8, d->labels, error) && name_values(d, error) &&
            (d->probability == NULL || write_map(d, MT_OBJECT_PROBABILITY, MT_F32, d->probability, error)) &&
-           mt_objects_store(d->objects, store, error) &&
-           (p->rules->n_measures == 0 || mt_measurements_store(d->measurements, p->rules->n_measures, store, error)) &&
-           (d->actions->len == 0 ||
-            mt_store_write_strings(store, MT_OBJECT_ACTIONS, (const char *const *)d->actions->pdata, d->actions->len, error));
+           mt_findings_store(&d->findings, store, error);
 }
 
 static bool check_room(const dense_run *d, const char *target, GError **error)
@@ -298,13 +252,13 @@ static bool run_stages(dense_run *d, const char *target, mt_progress progress, v
     run->timings->decode_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "encode", progress, user, error) || !slide(d, progress, user, error))
         return false;
-    g_clear_pointer(&d->input.volume, mt_volume_free);
+    g_clear_pointer(&d->volume, mt_volume_free);
     run->timings->tiles = run->n;
     run->timings->tiles_s = run->timings->encode_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "score", progress, user, error) || !turn_maps(d, error) || !find_objects(d, error))
         return false;
     measure(d);
-    if (!score(d, error))
+    if ((run->output = mt_findings_output(&d->findings, run->p->rules, error)) == NULL)
         return false;
     run->timings->head_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "publish", progress, user, error) || !check_room(d, target, error) ||
@@ -319,13 +273,9 @@ bool mt_dense_run_stages(mt_case_run *run, const char *target, mt_progress progr
     dense_run d = {.run = run};
     bool      ok = run_stages(&d, target, progress, user, error);
 
-    for (int i = 0; d.measurements != NULL && i < run->p->rules->n_measures; i++)
-        mt_measurement_clear(&d.measurements[i]);
-    g_free(d.measurements);
-    g_clear_pointer(&d.actions, g_ptr_array_unref);
-    g_clear_pointer(&d.objects, mt_objects_free);
+    mt_findings_clear(&d.findings);
     g_clear_pointer(&d.slabs, mt_label_slabs_free);
-    mt_dense_input_clear(&d.input);
+    g_clear_pointer(&d.volume, mt_volume_free);
     mt_free(d.labels);
     mt_free(d.probability);
     g_free(d.counts);

@@ -5,6 +5,7 @@
 #include "src/encoder/shared_weights.h"
 #include "src/pipeline/case_tiles.h"
 #include "src/pipeline/dense_load.h"
+#include "src/pipeline/detect_case.h"
 #include "src/pipeline/named_heads.h"
 #include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/resolved.h"
@@ -90,7 +91,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    if (recipe->task == MT_RECIPE_DETECT || recipe->task == MT_RECIPE_RECONSTRUCT || recipe->n_stages > 0) { /* nothing silently left out */
+    if (recipe->task == MT_RECIPE_RECONSTRUCT || recipe->n_stages > 0) { /* nothing silently left out */
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows no task=%s%s", mt_recipe_task_name(recipe->task),
                     recipe->n_stages > 0 ? " and no stages" : "");
         return NULL;
@@ -101,13 +102,13 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     if (p->masker == NULL)
         return NULL;
     mt_masker_exclude(p->masker, recipe->exclude);
-    if (mt_recipe_task_is_dense(recipe->task))
+    if (mt_recipe_task_is_dense(recipe->task) && recipe->task != MT_RECIPE_DETECT)
         return mt_pipeline_load_dense(p, error) ? g_steal_pointer(&p) : NULL;
     if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))
         return NULL;
     p->encoder = mt_recipe_load_encoder(recipe, error);
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
-        !load_head(p, p->recipe, error))
+        !(recipe->task == MT_RECIPE_DETECT ? mt_pipeline_load_detector(p, error) : load_head(p, p->recipe, error)))
         return NULL;
     p->model_name = g_strdup(mt_encoder_card(p->encoder)->name);
     p->model_sha256 = g_strdup(mt_model_sha256(mt_encoder_model(p->encoder)));
@@ -126,7 +127,8 @@ void mt_pipeline_free(mt_pipeline *p)
     g_clear_pointer(&p->masker, mt_masker_free);
     g_clear_pointer(&p->encoder, mt_encoder_unref);
     g_clear_pointer(&p->dense, mt_dense_unref);
-    g_clear_pointer(&p->rules, mt_dense_rules_free);
+    g_clear_pointer(&p->rules, mt_finding_rules_free);
+    g_clear_pointer(&p->boxes, mt_box_card_free);
     g_free(p->model_name);
     g_free(p->model_sha256);
     g_clear_pointer(&p->head, mt_head_unref);
@@ -141,12 +143,12 @@ void mt_pipeline_free(mt_pipeline *p)
 
 const mt_head_card *mt_pipeline_card(const mt_pipeline *p)
 {
-    return p->head != NULL || p->dense != NULL ? &p->head_card : NULL;
+    return p->head != NULL || p->rules != NULL ? &p->head_card : NULL;
 }
 
 const char *mt_pipeline_head_kind(const mt_pipeline *p)
 {
-    if (p->dense != NULL)
+    if (p->rules != NULL)
         return mt_recipe_task_name(p->recipe->task);
     return p->head != NULL ? mt_head_kind(p->head) : NULL;
 }

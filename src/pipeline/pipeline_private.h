@@ -3,6 +3,7 @@
 
 #include "src/encoder/dense.h"
 #include "src/pipeline/contract.h"
+#include "src/result/box_decode.h"
 #include "src/result/messages.h"
 #include "tiling/stain_target.h"
 
@@ -11,20 +12,21 @@
 #include <microtome/pipeline.h>
 
 struct mt_pipeline {
-    mt_recipe             *recipe;
-    mt_encoder            *encoder;                   /* NULL: the task works on whole cases */
-    mt_dense              *dense;                     /* NULL: the task works on tiles */
-    struct mt_dense_rules *rules;                     /* of dense */
-    char                  *model_name, *model_sha256; /* of either */
-    mt_masker             *masker;
-    mt_head               *head;      /* NULL: features only */
-    GPtrArray             *named;     /* mt_named_head * of task multi, `head` is the primary; NULL: none */
-    mt_head_card           head_card; /* with the recipe's overrides; strings are borrowed from head and recipe */
-    mt_contract            contract;
-    mt_stain_target       *stain;    /* NULL: colours as they are */
-    mt_language            language; /* of the reasons */
-    int                    threads, batch;
-    char                  *resolved, *recipe_sha256;
+    mt_recipe               *recipe;
+    mt_encoder              *encoder;                   /* NULL: the task works on whole cases */
+    mt_dense                *dense;                     /* NULL: the task works on tiles */
+    mt_box_card             *boxes;                     /* of task=detect; NULL: another task */
+    struct mt_finding_rules *rules;                     /* of dense */
+    char                    *model_name, *model_sha256; /* of either */
+    mt_masker               *masker;
+    mt_head                 *head;      /* NULL: features only */
+    GPtrArray               *named;     /* mt_named_head * of task multi, `head` is the primary; NULL: none */
+    mt_head_card             head_card; /* with the recipe's overrides; strings are borrowed from head and recipe */
+    mt_contract              contract;
+    mt_stain_target         *stain;    /* NULL: colours as they are */
+    mt_language              language; /* of the reasons */
+    int                      threads, batch;
+    char                    *resolved, *recipe_sha256;
 };
 
 /* The recipe's own thresholds and limits over the card's. */

@@ -205,7 +205,7 @@ def test_refusals(folder):
     Image.fromarray(np.zeros((50, 60), np.uint8)).save(os.path.join(folder, "g.png"))
     answer = microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "g.png"))
     equal(answer.code, 65)
-    contains(answer.err, "wants 1 x 1 x 1 mm a voxel, and the case's spacing is unknown (")
+    contains(answer.err, "--slide-mpp or a manifest column mpp gives one): bring the case to 1 x 1 x 1 mm: ")
 
 
 main([test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])

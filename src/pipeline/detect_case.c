@@ -1,0 +1,91 @@
+#include "src/pipeline/detect_case.h"
+
+#include <math.h>
+#include <string.h>
+
+bool mt_pipeline_load_detector(mt_pipeline *p, GError **error)
+{
+    const mt_recipe *r = p->recipe;
+    int64_t          shape[MT_MAX_RANK];
+    g_autoptr(GError) cause = NULL;
+
+    if (r->head != NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: task=detect needs no head: leave %s out", r->head);
+        return false;
+    }
+    p->boxes = mt_box_card_read(mt_encoder_card(p->encoder)->source, &cause);
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return false;
+    }
+    if (p->boxes == NULL || p->boxes->format == MT_BOX_EXPLICIT || mt_encoder_raw_shape(p->encoder, shape) == 0) {
+        g_set_error(
+            error, MT_ERROR, MT_ERROR_MODEL,
+            "load detector %s: its card %s has to say [encoder] pool=raw and, in a group [detect], format=yolov8, yolov5 or fastestdet",
+            r->encoder, mt_encoder_card(p->encoder)->source);
+        return false;
+    }
+    p->rules = g_new0(mt_finding_rules, 1);
+    p->rules->labels = g_strdupv(p->boxes->labels);
+    p->rules->n = (int)g_strv_length(p->boxes->labels);
+    return mt_finding_rules_rename(r, p->rules, error) && mt_finding_rules_read(r, p->rules, error) && mt_finding_rules_card(p, error);
+}
+
+/* The network's px to level-0 px: through the card's fit to the tile's px, through the tile's size and place to the case. */
+static mt_box_frame frame_of(const mt_case_run *run, const mt_tile *tile)
+{
+    const mt_card  *card = mt_encoder_card(run->p->encoder);
+    const mt_level *level = mt_case_level(run->tiles.c, 0);
+    bool            whole = card->fit != MT_FIT_TILES;
+    int64_t         width = whole ? level->width : run->p->contract.tile_px, height = whole ? level->height : width;
+    mt_box_frame    frame = mt_box_frame_of_card(card, width, height);
+    double          edge[2];
+
+    mt_grid_tile_level0(run->tiles.grid, &edge[0], &edge[1]);
+    frame.scale[0] *= edge[0] / (double)width;
+    frame.scale[1] *= edge[1] / (double)height;
+    frame.origin[0] = (double)tile->x;
+    frame.origin[1] = (double)tile->y;
+    frame.origin[2] = (double)tile->plane;
+    frame.size[0] = (double)level->width;
+    frame.size[1] = (double)level->height;
+    return frame;
+}
+
+bool mt_detect_take_tile(mt_case_run *run, int64_t i, const float *output, GError **error)
+{
+    const mt_pipeline *p = run->p;
+    int64_t      shape[MT_MAX_RANK + 1] = {1}, px[3] = {mt_encoder_card(p->encoder)->size_px, mt_encoder_card(p->encoder)->size_px, 0};
+    int          rank = mt_encoder_raw_shape(p->encoder, shape + 1);
+    mt_tile      tile = mt_grid_tile(run->tiles.grid, i);
+    mt_box_frame frame = frame_of(run, &tile);
+    guint        first = run->boxes->len;
+    g_autoptr(mt_tensor) view = mt_tensor_new_view(MT_F32, rank + 1, shape, (void *)(uintptr_t)output, NULL);
+    const mt_tensor *const outputs[3] = {view, NULL, NULL};
+
+    if (!mt_boxes_decode(p->boxes, outputs, px, run->boxes, error))
+        return false;
+    mt_boxes_place(run->boxes, first, &frame);
+    return true;
+}
+
+bool mt_detect_finish(mt_case_run *run, GError **error)
+{
+    const mt_pipeline *p = run->p;
+    double             affine[16];
+    mt_objects_frame   frame = mt_finding_frame(run->tiles.c, affine);
+
+    mt_boxes_nms(run->boxes, p->boxes->iou, p->boxes->agnostic, (guint)MAX(p->boxes->max_boxes, 0));
+    run->findings.objects = mt_objects_new(&frame, p->rules->labels);
+    for (guint i = 0; i < run->boxes->len; i++) {
+        const mt_found_box *box = &g_array_index(run->boxes, mt_found_box, i);
+        mt_objects_add_box(run->findings.objects, box->label, box->at, box->score);
+    }
+    g_autofree mt_label_counts *counts = g_new0(mt_label_counts, p->rules->n);
+    for (int k = 0; k < p->rules->n; k++)
+        counts[k] = (mt_label_counts){-1, -1, -1}; /* boxes have no area of their own */
+    const mt_measure_facts facts = {.objects = run->findings.objects, .counts = counts};
+    mt_findings_measure(&run->findings, p->rules, &facts, p->language);
+    run->output = mt_findings_output(&run->findings, p->rules, error);
+    return run->output != NULL;
+}

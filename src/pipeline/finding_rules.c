@@ -1,0 +1,150 @@
+#include "src/pipeline/finding_rules.h"
+
+#include "src/base/alloc.h"
+#include "src/store/schema.h"
+
+#include <math.h>
+
+void mt_finding_rules_free(mt_finding_rules *rules)
+{
+    if (rules == NULL)
+        return;
+    g_strfreev(rules->labels);
+    g_free(rules->channels);
+    for (int i = 0; i < rules->n_measures; i++)
+        mt_measure_rule_free(rules->measures[i]);
+    for (int i = 0; i < rules->n_actions; i++)
+        mt_action_rule_free(rules->actions[i]);
+    g_free(rules->measures);
+    g_free(rules->actions);
+    g_free(rules);
+}
+
+bool mt_finding_rules_rename(const mt_recipe *recipe, mt_finding_rules *rules, GError **error)
+{
+    if (recipe->label_names == NULL)
+        return true;
+    if (g_strv_length(recipe->label_names) != (guint)rules->n) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: it finds %d classes and the recipe's [labels] names %u",
+                    recipe->encoder, rules->n, g_strv_length(recipe->label_names));
+        return false;
+    }
+    g_strfreev(rules->labels);
+    rules->labels = g_strdupv(recipe->label_names);
+    return true;
+}
+
+bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GError **error)
+{
+    const char *source = recipe->path != NULL ? recipe->path : "the recipe";
+
+    rules->measures = g_new0(mt_measure_rule *, recipe->measures != NULL ? g_strv_length(recipe->measures) + 1 : 1);
+    rules->actions = g_new0(mt_action_rule *, recipe->actions != NULL ? g_strv_length(recipe->actions) + 1 : 1);
+    for (char **text = recipe->measures; text != NULL && *text != NULL; text++) {
+        rules->measures[rules->n_measures] = mt_measure_rule_parse(*text, rules->labels, source, error);
+        if (rules->measures[rules->n_measures++] == NULL)
+            return false;
+    }
+    for (char **text = recipe->actions; text != NULL && *text != NULL; text++) {
+        rules->actions[rules->n_actions] = mt_action_rule_parse(*text, rules->measures, rules->n_measures, source, error);
+        if (rules->actions[rules->n_actions++] == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* What decides: the recipe's positive label and thresholds, else the only label. */
+bool mt_finding_rules_card(mt_pipeline *p, GError **error)
+{
+    const mt_recipe *r = p->recipe;
+    mt_head_card    *card = &p->head_card;
+
+    *card = (mt_head_card){.labels = p->rules->labels,
+                           .positive = r->positive != NULL ? r->positive
+                                       : p->rules->n == 1  ? p->rules->labels[0]
+                                                           : NULL,
+                           .activation = MT_ACTIVATION_SIGMOID,
+                           .temperature = 1,
+                           .threshold = NAN,
+                           .has_card = true};
+    if (card->positive != NULL && !g_strv_contains((const char *const *)card->labels, card->positive)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: positive=%s is none of its labels", r->encoder, card->positive);
+        return false;
+    }
+    mt_recipe_override_triage(r, card);
+    if (card->threshold_high == 0 || card->threshold_high >= card->threshold)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: the upper threshold %g needs a threshold that is not above it",
+                r->encoder, card->threshold_high);
+    return false;
+}
+
+mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16])
+{
+    const mt_level  *level = mt_case_level(c, 0);
+    mt_objects_frame frame = {.size = {level->width, level->height, mt_case_planes(c)}};
+    double           mpp[2];
+
+    if (mt_case_mpp(c, &mpp[0], &mpp[1])) {
+        frame.spacing_mm[0] = mpp[0] / 1000;
+        frame.spacing_mm[1] = mpp[1] / 1000;
+        frame.spacing_mm[2] = mt_case_plane_spacing_um(c) / 1000;
+        frame.affine = mt_case_affine(c, affine) ? affine : NULL;
+    }
+    return frame;
+}
+
+void mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts, mt_language language)
+{
+    f->n_measurements = rules->n_measures;
+    f->measurements = g_new0(mt_measurement, rules->n_measures + 1);
+    for (int i = 0; i < rules->n_measures; i++)
+        mt_measurement_find(rules->measures[i], facts, &f->measurements[i]);
+    f->actions = g_ptr_array_new_with_free_func(g_free);
+    for (int i = 0; i < rules->n_actions; i++) {
+        char *action = mt_action_choose(rules->actions[i], f->measurements, language);
+        if (action != NULL)
+            g_ptr_array_add(f->actions, action);
+    }
+}
+
+/* The positive label's score is that of its most probable object; of labels without probabilities it is known only whether they were
+ * found. */
+mt_head_output *mt_findings_output(const mt_findings *f, const mt_finding_rules *rules, GError **error)
+{
+    mt_head_output *output = g_new0(mt_head_output, 1);
+
+    output->n_classes = rules->n;
+    output->scores = mt_alloc(rules->n, sizeof(float), error);
+    output->logits = output->scores != NULL ? mt_alloc(rules->n, sizeof(float), error) : NULL;
+    if (output->logits == NULL) {
+        mt_head_output_free(output);
+        return NULL;
+    }
+    for (int k = 0; k < rules->n; k++) {
+        double best = mt_objects_max_score(f->objects, k), inside;
+        if (isnan(best))
+            best = 1;
+        inside = CLAMP(best, 1e-7, 1 - 1e-7);
+        output->scores[k] = (float)best;
+        output->logits[k] = (float)log(inside / (1 - inside));
+    }
+    return output;
+}
+
+bool mt_findings_store(const mt_findings *f, mt_store *store, GError **error)
+{
+    return mt_objects_store(f->objects, store, error) &&
+           (f->n_measurements == 0 || mt_measurements_store(f->measurements, f->n_measurements, store, error)) &&
+           (f->actions->len == 0 ||
+            mt_store_write_strings(store, MT_OBJECT_ACTIONS, (const char *const *)f->actions->pdata, f->actions->len, error));
+}
+
+void mt_findings_clear(mt_findings *f)
+{
+    for (int i = 0; i < f->n_measurements; i++)
+        mt_measurement_clear(&f->measurements[i]);
+    g_clear_pointer(&f->measurements, g_free);
+    g_clear_pointer(&f->actions, g_ptr_array_unref);
+    g_clear_pointer(&f->objects, mt_objects_free);
+}

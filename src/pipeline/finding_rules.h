@@ -1,0 +1,39 @@
+/* What is made of a case's objects: the recipe's measures and actions, a score for each label. */
+#ifndef MT_FINDING_RULES_H
+#define MT_FINDING_RULES_H
+
+#include "src/pipeline/pipeline_private.h"
+#include "src/result/actions.h"
+
+typedef struct mt_finding_rules {
+    char            **labels;   /* NULL-terminated: those of objects, without the background */
+    int              *channels; /* of a dense network's output, one for each of them; NULL: of boxes */
+    int               n;
+    mt_measure_rule **measures;
+    mt_action_rule  **actions;
+    int               n_measures, n_actions;
+} mt_finding_rules;
+
+/* The recipe's names for the labels, where it has any. */
+bool mt_finding_rules_rename(const mt_recipe *recipe, mt_finding_rules *rules, GError **error);
+/* [measure] and [action]. */
+bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GError **error);
+/* p->head_card: what decides about the scores. */
+bool mt_finding_rules_card(mt_pipeline *p, GError **error);
+void mt_finding_rules_free(mt_finding_rules *rules);
+
+typedef struct mt_findings {
+    mt_objects     *objects;
+    mt_measurement *measurements;
+    int             n_measurements;
+    GPtrArray      *actions; /* strings */
+} mt_findings;
+
+/* `affine` is where the frame's stands. */
+mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16]);
+void             mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts, mt_language language);
+mt_head_output  *mt_findings_output(const mt_findings *f, const mt_finding_rules *rules, GError **error);
+bool             mt_findings_store(const mt_findings *f, mt_store *store, GError **error);
+void             mt_findings_clear(mt_findings *f);
+
+#endif
