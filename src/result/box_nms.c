@@ -138,7 +138,8 @@ void mt_boxes_nms(GArray *boxes, double iou, bool agnostic, guint max_boxes)
 
     for (guint i = 0; i < boxes->len; i++)
         ranked[i] = (ranked_box){list[i], i};
-    qsort(ranked, boxes->len, sizeof *ranked, by_score);
+    if (boxes->len > 0)
+        qsort(ranked, boxes->len, sizeof *ranked, by_score);
     c.kept = list; /* the best are written over what is ranked already */
     for (guint i = 0; i < boxes->len && (max_boxes == 0 || n < max_boxes); i++)
         if (!is_suppressed(&c, &ranked[i].box, iou, agnostic)) {

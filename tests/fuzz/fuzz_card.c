@@ -4,6 +4,7 @@
 #include "mil/head_card.h"
 #include "src/encoder/card.h"
 #include "src/encoder/dense_card.h"
+#include "src/result/box_decode.h"
 #include "tiling/segmenter_card.h"
 
 #include <microtome/recipe.h>
@@ -26,6 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (segmenter != NULL)
         mt_segmenter_card_fit(segmenter, 2, NULL);
     strcpy(strrchr(head, '.'), ".st"); /* the head whose card the file is */
+    g_autofree char *text = g_strndup(size > 0 ? (const char *)data : "", size);
+    g_autoptr(mt_box_card) boxes = mt_box_card_read_text(text, "fuzz.card", NULL);
+    g_autoptr(mt_head_card) task_card = mt_head_card_load_model(head, NULL);
+    if (task_card != NULL)
+        mt_head_card_fit(task_card, "classify", 2, NULL);
     g_autoptr(mt_head_card) head_card = mt_head_card_load(head, NULL);
     if (head_card != NULL)
         mt_head_card_fit(head_card, "clam_sb", 2, NULL);

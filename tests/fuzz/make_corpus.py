@@ -200,7 +200,9 @@ modality=SM\nplane_axis=axial\n[mask]\nmethod=clam:biopsy\nmin_share=0.25\n[grid
 def card_seeds():
     return {"encoder": ENCODER.encode(), "dense": DENSE.encode(), "head": HEAD.encode(), "recipe": RECIPE.encode(), "above": b"[encoder]\nmodel=../../a.onnx\n",
             "number": b"[encoder]\nmpp=1e999\nsize_px=99999999999999999999\nmean=nan;inf;\n", "latin1": b"[encoder]\nname=\xe9\n", "zero": b"[encoder]\nname=a\0b\n",
-            "locale": b"[head]\nlabels[de]=a;b\nlabels=;;;\\;\n", "no-group": b"a=b\n", "empty": b"", "escape": b"[head]\nlabels=a\\s\\q\\;b\n"}
+            "locale": b"[head]\nlabels[de]=a;b\nlabels=;;;\\;\n", "no-group": b"a=b\n", "empty": b"", "escape": b"[head]\nlabels=a\\s\\q\\;b\n",
+            "tasks": b"[encoder]\nsize_px=224\nfit=stretch\nvalue=rgb8\nmean=0\nstd=1\n[head]\nlabels=a;b\nactivation=sigmoid\nop_norm=0.1;-\nthresholds=0.2;0.3\ncombine=top-k\nk=3\nlogit_scale=100\n"
+            b"[detect]\nformat=explicit\nlabels=a\nboxes=b\nscores=s\norder=corners-z-last\nbackground=true\n"}
 
 
 def nnunet_seeds():

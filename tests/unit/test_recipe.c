@@ -70,6 +70,30 @@ static void test_findings(void)
     g_assert_true(g_str_has_suffix(copy->stages[1].model, "/s.onnx") && copy->stages[1].objects == NULL);
 }
 
+static void test_tasks(void)
+{
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(mt_recipe) r = load("[encoder]\nmodel=e.onnx\n[head]\ntask=multi\ncombine=top-k\nk=3\n[head.a]\noutput=x\nprimary=true\n"
+                                  "[head.b]\noutput=y\nlabels=p;q\n",
+                                  &path, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(mt_recipe_has_head(r));
+    g_autofree char *json = mt_recipe_to_json(r), *again = NULL;
+    g_autoptr(mt_recipe) copy = mt_recipe_from_json(json, &error);
+    g_assert_no_error(error);
+    again = mt_recipe_to_json(copy);
+    g_assert_cmpstr(json, ==, again);
+    g_assert_true(copy->task == MT_RECIPE_MULTI && copy->top_k == 3);
+    g_assert_cmpstr(copy->combine, ==, "top-k");
+    g_assert_cmpstr(copy->heads, ==, "[a]\noutput=x\nprimary=true\n\n[b]\noutput=y\nlabels=p;q\n");
+    g_autofree char *beside = NULL;
+    g_autoptr(mt_recipe) embed = load("[head]\ntask=embed\nreference=normal\n", &beside, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_str_has_suffix(embed->reference, "/normal"));
+}
+
 static void test_refusals(void)
 {
     static const struct {
@@ -82,6 +106,9 @@ static void test_refusals(void)
         {"[stain]\nmethod=macenko\ntarget=../t.png\n", "read %s: path '../t.png': only paths below the file's own folder are followed"},
         {"[encoder]\nmodel=../e.onnx\n", "read %s: path '../e.onnx': only paths below the file's own folder are followed"},
         {"[labels]\npositive=b\n[thresholds]\na=0.3\n", "read %s: [thresholds] must hold one threshold, named as [labels] positive"},
+        {"[head]\ncombine=sum\n", "read %s: [head] combine=sum: max, mean, noisy-or or top-k is wanted"},
+        {"[head]\nk=0\n", "read %s: [head] k=0: a whole number from 1 to 1000000 is wanted"},
+        {"[head]\nreference=../n\n", "read %s: path '../n': only paths below the file's own folder are followed"},
         {"[head]\ntask=guess\n",
          "read %s: [head] task=guess: one of mil, embed, classify, tiles, zero-shot, multi, segment, detect, reconstruct is wanted"},
         {"[stage.3]\nmodel=m.onnx\n", "read %s: the stages are called [stage.2], [stage.3] and on, without a gap, at most 8 of them"},
@@ -157,6 +184,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/recipe/load", test_load);
     g_test_add_func("/recipe/findings", test_findings);
+    g_test_add_func("/recipe/tasks", test_tasks);
     g_test_add_func("/recipe/refusals", test_refusals);
     g_test_add_func("/recipe/stain", test_stain_option);
     g_test_add_func("/recipe/contract", test_contract);
