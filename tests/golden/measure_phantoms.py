@@ -96,6 +96,7 @@ def written(out):
             labels, geometry = f['map/segmentation'][:], f['geometry']
             if 'affine' in geometry:
                 image = nibabel.Nifti1Image(np.ascontiguousarray(labels.transpose(2, 1, 0)), geometry['affine'][:])
+                image.header.set_xyzt_units('mm')
                 nibabel.save(image, os.path.join(folder, name[:-3] + '.nii.gz'))
             else:
                 Image.fromarray(labels[0]).save(os.path.join(folder, name[:-3] + '.png'))
