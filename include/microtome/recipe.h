@@ -35,6 +35,7 @@ typedef struct mt_recipe {
     char            *path;             /* the file it came from; NULL: the command line alone */
     char            *modality;         /* [input] modality; NULL: what the case says */
     mt_plane_axis    plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
+    char           **sequences;        /* [input] sequences: of a folder, as the network's channels; NULL: a case is one file or series */
     char            *mask_method;      /* [mask] method; NULL: the default of the case's kind */
     double           min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; negative: mt_recipe_min_share */
     unsigned         exclude;          /* [mask] exclude: artefacts to take out of the mask, bits of mt_artefact; 0: none is looked for */

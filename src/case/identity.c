@@ -125,6 +125,11 @@ GPtrArray *mt_case_files(const char *path)
         }
     }
 #endif
+    if (g_file_test(path, G_FILE_TEST_IS_DIR)) { /* the sequences of an exam */
+        add_folder(files, path);
+        g_ptr_array_sort(files, compare_paths);
+        return files;
+    }
     g_ptr_array_add(files, g_strdup(path));
     if (mirax != NULL)
         add_folder(files, mirax);

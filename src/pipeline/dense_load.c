@@ -4,6 +4,7 @@
 #include "src/encoder/card_text.h"
 #include "src/encoder/nnunet.h"
 #include "src/pipeline/recipe_findings.h"
+#include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/resolved.h"
 
 #include <math.h>
@@ -27,6 +28,11 @@ static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_f
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
     rules->channels = g_new0(int, card->n_labels);
+    if (recipe->task == MT_RECIPE_RECONSTRUCT) {
+        rules->labels = g_strdupv((char *[]){(char[]){"anomaly"}, NULL});
+        rules->n = 1;
+        return true;
+    }
     for (int k = 0; k < card->n_labels; k++)
         if (card->regions || card->activation == MT_DENSE_SIGMOID || card->values[k] != 0) {
             rules->channels[rules->n++] = k;
@@ -68,6 +74,10 @@ static char *resolve(const mt_pipeline *p)
 
     mt_card_text_put(text, "modality", p->recipe->modality);
     mt_card_text_put(text, "plane_axis", mt_plane_axes[p->recipe->plane_axis]);
+    if (p->recipe->sequences != NULL) {
+        g_autofree char *sequences = g_strjoinv(";", p->recipe->sequences);
+        mt_card_text_put(text, "sequences", sequences);
+    }
     g_string_append_printf(text, "\n[mask]\n%s\n[encoder]\n", mask);
     mt_card_text_put(text, "name", p->model_name);
     mt_card_text_put(text, "model", name);
@@ -81,8 +91,36 @@ static char *resolve(const mt_pipeline *p)
         mt_card_text_put_numbers(text, "threshold", &p->head_card.threshold, 1);
     if (p->head_card.threshold_high > 0)
         mt_card_text_put_numbers(text, "threshold_high", &p->head_card.threshold_high, 1);
+    if (p->normal != NULL) {
+        g_autofree char *sha256 = mt_hash_bytes((const char *)p->normal->values, (size_t)p->normal->n * sizeof *p->normal->values);
+        g_string_append_printf(text, "normal_cases=%d\n", p->normal->n);
+        mt_card_text_put(text, "normal_sha256", sha256);
+    }
     mt_recipe_findings_text(p->recipe, text);
     return g_string_free(text, FALSE);
+}
+
+/* The network draws what it gets. */
+static bool check_reconstruction(mt_pipeline *p, GError **error)
+{
+    const mt_dense_card *card = mt_dense_get_card(p->dense);
+
+    if (p->recipe->task != MT_RECIPE_RECONSTRUCT)
+        return true;
+    if (card->activation != MT_DENSE_NONE || card->n_labels != card->n_channels || card->slices != 1) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
+                    "load network %s: task=reconstruct wants as many outputs as channels (%d), which are no logits (activation=none)",
+                    p->recipe->encoder, card->n_channels);
+        return false;
+    }
+    if (p->recipe->measures != NULL || p->recipe->actions != NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: task=reconstruct finds no objects to measure", p->recipe->encoder);
+        return false;
+    }
+    if (p->recipe->reference == NULL)
+        return true;
+    p->normal = g_new0(mt_normal_errors, 1);
+    return mt_normal_errors_read(p->recipe->reference, p->model_sha256, p->normal, error);
 }
 
 bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
@@ -100,8 +138,8 @@ bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
     p->model_name = g_strdup(mt_dense_get_card(p->dense)->name);
     p->model_sha256 = hash_of(p->dense);
     p->rules = g_new0(mt_finding_rules, 1);
-    if (!name_labels(p->recipe, mt_dense_get_card(p->dense), p->rules, error) || !mt_finding_rules_read(p->recipe, p->rules, error) ||
-        !mt_finding_rules_card(p, error) || !choose_precision(p, error))
+    if (!name_labels(p->recipe, mt_dense_get_card(p->dense), p->rules, error) || !check_reconstruction(p, error) ||
+        !mt_finding_rules_read(p->recipe, p->rules, error) || !mt_finding_rules_card(p, error) || !choose_precision(p, error))
         return false;
     p->resolved = resolve(p);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));

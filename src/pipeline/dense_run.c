@@ -1,9 +1,12 @@
 /* One case of a dense task: read whole, a map of it, the objects in the map, what is measured on them. */
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
+#include "src/case/sequence_files.h"
 #include "src/case/volume_read.h"
+#include "src/case/volume_sequences.h"
 #include "src/pipeline/case_stages.h"
 #include "src/pipeline/dense_load.h"
+#include "src/pipeline/reconstruct_case.h"
 #include "src/store/schema.h"
 #include "tiling/dense_frame.h"
 #include "tiling/sliding.h"
@@ -15,11 +18,15 @@
 
 typedef struct dense_run {
     mt_case_run     *run;
+    GPtrArray       *sequences; /* mt_case *, of the recipe's sequences; the first is run->tiles.c */
     mt_dense_frame   frame;
     mt_volume       *volume; /* as the network wants it */
     mt_label_slabs  *slabs;
     int64_t          size[3]; /* of the case's planes */
     int64_t          voxels;
+    mt_error_slabs   errors; /* of task=reconstruct */
+    double           mean_error;
+    float           *error_map;   /* likewise, on the case's planes */
     uint8_t         *labels;      /* of each voxel of the planes */
     float           *probability; /* of the positive label, likewise; NULL: there is none */
     mt_label_counts *counts;      /* of each label of the rules */
@@ -31,13 +38,45 @@ static const mt_dense_card *card_of(const dense_run *d)
     return mt_dense_get_card(d->run->p->dense);
 }
 
-static bool open_case(mt_case_run *run, GError **error)
+/* Every sequence is a case of its own; what is said of the exam is said on the grid of the first. */
+static bool open_sequences(dense_run *d, GError **error)
 {
+    const mt_recipe *recipe = d->run->p->recipe;
+    g_auto(GStrv) paths = mt_sequence_files(d->run->job->path, (const char *const *)recipe->sequences, error);
+
+    d->sequences = g_ptr_array_new_with_free_func((GDestroyNotify)mt_case_free);
+    for (char **path = paths; path != NULL && *path != NULL; path++) {
+        mt_job job = *d->run->job;
+        job.path = *path;
+        mt_case *c = mt_pipeline_open_case(recipe, &job, error);
+        if (c == NULL)
+            return false;
+        if (path == paths)
+            d->run->tiles.c = c;
+        else
+            g_ptr_array_add(d->sequences, c);
+    }
+    return paths != NULL;
+}
+
+static bool open_pixels(dense_run *d, GError **error)
+{
+    const mt_recipe *recipe = d->run->p->recipe;
+
+    if (recipe->sequences != NULL)
+        return open_sequences(d, error);
+    d->run->tiles.c = mt_pipeline_open_case(recipe, d->run->job, error);
+    return d->run->tiles.c != NULL;
+}
+
+static bool open_case(dense_run *d, GError **error)
+{
+    mt_case_run       *run = d->run;
     const mt_pipeline *p = run->p;
 
     run->identity = mt_case_identity(run->job->path, error);
     run->tiles.off_contract = p->contract.off;
-    if (run->identity == NULL || (run->tiles.c = mt_pipeline_open_case(p->recipe, run->job, error)) == NULL)
+    if (run->identity == NULL || !open_pixels(d, error))
         return false;
     if (mt_case_get_kind(run->tiles.c) != MT_CASE_SLIDE)
         return true;
@@ -60,17 +99,34 @@ static bool check_channels(const dense_run *d, GError **error)
 {
     const mt_dense_card *card = card_of(d);
     mt_case             *c = d->run->tiles.c;
+    int                  sequences = d->sequences != NULL ? (int)d->sequences->len + 1 : 0;
+    int                  channels = sequences > 0 ? sequences : mt_case_channels(c);
 
-    if (mt_case_channels(c) == card->n_channels)
+    if (channels == card->n_channels)
         return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "prepare %s: network '%s' wants %d channel%s, the case has %d", mt_case_path(c),
-                card->name, card->n_channels, card->n_channels == 1 ? "" : "s", mt_case_channels(c));
+    g_autofree char *names = g_strjoinv(", ", card->channels);
+    g_set_error(
+        error, MT_ERROR, MT_ERROR_INPUT, "prepare %s: network '%s' wants %d channel%s (%s), the %s %d%s", d->run->job->path, card->name,
+        card->n_channels, card->n_channels == 1 ? "" : "s", names, sequences > 0 ? "recipe names" : "case has", channels,
+        sequences == 0 && card->n_channels > 1 && channels == 1 ? ": [input] sequences of a recipe names the files of a folder" : "");
     return false;
+}
+
+static mt_volume *read_whole(dense_run *d, int threads, GError **error)
+{
+    const mt_recipe *recipe = d->run->p->recipe;
+    mt_case         *cases[MT_DENSE_MAX_CHANNELS] = {d->run->tiles.c};
+
+    if (d->sequences == NULL)
+        return mt_volume_read(d->run->tiles.c, card_of(d)->order, recipe->memory_bytes, threads, error);
+    for (guint i = 0; i < d->sequences->len; i++)
+        cases[i + 1] = d->sequences->pdata[i];
+    return mt_volume_read_sequences(cases, (const char *const *)recipe->sequences, (int)d->sequences->len + 1, card_of(d)->order,
+                                    MT_REGISTER_NONE, recipe->memory_bytes, threads, error);
 }
 
 static bool read_volume(dense_run *d, GError **error)
 {
-    const mt_pipeline *p = d->run->p;
     mt_case           *c = d->run->tiles.c;
     const mt_level    *level = mt_case_level(c, 0);
     mt_intensity_facts facts = mt_intensity_facts_of(c);
@@ -82,7 +138,7 @@ static bool read_volume(dense_run *d, GError **error)
     d->voxels = d->size[0] * d->size[1] * d->size[2];
     if (!check_channels(d, error))
         return false;
-    mt_volume *whole = mt_volume_read(c, card_of(d)->order, p->recipe->memory_bytes, threads, error);
+    mt_volume *whole = read_whole(d, threads, error);
     d->volume = whole != NULL ? mt_dense_frame_bring(&d->frame, card_of(d), whole, &facts, threads, error) : NULL;
     if (whole != NULL && d->volume == NULL && error != NULL && g_error_matches(*error, MT_ERROR, MT_ERROR_SPACING))
         g_prefix_error(error, "prepare %s (its spacing: %s; --slide-mpp or a manifest column mpp gives one): ", mt_case_path(c),
@@ -99,23 +155,37 @@ static int positive_channel(const mt_pipeline *p)
     return -1;
 }
 
-static bool slide(dense_run *d, mt_progress progress, void *user, GError **error)
+static bool reconstructs(const dense_run *d)
 {
-    mt_label_slabs_params slabs = mt_dense_frame_back(&d->frame, card_of(d), positive_channel(d->run->p));
-    mt_sliding_params     params = {.precision = d->run->p->contract.precision,
-                                    .threads = mt_case_stage_threads(d->run),
-                                    .mirror = true,
-                                    .limit_bytes = d->run->p->recipe->memory_bytes,
-                                    .progress = progress,
-                                    .progress_user = user,
-                                    .sink = mt_label_slabs_take};
+    return d->run->p->recipe->task == MT_RECIPE_RECONSTRUCT;
+}
 
-    d->slabs = mt_label_slabs_new(&slabs, error);
-    if (d->slabs == NULL || !mt_sliding_windows(d->run->p->dense, d->volume->size, &params, &d->run->n, error))
+static bool slide_into(dense_run *d, mt_sliding_sink sink, void *sink_user, mt_progress progress, void *user, GError **error)
+{
+    mt_sliding_params params = {.precision = d->run->p->contract.precision,
+                                .threads = mt_case_stage_threads(d->run),
+                                .mirror = !reconstructs(d),
+                                .limit_bytes = d->run->p->recipe->memory_bytes,
+                                .progress = progress,
+                                .progress_user = user,
+                                .sink = sink,
+                                .sink_user = sink_user};
+
+    if (!mt_sliding_windows(d->run->p->dense, d->volume->size, &params, &d->run->n, error))
         return false;
-    params.sink_user = d->slabs;
     d->run->n_valid = d->run->n;
     return mt_sliding_run(d->run->p->dense, d->volume, &params, error);
+}
+
+static bool slide(dense_run *d, mt_progress progress, void *user, GError **error)
+{
+    if (reconstructs(d)) {
+        d->errors = (mt_error_slabs){d->volume, mt_alloc(mt_volume_voxels(d->volume), sizeof(float), error)};
+        return d->errors.errors != NULL && slide_into(d, mt_error_slabs_take, &d->errors, progress, user, error);
+    }
+    mt_label_slabs_params slabs = mt_dense_frame_back(&d->frame, card_of(d), positive_channel(d->run->p));
+    d->slabs = mt_label_slabs_new(&slabs, error);
+    return d->slabs != NULL && slide_into(d, mt_label_slabs_take, d->slabs, progress, user, error);
 }
 
 /* The map in the order of the case's planes, in which everything else is said. */
@@ -231,6 +301,42 @@ static bool record(dense_run *d, GError **error)
            mt_findings_store(&d->findings, store, error);
 }
 
+/* The score is the share of normal cases that were drawn better. */
+static bool score_errors(dense_run *d, GError **error)
+{
+    mt_case_run *run = d->run;
+    float       *read = mt_alloc(d->voxels, sizeof *read, error);
+    bool         ok = read != NULL && (d->error_map = mt_alloc(d->voxels, sizeof *read, error)) != NULL &&
+              mt_errors_back(&d->frame, card_of(d), d->errors.errors, mt_case_stage_threads(run), read, error);
+
+    if (ok)
+        mt_volume_turn_values(run->tiles.c, card_of(d)->order, MT_VOLUME_PLANES, read, d->error_map);
+    mt_free(read);
+    d->mean_error = mt_error_mean(&d->errors);
+    if (!ok || run->p->normal == NULL)
+        return ok;
+    run->output = mt_score_output(mt_normal_errors_rank(run->p->normal, d->mean_error), error);
+    return run->output != NULL;
+}
+
+static bool record_errors(dense_run *d, GError **error)
+{
+    return write_map(d, MT_OBJECT_ERROR_MAP, MT_F32, d->error_map, error) &&
+           mt_store_attr_double(d->run->store, MT_OBJECT_ERROR_MAP, "mean", &d->mean_error, 1, error);
+}
+
+static bool find_and_score(dense_run *d, GError **error)
+{
+    if (reconstructs(d))
+        return score_errors(d, error);
+    g_clear_pointer(&d->volume, mt_volume_free);
+    if (!turn_maps(d, error) || !find_objects(d, error))
+        return false;
+    measure(d);
+    d->run->output = mt_findings_output(&d->findings, d->run->p->rules, error);
+    return d->run->output != NULL;
+}
+
 static bool check_room(const dense_run *d, const char *target, GError **error)
 {
     return mt_publish_check_room(target, "the maps", d->voxels * (d->probability != NULL ? 2 : 1), error);
@@ -241,7 +347,7 @@ static bool run_stages(dense_run *d, const char *target, mt_progress progress, v
     mt_case_run *run = d->run;
     gint64       start = g_get_monotonic_time();
 
-    if (!mt_case_stage_enter(run, "open", progress, user, error) || !open_case(run, error))
+    if (!mt_case_stage_enter(run, "open", progress, user, error) || !open_case(d, error))
         return false;
     run->timings->open_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "mask", progress, user, error) || !find_foreground(run, error))
@@ -252,17 +358,15 @@ static bool run_stages(dense_run *d, const char *target, mt_progress progress, v
     run->timings->decode_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "encode", progress, user, error) || !slide(d, progress, user, error))
         return false;
-    g_clear_pointer(&d->volume, mt_volume_free);
     run->timings->tiles = run->n;
     run->timings->tiles_s = run->timings->encode_s = mt_case_stage_lap(&start);
-    if (!mt_case_stage_enter(run, "score", progress, user, error) || !turn_maps(d, error) || !find_objects(d, error))
+    if (!mt_case_stage_enter(run, "score", progress, user, error) || !find_and_score(d, error))
         return false;
-    measure(d);
-    if ((run->output = mt_findings_output(&d->findings, run->p->rules, error)) == NULL)
-        return false;
+    g_clear_pointer(&d->volume, mt_volume_free);
     run->timings->head_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "publish", progress, user, error) || !check_room(d, target, error) ||
-        !mt_case_stage_create(run, target, error) || !record(d, error) || !mt_case_stage_publish(run, error))
+        !mt_case_stage_create(run, target, error) || !(reconstructs(d) ? record_errors(d, error) : record(d, error)) ||
+        !mt_case_stage_publish(run, error))
         return false;
     run->timings->publish_s = mt_case_stage_lap(&start);
     return true;
@@ -276,8 +380,11 @@ bool mt_dense_run_stages(mt_case_run *run, const char *target, mt_progress progr
     mt_findings_clear(&d.findings);
     g_clear_pointer(&d.slabs, mt_label_slabs_free);
     g_clear_pointer(&d.volume, mt_volume_free);
+    g_clear_pointer(&d.sequences, g_ptr_array_unref);
     mt_free(d.labels);
     mt_free(d.probability);
+    mt_free(d.errors.errors);
+    mt_free(d.error_map);
     g_free(d.counts);
     return ok;
 }

@@ -108,26 +108,44 @@ void mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt
     }
 }
 
+static mt_head_output *new_output(int n, GError **error)
+{
+    mt_head_output *output = g_new0(mt_head_output, 1);
+
+    output->n_classes = n;
+    output->scores = mt_alloc(n, sizeof(float), error);
+    output->logits = output->scores != NULL ? mt_alloc(n, sizeof(float), error) : NULL;
+    if (output->logits == NULL)
+        g_clear_pointer(&output, mt_head_output_free);
+    return output;
+}
+
+static void set_score(mt_head_output *output, int k, double score)
+{
+    double inside = CLAMP(score, 1e-7, 1 - 1e-7);
+
+    output->scores[k] = (float)score;
+    output->logits[k] = (float)log(inside / (1 - inside));
+}
+
+mt_head_output *mt_score_output(double score, GError **error)
+{
+    mt_head_output *output = new_output(1, error);
+
+    if (output != NULL)
+        set_score(output, 0, score);
+    return output;
+}
+
 /* The positive label's score is that of its most probable object; of labels without probabilities it is known only whether they were
  * found. */
 mt_head_output *mt_findings_output(const mt_findings *f, const mt_finding_rules *rules, GError **error)
 {
-    mt_head_output *output = g_new0(mt_head_output, 1);
+    mt_head_output *output = new_output(rules->n, error);
 
-    output->n_classes = rules->n;
-    output->scores = mt_alloc(rules->n, sizeof(float), error);
-    output->logits = output->scores != NULL ? mt_alloc(rules->n, sizeof(float), error) : NULL;
-    if (output->logits == NULL) {
-        mt_head_output_free(output);
-        return NULL;
-    }
-    for (int k = 0; k < rules->n; k++) {
-        double best = mt_objects_max_score(f->objects, k), inside;
-        if (isnan(best))
-            best = 1;
-        inside = CLAMP(best, 1e-7, 1 - 1e-7);
-        output->scores[k] = (float)best;
-        output->logits[k] = (float)log(inside / (1 - inside));
+    for (int k = 0; output != NULL && k < rules->n; k++) {
+        double best = mt_objects_max_score(f->objects, k);
+        set_score(output, k, isnan(best) ? 1 : best);
     }
     return output;
 }

@@ -33,7 +33,9 @@ typedef struct mt_findings {
 mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16]);
 void             mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts, mt_language language);
 mt_head_output  *mt_findings_output(const mt_findings *f, const mt_finding_rules *rules, GError **error);
-bool             mt_findings_store(const mt_findings *f, mt_store *store, GError **error);
-void             mt_findings_clear(mt_findings *f);
+/* Of one label. */
+mt_head_output *mt_score_output(double score, GError **error);
+bool            mt_findings_store(const mt_findings *f, mt_store *store, GError **error);
+void            mt_findings_clear(mt_findings *f);
 
 #endif

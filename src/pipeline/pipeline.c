@@ -8,6 +8,7 @@
 #include "src/pipeline/detect_case.h"
 #include "src/pipeline/named_heads.h"
 #include "src/pipeline/recipe_tasks.h"
+#include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/resolved.h"
 
 #include <math.h>
@@ -91,9 +92,8 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    if (recipe->task == MT_RECIPE_RECONSTRUCT || recipe->n_stages > 0) { /* nothing silently left out */
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows no task=%s%s", mt_recipe_task_name(recipe->task),
-                    recipe->n_stages > 0 ? " and no stages" : "");
+    if (recipe->n_stages > 0) { /* nothing silently left out */
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows no [stage.N]");
         return NULL;
     }
     if (!mt_recipe_check_task(recipe, error))
@@ -129,6 +129,9 @@ void mt_pipeline_free(mt_pipeline *p)
     g_clear_pointer(&p->dense, mt_dense_unref);
     g_clear_pointer(&p->rules, mt_finding_rules_free);
     g_clear_pointer(&p->boxes, mt_box_card_free);
+    if (p->normal != NULL)
+        mt_normal_errors_clear(p->normal);
+    g_free(p->normal);
     g_free(p->model_name);
     g_free(p->model_sha256);
     g_clear_pointer(&p->head, mt_head_unref);

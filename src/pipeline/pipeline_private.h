@@ -16,6 +16,7 @@ struct mt_pipeline {
     mt_encoder              *encoder;                   /* NULL: the task works on whole cases */
     mt_dense                *dense;                     /* NULL: the task works on tiles */
     mt_box_card             *boxes;                     /* of task=detect; NULL: another task */
+    struct mt_normal_errors *normal;                    /* of task=reconstruct; NULL: nothing to compare with */
     struct mt_finding_rules *rules;                     /* of dense */
     char                    *model_name, *model_sha256; /* of either */
     mt_masker               *masker;

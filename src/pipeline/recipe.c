@@ -17,6 +17,7 @@
 static const mt_key KEYS[] = {
     {"input", "modality"},
     {"input", "plane_axis"},
+    {"input", "sequences"},
     {"mask", "method"},
     {"mask", "min_share"},
     {"mask", "exclude"},

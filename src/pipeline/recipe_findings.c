@@ -121,7 +121,8 @@ static bool read_stages(GKeyFile *file, const char *path, mt_recipe *r, GError *
 
 bool mt_recipe_findings_read(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
 {
-    return read_task(file, path, "head", &recipe->task, error) && read_stages(file, path, recipe, error) &&
+    return mt_key_file_list(file, path, "input", "sequences", &recipe->sequences, error) &&
+           read_task(file, path, "head", &recipe->task, error) && read_stages(file, path, recipe, error) &&
            read_rules(file, path, "measure", &recipe->measures, error) && read_rules(file, path, "action", &recipe->actions, error);
 }
 
@@ -134,6 +135,7 @@ void mt_recipe_findings_clear(mt_recipe *recipe)
     }
     g_clear_pointer(&recipe->stages, g_free);
     recipe->n_stages = 0;
+    g_clear_pointer(&recipe->sequences, g_strfreev);
     g_clear_pointer(&recipe->measures, g_strfreev);
     g_clear_pointer(&recipe->actions, g_strfreev);
 }
@@ -165,6 +167,7 @@ void mt_recipe_findings_put(const mt_recipe *recipe, json_t *object)
     json_t *stages = json_array();
 
     json_object_set_new(object, "task", json_string(mt_recipe_task_name(recipe->task)));
+    put_list(object, "sequences", recipe->sequences);
     put_list(object, "measures", recipe->measures);
     put_list(object, "actions", recipe->actions);
     for (int i = 0; i < recipe->n_stages; i++) {
@@ -185,6 +188,7 @@ void mt_recipe_findings_take(mt_recipe *recipe, const json_t *object)
     mt_recipe_findings_clear(recipe);
     if (task != NULL)
         mt_recipe_task_parse(task, &recipe->task);
+    recipe->sequences = take_list(object, "sequences");
     recipe->measures = take_list(object, "measures");
     recipe->actions = take_list(object, "actions");
     recipe->n_stages = (int)json_array_size(stages);

@@ -95,8 +95,11 @@ bool mt_recipe_check_task(const mt_recipe *r, GError **error)
 {
     mt_recipe_task task = r->task;
 
+    if (r->sequences != NULL && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_RECONSTRUCT)
+        return usage(error, "[input] sequences are channels of a network that takes cases whole: [head] task=segment or reconstruct");
     if (task == MT_RECIPE_MIL || mt_recipe_task_is_dense(task)) {
-        if (r->combine != NULL || r->top_k > 0 || r->reference != NULL || r->heads != NULL)
+        bool normal = task == MT_RECIPE_RECONSTRUCT; /* has a folder of normal cases as its reference */
+        if (r->combine != NULL || r->top_k > 0 || (r->reference != NULL && !normal) || r->heads != NULL)
             return usage(error, "combine, k, reference and [head.NAME] are of a task: name it, [head] task=classify or another");
         return true;
     }

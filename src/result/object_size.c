@@ -37,12 +37,13 @@ static guint find_hull(const point *points, guint n, point *hull)
     return n > 1 ? k - 1 : 1;
 }
 
-/* What a voxel adds to a distance between centres, in the direction of it. */
+/* What a voxel adds to a distance between centres, in the direction of it: half of it, for the longest of all distances in a round thing
+ * that is sampled by voxels is nearly its diameter already, in a box it is a voxel short.  Of a single voxel all. */
 static double width_of_voxel(double dx, double dy, const double mm[2])
 {
     double length = hypot(dx, dy);
 
-    return length > 0 ? (fabs(dx) * mm[0] + fabs(dy) * mm[1]) / (fabs(dx) + fabs(dy)) : fmax(mm[0], mm[1]);
+    return length > 0 ? (fabs(dx) * mm[0] + fabs(dy) * mm[1]) / (fabs(dx) + fabs(dy)) / 2 : fmax(mm[0], mm[1]);
 }
 
 static void measure(const point *hull, guint n, const double mm[2], double *longest, double *across)

@@ -18,7 +18,7 @@ typedef struct mt_object {
     int64_t        voxels;       /* 0: of a box */
     double         area_mm2;     /* one plane */
     double         volume_mm3;   /* several */
-    /* In the plane where it is longest: between the outer voxels' centres, and one voxel more; and across that. */
+    /* In the plane where it is longest: between the outer voxels' centres, and half a voxel more; and across that. */
     double longest_mm, perpendicular_mm;
     char  *location;      /* "right, lower third"; NULL: unknown */
     char  *finding;       /* label that a later stage gave; NULL: none */

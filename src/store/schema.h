@@ -42,6 +42,7 @@
 #define MT_OBJECT_MEASUREMENTS "/measurements"     /* compound (name, value, unit, low, high, rule) */
 #define MT_OBJECT_ACTIONS "/actions"               /* string (A): "NAME: what to do" */
 #define MT_OBJECT_SEGMENTATION "/map/segmentation" /* uint8 (planes, height, width); attribute labels: "1=nodule" */
+#define MT_OBJECT_ERROR_MAP "/map/error"           /* float32, likewise: of a reconstruction; attribute mean: of the network's voxels */
 #define MT_OBJECT_PROBABILITY "/map/probability"   /* float32, likewise: of the positive label */
 #define MT_OBJECT_CASES "/cases"                   /* of a patient: string (S), the ids of the cases */
 #define MT_OBJECT_CASE_OFFSETS "/case_offsets"     /* int64 (S+1): tiles of case i are offsets[i] to offsets[i+1] */

@@ -201,11 +201,90 @@ def test_refusals(folder):
     Image.fromarray(np.zeros((50, 60, 3), np.uint8)).save(os.path.join(folder, "c.png"))
     answer = microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "c.png"))
     equal(answer.code, 65)
-    contains(answer.err, "network 'threshold' wants 1 channel, the case has 3")
+    contains(answer.err, "network 'threshold' wants 1 channel (ct), the case has 3")
     Image.fromarray(np.zeros((50, 60), np.uint8)).save(os.path.join(folder, "g.png"))
     answer = microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "g.png"))
     equal(answer.code, 65)
     contains(answer.err, "--slide-mpp or a manifest column mpp gives one): bring the case to 1 x 1 x 1 mm: ")
 
 
-main([test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
+def clipping_network(path):
+    """Draws again what lies between 0 and 100, nothing brighter."""
+    graph = helper.make_graph([helper.make_node("Clip", ["x", "low", "high"], ["y"])], "clip",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, "h", "w"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1, "h", "w"])],
+                              [helper.make_tensor("low", TensorProto.FLOAT, [], [0.0]), helper.make_tensor("high", TensorProto.FLOAT, [], [100.0])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, path)
+
+
+def test_reconstruct(folder):
+    """what the network cannot draw again, pixel by pixel; the score is the share of normal cases that it draws better"""
+    clipping_network(os.path.join(folder, "net.onnx"))
+    write(os.path.join(folder, "net.card"), CARD.format(size="32x32", more="").replace("softmax", "none").replace("background;nodule", "ct"))
+    recipe = write(os.path.join(folder, "r.ini"), "[encoder]\nmodel=net.onnx\n[head]\ntask=reconstruct\n")
+    pictures = {}
+    for name, bright in (("n1", 0), ("n2", 100), ("n3", 200), ("case", 150)):
+        pictures[name] = np.full((40, 50), 50, np.uint8)
+        pictures[name].flat[:bright] = 180
+        Image.fromarray(pictures[name]).save(os.path.join(folder, name + ".png"))
+    normal, out = os.path.join(folder, "normal"), os.path.join(folder, "out")
+    equal(microtome("run", "-r", recipe, "-o", normal, *(os.path.join(folder, f"n{i}.png") for i in (1, 2, 3))).code, 0)
+    with h5py.File(os.path.join(normal, "cases", "n2.h5")) as f:
+        np.testing.assert_allclose(f["map/error"][0], np.maximum(pictures["n2"].astype(np.float32) - 100, 0), atol=1e-4)
+        np.testing.assert_allclose(f["map/error"].attrs["mean"], 100 * 80 / 2000, rtol=1e-5)
+        equal("prediction" in f, False)
+    write(recipe, "[encoder]\nmodel=net.onnx\n[head]\ntask=reconstruct\nreference=normal\n[thresholds]\nlow=0.5\n")
+    equal(microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "case.png")).code, 0)
+    with h5py.File(os.path.join(out, "cases", "case.h5")) as f:
+        np.testing.assert_allclose(f["prediction/scores"][:], [2 / 3], rtol=1e-6)
+        equal(f["prediction/scores"].attrs["labels"].tolist(), ["anomaly"])
+    write(recipe, "[encoder]\nmodel=net.onnx\n[head]\ntask=reconstruct\nreference=none_there\n")
+    answer = microtome("run", "-r", recipe, "-o", os.path.join(folder, "other"), os.path.join(folder, "case.png"))
+    contains(answer.err, "read normal cases: no result in ")
+
+
+def test_sequences(folder):
+    """several files of one exam as channels: found by name, refused where one is missing, twice there, or on another grid"""
+    affine, shape = oblique_affine(), (24, 20, 12)
+    exam = os.path.join(folder, "exam")
+    os.mkdir(exam)
+    values = {"t1": np.zeros(shape), "flair": np.zeros(shape)}
+    values["flair"][5:9, 6:12, 3:6] = 200
+    for name, v in values.items():
+        save_nifti(os.path.join(exam, f"exam_{name.upper()}.nii.gz"), v, affine)
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 2, 1, 1, 1], [0.0, 0.0, 0.0, 0.1])
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w", "b"], ["y"])], "second",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2, "d", "h", "w"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2, "d", "h", "w"])],
+                              [weight, helper.make_tensor("b", TensorProto.FLOAT, [2], [0.0, -10.0])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, os.path.join(folder, "net.onnx"))
+    write(os.path.join(folder, "net.card"), CARD.format(size="16x16x8", more="").replace("channels=ct", "channels=t1;flair"))
+    recipe = write(os.path.join(folder, "r.ini"), "[input]\nsequences=t1;flair\n" + RECIPE)
+    manifest, out = write(os.path.join(folder, "m.csv"), "path,id\nexam,exam\n"), os.path.join(folder, "out")
+    equal(microtome("run", "-r", recipe, "-o", out, manifest).code, 0)
+    with h5py.File(os.path.join(out, "cases", "exam.h5")) as f:
+        np.testing.assert_array_equal(to_truth_grid(f, values["flair"], affine), values["flair"] > 100)
+    before = microtome("run", "-r", recipe, "-o", out, manifest)
+    contains(before.err, "1 skipped")
+
+    def reason(name):
+        answer = microtome("run", "-r", recipe, "-o", os.path.join(folder, name), manifest)
+        equal(answer.code, 65)
+        return answer.err
+
+    other = affine.copy()
+    other[0, 3] += 3
+    save_nifti(os.path.join(exam, "exam_FLAIR.nii.gz"), values["flair"], other)
+    contains(reason("shifted"), " mm")
+    save_nifti(os.path.join(exam, "flair.nii"), values["flair"], affine)
+    contains(reason("twice"), f"read the sequences of {exam}: both exam_FLAIR.nii.gz and flair.nii may be 'flair': leave one in the folder")
+    os.remove(os.path.join(exam, "exam_FLAIR.nii.gz"))
+    os.remove(os.path.join(exam, "flair.nii"))
+    contains(reason("missing"), f"read the sequences of {exam}: none is called 'flair', as ID_flair.nii.gz would be")
+
+
+main([test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
