@@ -3,6 +3,7 @@
 #include "src/base/hash.h"
 #include "src/encoder/card_text.h"
 #include "src/encoder/nnunet.h"
+#include "src/pipeline/object_stages.h"
 #include "src/pipeline/recipe_findings.h"
 #include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/resolved.h"
@@ -96,6 +97,8 @@ static char *resolve(const mt_pipeline *p)
         g_string_append_printf(text, "normal_cases=%d\n", p->normal->n);
         mt_card_text_put(text, "normal_sha256", sha256);
     }
+    for (guint i = 0; i < p->stages->len; i++)
+        g_string_append_printf(text, "stage_%u_sha256=%s\n", i + 2, mt_crop_model_sha256(p->stages->pdata[i]));
     mt_recipe_findings_text(p->recipe, text);
     return g_string_free(text, FALSE);
 }
@@ -140,6 +143,9 @@ bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
     p->rules = g_new0(mt_finding_rules, 1);
     if (!name_labels(p->recipe, mt_dense_get_card(p->dense), p->rules, error) || !check_reconstruction(p, error) ||
         !mt_finding_rules_read(p->recipe, p->rules, error) || !mt_finding_rules_card(p, error) || !choose_precision(p, error))
+        return false;
+    p->stages = mt_object_stages_load(p->recipe, p->rules, p->threads, error);
+    if (p->stages == NULL)
         return false;
     p->resolved = resolve(p);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));

@@ -6,6 +6,7 @@
 #include "src/case/volume_sequences.h"
 #include "src/pipeline/case_stages.h"
 #include "src/pipeline/dense_load.h"
+#include "src/pipeline/object_stages.h"
 #include "src/pipeline/reconstruct_case.h"
 #include "src/store/schema.h"
 #include "tiling/dense_frame.h"
@@ -330,7 +331,7 @@ static bool find_and_score(dense_run *d, GError **error)
     if (reconstructs(d))
         return score_errors(d, error);
     g_clear_pointer(&d->volume, mt_volume_free);
-    if (!turn_maps(d, error) || !find_objects(d, error))
+    if (!turn_maps(d, error) || !find_objects(d, error) || !mt_object_stages_run(d->run, d->findings.objects, error))
         return false;
     measure(d);
     d->run->output = mt_findings_output(&d->findings, d->run->p->rules, error);

@@ -92,10 +92,6 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: no encoder is named");
         return NULL;
     }
-    if (recipe->n_stages > 0) { /* nothing silently left out */
-        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "prepare the run: this version knows no [stage.N]");
-        return NULL;
-    }
     if (!mt_recipe_check_task(recipe, error))
         return NULL;
     p->masker = mt_masker_new(mt_recipe_mask_method(recipe), error);
@@ -128,6 +124,7 @@ void mt_pipeline_free(mt_pipeline *p)
     g_clear_pointer(&p->encoder, mt_encoder_unref);
     g_clear_pointer(&p->dense, mt_dense_unref);
     g_clear_pointer(&p->rules, mt_finding_rules_free);
+    g_clear_pointer(&p->stages, g_ptr_array_unref);
     g_clear_pointer(&p->boxes, mt_box_card_free);
     if (p->normal != NULL)
         mt_normal_errors_clear(p->normal);

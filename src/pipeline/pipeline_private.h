@@ -17,6 +17,7 @@ struct mt_pipeline {
     mt_dense                *dense;                     /* NULL: the task works on tiles */
     mt_box_card             *boxes;                     /* of task=detect; NULL: another task */
     struct mt_normal_errors *normal;                    /* of task=reconstruct; NULL: nothing to compare with */
+    GPtrArray               *stages;                    /* mt_crop_model *, one for each of the recipe's */
     struct mt_finding_rules *rules;                     /* of dense */
     char                    *model_name, *model_sha256; /* of either */
     mt_masker               *masker;

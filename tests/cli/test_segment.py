@@ -287,4 +287,42 @@ def test_sequences(folder):
     contains(reason("missing"), f"read the sequences of {exam}: none is called 'flair', as ID_flair.nii.gz would be")
 
 
-main([test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
+def brightness_network(path):
+    """One logit: (mean of the box - 150) / 10."""
+    nodes = [helper.make_node("ReduceMean", ["x"], ["m"], axes=[2, 3, 4], keepdims=0), helper.make_node("Sub", ["m", "a"], ["d"]),
+             helper.make_node("Div", ["d", "b"], ["y"])]
+    graph = helper.make_graph(nodes, "brightness", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 4, 8, 8])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])],
+                              [helper.make_tensor("a", TensorProto.FLOAT, [], [150.0]), helper.make_tensor("b", TensorProto.FLOAT, [], [10.0])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, path)
+
+
+def test_stages(folder):
+    """what stage 1 finds is cropped, at its place in an oblique, flipped volume, and named by a second network"""
+    recipe, path, truth, affine, _ = volume_case(folder, "v")
+    values = np.where(truth, 140, 3)
+    values[5:17, 5:17, 3:9] = 180  # a second, brighter thing
+    save_nifti(path, values, affine)
+    brightness_network(os.path.join(folder, "what.onnx"))
+    write(os.path.join(folder, "what.card"), CARD.format(size="8x8x4", more="").replace("softmax", "sigmoid").replace("background;nodule", "bright"))
+    text = RECIPE.replace("[action]", "worst=finding(nodule)\n[action]") + "[stage.2]\nmodel=what.onnx\nobjects=nodule\ncrop_mm=4\n"
+    write(recipe, text)
+    out = os.path.join(folder, "out")
+    equal(microtome("run", "-r", recipe, "-o", out, path).code, 0)
+    with h5py.File(os.path.join(out, "cases", "v.h5")) as f:
+        found = sorted(zip(f["objects/voxels"][:].tolist(), f["objects/finding"].asstr()[:].tolist(), f["objects/finding_score"][:].tolist()))
+        equal([(n, name) for n, name, _ in found], sorted([(864, "bright"), (int(truth.sum()), "bright")]))
+        scores = {n: score for n, _, score in found}
+        np.testing.assert_allclose([scores[864], scores[int(truth.sum())]], [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(1))], rtol=1e-5)
+        worst = {r["name"].decode(): float(r["value"]) for r in f["measurements"][:]}["worst"]
+        np.testing.assert_allclose(worst, scores[864], rtol=1e-6)
+        equal(f["objects/stage"][:].tolist(), [2, 2])
+    for change, message in (("objects=nodule", "objects=cyst"), "[stage.2] objects=cyst is none of the classes"), (("model=what.onnx", "model=net.onnx"), ""):
+        answer = microtome("run", "-r", write(recipe, text.replace(*change)), "-o", os.path.join(folder, "other"), path)
+        equal(answer.code, 78)
+        contains(answer.err, message)
+
+
+main([test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
