@@ -94,11 +94,21 @@ bool mt_publish_move(const char *from, const char *to)
     return rename_file(from, to, false) == 0;
 }
 
+/* A signal may come while a network's server is waited for. */
+static int sync_file(int fd)
+{
+    int result;
+
+    while ((result = fsync(fd)) != 0 && errno == EINTR)
+        ;
+    return result;
+}
+
 static bool sync_folder(const char *target, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(target);
     int              fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool             ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    bool             ok = fd >= 0 && (sync_file(fd) == 0 || errno == EINVAL);
 
     if (!ok)
         mt_publish_io_error(error, "sync folder", folder, errno);
@@ -132,7 +142,7 @@ bool mt_publish_rename(const char *temporary, int fd, const char *target, bool r
 
 bool mt_publish_commit(const char *temporary, int fd, const char *target, bool replace, GError **error)
 {
-    if (fsync(fd) != 0) {
+    if (sync_file(fd) != 0) {
         mt_publish_io_error(error, "write", target, errno);
         mt_publish_abandon(temporary, fd);
         return false;

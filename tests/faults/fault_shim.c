@@ -1,7 +1,7 @@
 /* A library for LD_PRELOAD that makes the k-th change below a folder go wrong, counted over all processes of a batch.
  *   FAULT_UNDER   the folder, absolute            FAULT_STATE   a file of 4,096 bytes shared by the processes: the counts
  *   FAULT_AT      k, from 1; 0: none              FAULT_DO      kill, group, stop (the group), short, or an errno (ENOSPC, ...)
- *   FAULT_ALWAYS  1: every one from k on          FAULT_ONLY    sync: fsync and fdatasync alone are counted
+ *   FAULT_ALWAYS  1: every one from k on          FAULT_ONLY    sync, write: calls whose names hold that alone are counted
  *   FAULT_LOG     a file that gets one line per change: number, process, call, result, path [, new path]
  *   FAULT_BY_NAME 1: a process that writes the unfinished result of a case dies when the case's id ends in -segv, -abrt or -ill, waits
  *                 for ever for -hang, computes for ever for -spin, gets no more memory for -nomem, and the first time alone when it ends in -segv-once, ...
@@ -32,7 +32,8 @@ static struct {
     fault_state  *state;
     const char   *under;
     unsigned long at;
-    bool          always, only_sync, kills, stops, whole_group, shortens, by_name, no_memory;
+    const char   *only; /* part of the names of the calls that count */
+    bool          always, kills, stops, whole_group, shortens, by_name, no_memory;
     int           errno_value, log_fd;
 } shim = {.log_fd = -1};
 
@@ -63,7 +64,7 @@ __attribute__((constructor)) static void begin(void)
         return;
     shim.at = at != NULL ? strtoul(at, NULL, 10) : 0;
     shim.always = is_set("FAULT_ALWAYS");
-    shim.only_sync = only != NULL && strcmp(only, "sync") == 0;
+    shim.only = only != NULL ? only : "";
     shim.whole_group = what != NULL && strcmp(what, "group") == 0;
     shim.by_name = is_set("FAULT_BY_NAME");
     shim.stops = what != NULL && strcmp(what, "stop") == 0;
@@ -116,10 +117,9 @@ typedef struct change {
 
 static change count(const char *call)
 {
-    bool   sync = strstr(call, "sync") != NULL;
     change c = {0};
 
-    if (shim.only_sync && !sync)
+    if (strstr(call, shim.only) == NULL)
         return c;
     c.number = 1 + atomic_fetch_add(&shim.state->changes, 1);
     if (shim.at == 0 || !(c.number == shim.at || (shim.always && c.number > shim.at)))

@@ -90,10 +90,14 @@ def test_group_kills(_):
     print(f"# killed twice at {len(points)} pairs", flush=True)
 
 
+LATE = 12
+
+
 def one_error(b, k, name, always, only=""):
     b.fresh()
     ended = b.run(at=k, do=name, always=always, only=only)
-    equal(ended.hits > 0, True)
+    if ended.hits == 0:  # beats and progress come by the clock: a quick run has a few changes less
+        assert k > b.changes - LATE, (k, b.changes)
     b.check_published()
     if ended.code == 0:
         equal(b.results(), b.whole)  # what failed was not needed: a log line, a beat, tidying up
@@ -125,11 +129,11 @@ def tally_error(tally, ended):
 def test_interrupted(_):
     """calls that were interrupted and writes that were short are taken up again: success, equal bytes"""
     b, rng = the_batch(), random.Random(SEED + 3)
-    writes = [int(line[0]) for line in b.log if line[2] in ("write", "pwrite", "writev")]
-    points = [writes[i - 1] for i in some(len(writes), rng)]
+    writes = [line for line in b.log if line[2] in ("write", "pwrite", "writev")]
+    points = some(len(writes), rng)
     for k in points:
         for name, always in (("short", False), ("short", True), ("EINTR", False)):
-            at_point(k, name, lambda: equal(one_error(b, k, name, always).code, 0))
+            at_point(k, name, lambda: equal(one_error(b, k, name, always, "write").code, 0))
     print(f"# short once, short from there on and interrupted at {len(points)} of {len(writes)} writes: {3 * len(points)} runs", flush=True)
 
 

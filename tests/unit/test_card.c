@@ -129,7 +129,7 @@ static const refusal refusals[] = {
     {"colour=rgb\n" LEAST, 0, "read m.card: unknown key 'colour' in [encoder]"},
     {"[mask]\n" LEAST, 0, "read m.card: unknown group [mask]"},
     {"fit=squash\n" LEAST, 0, "read m.card: [encoder] fit=squash: one of tiles, stretch, pad, crop is wanted"},
-    {"pool=max\n" LEAST, 0, "read m.card: [encoder] pool=max: one of none, cls, mean, cls+mean is wanted"},
+    {"pool=max\n" LEAST, 0, "read m.card: [encoder] pool=max: one of none, cls, mean, cls+mean, raw is wanted"},
     {"interpolation=box\n" LEAST, 0, "read m.card: [encoder] interpolation=box: one of bilinear, bicubic, lanczos, nearest is wanted"},
     {"channels=cmyk\n" LEAST, 0, "read m.card: [encoder] channels=cmyk: one of rgb, bgr, gray is wanted"},
     {"channels=T1;T2;FLAIR\n" LEAST, 0,
