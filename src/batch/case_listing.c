@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -47,6 +48,27 @@ static bool is_picture(const char *name)
 static bool is_dicom(const char *name)
 {
     return ends_with(name, ".dcm") || ends_with(name, ".dicom");
+}
+
+/* By the mark behind its preamble: scanners name files by number or identifier. */
+static bool has_dicom_mark(const char *path)
+{
+    char  mark[132];
+    FILE *file = fopen(path, "rbe");
+    bool  marked = file != NULL && fread(mark, sizeof mark, 1, file) == 1 && memcmp(mark + 128, "DICM", 4) == 0;
+
+    if (file != NULL)
+        fclose(file);
+    return marked;
+}
+
+/* A file of pixels: the index of a medium has the mark too. */
+static bool is_dicom_file(const char *path, const char *name)
+{
+    if (is_dicom(name))
+        return true;
+    return g_ascii_strcasecmp(name, "DICOMDIR") != 0 && !is_supported(name) && !is_picture(name) && !ends_with(name, ".csv") &&
+           g_file_test(path, G_FILE_TEST_IS_REGULAR) && has_dicom_mark(path);
 }
 
 static int by_name(gconstpointer a, gconstpointer b)
@@ -101,27 +123,33 @@ static void skip(listing *l, const char *name, const char *why)
 
 static void take_file(listing *l, const char *path, const char *name, bool lone_dicom)
 {
+    bool dicom = is_dicom_file(path, name);
+
     if (is_supported(name))
         g_ptr_array_add(l->paths, g_strdup(path));
     else if (is_picture(name))
         g_ptr_array_add(l->pictures, g_strdup(path));
     else if (ends_with(name, ".csv"))
         skip(l, name, "a table: name it itself where it is a manifest");
-    else if (is_dicom(name) && lone_dicom)
+    else if (dicom && lone_dicom)
         skip(l, name, "DICOM beside other files: a series needs a folder of its own");
-    else if (!is_dicom(name))
+    else if (g_ascii_strcasecmp(name, "DICOMDIR") == 0)
+        skip(l, name, "an index: the folders beside it are looked into");
+    else if (!dicom)
         skip(l, name, strrchr(name, '.') != NULL ? "an ending that no backend takes" : "no ending");
 }
 
-/* DICOM files and nothing else that could be a case: the folder is the case. */
-static bool is_series(const GPtrArray *names)
+/* DICOM files and nothing else that could be a case: the folder is the case, with what is below it. */
+static bool is_series(const char *folder, const GPtrArray *names)
 {
     bool any = false;
 
-    for (guint i = 0; i < names->len; i++) {
+    for (guint i = 0; i < names->len; i++)
         if (is_supported(names->pdata[i]) || is_picture(names->pdata[i]))
             return false;
-        any |= is_dicom(names->pdata[i]);
+    for (guint i = 0; !any && i < names->len; i++) {
+        g_autofree char *path = g_build_filename(folder, names->pdata[i], NULL);
+        any = is_dicom_file(path, names->pdata[i]);
     }
     return any;
 }
@@ -136,7 +164,7 @@ static bool scan_entry(listing *l, const char *path, const char *name, bool seri
         skip(l, name, g_strerror(errno));
     else if (S_ISREG(status.st_mode))
         take_file(l, path, name, !series);
-    else if (S_ISDIR(status.st_mode)) {
+    else if (S_ISDIR(status.st_mode) && !series) {
         char *identity = g_strdup_printf("%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
         if (g_hash_table_add(l->seen, identity) && depth < DEEPEST && !is_output(path))
             return scan(l, path, depth + 1, error);
@@ -153,7 +181,7 @@ static bool scan(listing *l, const char *folder, int depth, GError **error)
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "list folder %s: %s", folder, g_strerror(errno));
         return false;
     }
-    bool series = is_series(names);
+    bool series = is_series(folder, names);
     if (series)
         g_ptr_array_add(l->paths, g_strdup(folder));
     for (guint i = 0; i < names->len; i++) {

@@ -114,6 +114,26 @@ static void test_dicom(void)
     check_listing(mixed, "x.svs", "a.dcm (DICOM beside other files: a series needs a folder of its own)");
 }
 
+/* As scanners and media name them: by numbers, by identifiers, not at all; what is below a series is its own. */
+static void test_dicom_without_endings(void)
+{
+    const char *const names[] = {"DICOMDIR", "CT/I10", "CT/1.2.840.113", "CT/more/I11", "MR/0001", "notes/readme", NULL};
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free), skipped = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *folder = make_folder(names);
+    char             mark[140] = {0};
+
+    memcpy(mark + 128, "DICM", 4);
+    for (int i = 0; i < 5; i++) {
+        g_autofree char *path = g_build_filename(folder, names[i], NULL);
+        g_assert_true(g_file_set_contents(path, mark, sizeof mark, NULL));
+    }
+    g_assert_true(mt_case_listing_folder(folder, paths, skipped, NULL));
+    g_autofree char *found = joined(paths, folder), *others = joined(skipped, folder);
+    g_assert_cmpstr(found, ==, "CT MR");
+    g_assert_cmpstr(others, ==, "DICOMDIR (an index: the folders beside it are looked into) readme (no ending)");
+    remove_folder(folder);
+}
+
 static void test_outputs_and_links(void)
 {
     const char *const names[] = {"a.svs", "out/recipe.ini", "out/runs/x.jsonl", "out/overlay.png", "in/b.svs", NULL};
@@ -212,6 +232,7 @@ int main(int argc, char **argv)
     g_test_add_func("/case-listing/pictures", test_pictures);
     g_test_add_func("/case-listing/vms", test_vms);
     g_test_add_func("/case-listing/dicom", test_dicom);
+    g_test_add_func("/case-listing/dicom-without-endings", test_dicom_without_endings);
     g_test_add_func("/case-listing/outputs-and-links", test_outputs_and_links);
     g_test_add_func("/case-listing/unreadable", test_unreadable);
     g_test_add_func("/case-listing/patterns", test_patterns);
