@@ -19,6 +19,7 @@ typedef struct mt_case_options {
     const char   *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
     const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti", "metaimage", "nrrd", "dicom" */
     const char   *modality;     /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
+    bool          unit_mm;      /* a volume whose file names no unit of length is in mm; as stated by whoever opens it */
     mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
     int64_t       cache_bytes;  /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
     bool          approximate;  /* JPEG slides also have levels between the stored ones, cut from these in the DCT domain */

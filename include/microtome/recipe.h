@@ -34,6 +34,7 @@ typedef struct mt_recipe_stage {
 typedef struct mt_recipe {
     char            *path;             /* the file it came from; NULL: the command line alone */
     char            *modality;         /* [input] modality; NULL: what the case says */
+    bool             unit_mm;          /* [input] unit=mm: of volumes whose file names no unit of length */
     mt_plane_axis    plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
     char           **sequences;        /* [input] sequences: of a folder, as the network's channels; NULL: a case is one file or series */
     char            *mask_method;      /* [mask] method; NULL: the default of the case's kind */

@@ -81,7 +81,7 @@ static mt_voxel_type voxel_type(int datatype)
 
 static mt_source *open_voxels(const char *path, const mt_nifti_header *h, const mt_case_options *options, GError **error)
 {
-    double        mm = mt_nifti_unit_mm(h->unit);
+    double        named = mt_nifti_unit_mm(h->unit), mm = named == 0 && options->unit_mm ? 1 : named;
     mt_voxel_file file = {.path = path,
                           .size = {h->size[0], h->size[1], h->size[2]},
                           .type = voxel_type(h->datatype),
@@ -93,7 +93,7 @@ static mt_source *open_voxels(const char *path, const mt_nifti_header *h, const 
                           .has_frame = h->has_frame,
                           .mm = {h->pixdim[0] * mm, h->pixdim[1] * mm, h->pixdim[2] * mm},
                           .unknown = mm == 0 ? "the NIfTI header names no unit of length" : NULL,
-                          .spacing_source = "header"};
+                          .spacing_source = named == mm ? "header" : "header, in mm as stated"};
 
     memcpy(file.affine, h->affine, sizeof file.affine);
     mt_source *source = mt_voxel_source_new(&file, &mt_source_nifti, h->version == 1 ? "nifti1" : "nifti2", options, error);

@@ -20,6 +20,7 @@ static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char
                                .mpp_source = job->mpp_source,
                                .backend = backend,
                                .modality = recipe->modality,
+                               .unit_mm = recipe->unit_mm,
                                .plane_axis = recipe->plane_axis,
                                .approximate = recipe->approximate,
                                .cache_bytes = mt_pipeline_cache_bytes(recipe->memory_bytes, job->halvings)};

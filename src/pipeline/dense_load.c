@@ -75,6 +75,7 @@ static char *resolve(const mt_pipeline *p)
 
     mt_card_text_put(text, "modality", p->recipe->modality);
     mt_card_text_put(text, "plane_axis", mt_plane_axes[p->recipe->plane_axis]);
+    mt_card_text_put(text, "unit", p->recipe->unit_mm ? "mm" : NULL);
     if (p->recipe->sequences != NULL) {
         g_autofree char *sequences = g_strjoinv(";", p->recipe->sequences);
         mt_card_text_put(text, "sequences", sequences);
@@ -135,6 +136,8 @@ bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
                     mt_recipe_task_name(p->recipe->task), p->recipe->head);
         return false;
     }
+    if (mt_nnunet_is_folder(path))
+        p->recipe->unit_mm = true; /* its own readers take every file for mm */
     p->dense = mt_nnunet_is_folder(path) ? mt_nnunet_load(path, NULL, error) : mt_dense_load(path, error);
     if (p->dense == NULL)
         return false;

@@ -17,6 +17,7 @@
 static const mt_key KEYS[] = {
     {"input", "modality"},
     {"input", "plane_axis"},
+    {"input", "unit"},
     {"input", "sequences"},
     {"mask", "method"},
     {"mask", "min_share"},
@@ -110,6 +111,19 @@ static bool read_axis(GKeyFile *file, const char *path, mt_plane_axis *axis, GEr
             return true;
         }
     g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [input] plane_axis=%s: axial, coronal or sagittal is wanted", path, text);
+    return false;
+}
+
+static bool read_unit(GKeyFile *file, const char *path, bool *unit_mm, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!mt_key_file_string(file, path, "input", "unit", &text, error))
+        return false;
+    *unit_mm = text != NULL;
+    if (text == NULL || strcmp(text, "mm") == 0)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [input] unit=%s: mm is wanted", path, text);
     return false;
 }
 
@@ -297,7 +311,7 @@ static bool read_approximate(GKeyFile *file, const char *path, bool *approximate
 static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
 {
     return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
-           read_mask(file, path, &r->mask_method, error) &&
+           read_unit(file, path, &r->unit_mm, error) && read_mask(file, path, &r->mask_method, error) &&
            mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) &&
            read_exclude(file, path, &r->exclude, error) && read_stain(file, path, r, error) &&
            mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&

@@ -167,6 +167,7 @@ void mt_recipe_findings_put(const mt_recipe *recipe, json_t *object)
     json_t *stages = json_array();
 
     json_object_set_new(object, "task", json_string(mt_recipe_task_name(recipe->task)));
+    json_object_set_new(object, "unit_mm", json_boolean(recipe->unit_mm));
     put_list(object, "sequences", recipe->sequences);
     put_list(object, "measures", recipe->measures);
     put_list(object, "actions", recipe->actions);
@@ -188,6 +189,7 @@ void mt_recipe_findings_take(mt_recipe *recipe, const json_t *object)
     mt_recipe_findings_clear(recipe);
     if (task != NULL)
         mt_recipe_task_parse(task, &recipe->task);
+    recipe->unit_mm = json_is_true(json_object_get(object, "unit_mm"));
     recipe->sequences = take_list(object, "sequences");
     recipe->measures = take_list(object, "measures");
     recipe->actions = take_list(object, "actions");

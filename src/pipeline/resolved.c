@@ -100,6 +100,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
 
     mt_card_text_put(text, "modality", recipe->modality);
     mt_card_text_put(text, "plane_axis", mt_plane_axes[recipe->plane_axis]);
+    mt_card_text_put(text, "unit", recipe->unit_mm ? "mm" : NULL);
     mt_card_text_put(text, "backend", recipe->backend);
     g_string_append_printf(text, "\n[mask]\n%s", mask);
     if (recipe->compat != MT_COMPAT_CLAM)

@@ -151,6 +151,21 @@ def test_spacing(folder):
         np.testing.assert_array_equal(one["map/probability"][:], two["map/probability"][:])
 
 
+def test_unit(folder):
+    """a NIfTI that names no unit is refused where mm are wanted, unless the recipe states the unit"""
+    recipe, path, truth, affine, _ = volume_case(folder, "v", "spacing_mm=1.2;1.2;1.2\n")
+    save_nifti(path, np.where(truth, 200, 3), affine, "unknown")
+    answer = microtome("run", "-r", recipe, "-o", os.path.join(folder, "refused"), path)
+    equal(answer.code, 65)
+    contains(answer.err, "(its spacing: the NIfTI header names no unit of length; ")
+    write(recipe, "[input]\nunit=mm\n" + RECIPE)
+    out = os.path.join(folder, "out")
+    equal(microtome("run", "-r", recipe, "-o", out, path).code, 0)
+    with h5py.File(os.path.join(out, "cases", "v.h5")) as f:
+        assert abs(f["objects/longest_mm"][0] - 2 * RADIUS_MM) <= 1, f["objects/longest_mm"][0]
+    contains(open(os.path.join(out, "summary.csv"), encoding="utf-8").read(), ',"header, in mm as stated",')
+
+
 def test_nothing_found(folder):
     """a volume without the thing: no object, score 0, clear, measures 0, the action of else"""
     recipe, path, truth, affine, _ = volume_case(folder, "v")
@@ -325,4 +340,4 @@ def test_stages(folder):
         contains(answer.err, message)
 
 
-main([test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
+main([test_unit, test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
