@@ -197,6 +197,8 @@ static bool parse_options(int *argc, char ***argv, options *o, GError **error)
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "'%s' is no option; see --help", (*argv)[2]);
         return false;
     }
+    if (o->prefix == NULL)
+        o->prefix = g_strdup("");
     return check_options(o, *argc == 2 ? (*argv)[1] : NULL, error);
 }
 
@@ -205,7 +207,6 @@ int main(int argc, char **argv)
     options o = {.count = 8, .seed = 1, .prevalence = -1, .bits = 16};
     g_autoptr(GError) error = NULL;
 
-    o.prefix = g_strdup("");
     if (!parse_options(&argc, &argv, &o, &error) || !make_cohort(&o, &error))
         g_printerr("microtome-phantoms: %s\n", error->message);
     g_free(o.folder);

@@ -2,8 +2,11 @@
 
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
+#include "src/result/headline.h"
+#include "src/store/schema.h"
 
 #include <microtome/case.h>
+#include <microtome/result.h>
 
 #include <math.h>
 #include <string.h>
@@ -74,6 +77,12 @@ static bool read_labels(mt_label_map *map, mt_case *c, GError **error)
     return ok;
 }
 
+static bool refuse_result(const char *path, GError **error)
+{
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read the mask %s: it is no map of a result", path);
+    return false;
+}
+
 static void read_geometry(mt_label_map *map, const mt_case *c)
 {
     double x, y, z = mt_case_plane_spacing_um(c);
@@ -90,8 +99,65 @@ static void read_geometry(mt_label_map *map, const mt_case *c)
     map->has_affine = mt_case_affine(c, map->affine);
 }
 
+/* Of a result: the affine's, of a picture the headline's µm/px. */
+static bool read_result_geometry(mt_label_map *map, const mt_result *result, GError **error)
+{
+    g_autofree char *line = mt_result_headline(map->path, error);
+    g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, map->path, error) : NULL;
+
+    if (headline == NULL)
+        return false;
+    map->has_affine = mt_result_has(result, MT_OBJECT_AFFINE);
+    if (map->has_affine) {
+        g_autoptr(mt_tensor) affine = mt_result_read(result, MT_OBJECT_AFFINE, error);
+        if (affine == NULL || affine->dtype != MT_F64 || mt_tensor_count(affine) != 16)
+            return affine == NULL ? false : refuse_result(map->path, error);
+        memcpy(map->affine, affine->data, sizeof map->affine);
+    }
+    if (!(headline->mpp_x > 0 && headline->mpp_y > 0) || (map->depth > 1 && !map->has_affine)) {
+        map->spacing_reason = g_strdup(headline->mpp_source);
+        return true;
+    }
+    map->spacing_mm[0] = headline->mpp_x / 1000;
+    map->spacing_mm[1] = headline->mpp_y / 1000;
+    map->spacing_mm[2] = map->depth > 1 ? hypot(hypot(map->affine[2], map->affine[6]), map->affine[10]) : 1;
+    return true;
+}
+
+/* What `task=segment` found. */
+static mt_label_map *read_result(const char *path, GError **error)
+{
+    g_autoptr(mt_result) result = mt_result_open(path, error);
+    g_autoptr(mt_label_map) map = g_new0(mt_label_map, 1);
+
+    if (result == NULL)
+        return NULL;
+    map->path = g_strdup(path);
+    if (!mt_result_has(result, MT_OBJECT_SEGMENTATION)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "read the mask %s: the result has none (" MT_OBJECT_SEGMENTATION "): it is of another task", path);
+        return NULL;
+    }
+    g_autoptr(mt_tensor) stored = mt_result_read(result, MT_OBJECT_SEGMENTATION, error);
+    if (stored == NULL || stored->dtype != MT_U8 || stored->rank != 3) {
+        if (stored != NULL)
+            refuse_result(path, error);
+        return NULL;
+    }
+    map->depth = stored->shape[0];
+    map->height = stored->shape[1];
+    map->width = stored->shape[2];
+    int64_t n = mt_tensor_count(stored);
+    map->labels = mt_alloc(n, sizeof *map->labels, error);
+    for (int64_t i = 0; map->labels != NULL && i < n; i++)
+        map->labels[i] = ((const uint8_t *)stored->data)[i];
+    return map->labels != NULL && read_result_geometry(map, result, error) ? g_steal_pointer(&map) : NULL;
+}
+
 mt_label_map *mt_label_map_read(const char *path, const double mpp[2], GError **error)
 {
+    if (g_str_has_suffix(path, ".h5"))
+        return read_result(path, error);
     const mt_case_options options = {.mpp_x = mpp[0], .mpp_y = mpp[1], .mpp_source = mpp[0] > 0 ? "option" : NULL, .cache_bytes = -1};
     g_autoptr(mt_case) c = mt_case_open(path, &options, error);
     g_autoptr(mt_label_map) map = g_new0(mt_label_map, 1);

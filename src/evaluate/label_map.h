@@ -1,4 +1,4 @@
-/* A mask from a file: whole numbers on a grid, 0 outside.  NIfTI, PNG, TIFF. */
+/* A mask from a file: whole numbers on a grid, 0 outside.  NIfTI, PNG, TIFF, or the map of a result. */
 #ifndef MT_LABEL_MAP_H
 #define MT_LABEL_MAP_H
 

@@ -4,7 +4,7 @@
 
 #define NAMED 5 /* ids that a message names */
 
-static const char *const MASK_ENDINGS[] = {".nii.gz", ".nii", ".png", ".tif", ".tiff", NULL};
+static const char *const MASK_ENDINGS[] = {".nii.gz", ".nii", ".png", ".tif", ".tiff", NULL}, *const RESULT_ENDINGS[] = {".h5", NULL};
 
 /* Length of the ending that `name` has; 0: none. */
 static size_t ending_of(const char *name, const char *const *endings)
@@ -165,7 +165,11 @@ static bool find_sides(mt_place_evaluation *e, const mt_place_params *params, co
         return false;
     if (params->predicted != NULL)
         return find_side(predicted, labels, params->predicted, "--predicted", e->folder, error);
-    predicted->files = mt_place_folder(e->folder, MASK_ENDINGS, error);
+    g_autofree char *cases = g_build_filename(e->folder, "cases", NULL);
+    if (g_file_test(cases, G_FILE_TEST_IS_DIR)) /* of `run`: the maps of its results */
+        predicted->files = mt_place_folder(cases, RESULT_ENDINGS, error);
+    else
+        predicted->files = mt_place_folder(e->folder, MASK_ENDINGS, error);
     return predicted->files != NULL;
 }
 

@@ -2,6 +2,7 @@
 
 usage: test_segment.py MICROTOME SYNTHETIC SOURCE
 """
+import json
 import os
 import sys
 
@@ -137,6 +138,14 @@ def test_volume(folder):
         assert rows["volume"]["low"] <= rows["volume"]["value"] <= rows["volume"]["high"]
         equal(f["actions"].asstr()[:].tolist(), ["next: refer"])
         assert f["prediction/scores"][0] > 0.99
+    masks = os.path.join(folder, "masks")
+    os.mkdir(masks)
+    wrong = truth.copy()
+    wrong[40, 28, :] = True
+    save_nifti(os.path.join(masks, "v.nii.gz"), wrong, affine)
+    told = json.loads(microtome("evaluate", out, "--masks", masks, "--json").out)
+    dice = told["metrics"]["dice"]["value"]
+    np.testing.assert_allclose(dice, 2 * truth.sum() / (truth.sum() + wrong.sum()), rtol=1e-9)
 
 
 def test_spacing(folder):
