@@ -52,6 +52,7 @@ typedef struct mt_recipe {
     char            *precision;        /* [encoder] precision: "fp32", "bf16", "int8"; NULL or "auto": mt_encoder_auto_precision */
     char            *folder_precision; /* of the results that the output folder holds: what `auto` follows; NULL: none yet */
     mt_recipe_task   task;             /* [head] task */
+    double           min_mm;           /* [head] min_mm: a smaller longest diameter is no finding; 0: any is */
     char           **measures;         /* [measure], "NAME=RULE" each (docs/objects.md); NULL: none */
     char           **actions;          /* [action], likewise; NULL: none */
     mt_recipe_stage *stages;           /* [stage.2], [stage.3], .. */

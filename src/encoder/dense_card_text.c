@@ -13,6 +13,8 @@ static void put_pixels(GString *text, const mt_dense_card *card)
 {
     g_string_append_printf(text, "size_px=%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT "x%" G_GINT64_FORMAT "\nslices=%d\n", card->patch[0],
                            card->patch[1], card->patch[2], card->slices);
+    if (card->stretch)
+        mt_card_text_put(text, "fit", "stretch");
     put_list(text, "channels", card->channels);
     g_string_append(text, "value=");
     for (int c = 0; c < card->n_channels; c++) {

@@ -67,9 +67,17 @@ static bool choose_precision(mt_pipeline *p, GError **error)
     return false;
 }
 
+/* Another contract is another recipe, also where the network is the same. */
+static void put_card(GString *text, const char *key, const mt_dense_card *card)
+{
+    g_autofree char *all = mt_dense_card_text(card), *sha256 = mt_hash_bytes(all, strlen(all));
+
+    mt_card_text_put(text, key, sha256);
+}
+
 static char *resolve(const mt_pipeline *p)
 {
-    g_autofree char *mask = mt_masker_text(p->masker), *labels = g_strjoinv(";", p->rules->labels);
+    g_autofree char *mask = mt_masker_text(p->masker);
     g_autofree char *name = g_path_get_basename(p->recipe->encoder);
     GString         *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
 
@@ -84,22 +92,19 @@ static char *resolve(const mt_pipeline *p)
     mt_card_text_put(text, "name", p->model_name);
     mt_card_text_put(text, "model", name);
     mt_card_text_put(text, "sha256", p->model_sha256);
+    put_card(text, "card_sha256", mt_dense_get_card(p->dense));
     mt_card_text_put(text, "precision", mt_precision_name(p->contract.precision));
-    g_string_append(text, "\n[head]\n");
-    mt_card_text_put(text, "task", mt_recipe_task_name(p->recipe->task));
-    mt_card_text_put(text, "labels", labels);
-    mt_card_text_put(text, "positive", p->head_card.positive);
-    if (!isnan(p->head_card.threshold))
-        mt_card_text_put_numbers(text, "threshold", &p->head_card.threshold, 1);
-    if (p->head_card.threshold_high > 0)
-        mt_card_text_put_numbers(text, "threshold_high", &p->head_card.threshold_high, 1);
+    mt_finding_rules_text(p, text);
     if (p->normal != NULL) {
         g_autofree char *sha256 = mt_hash_bytes((const char *)p->normal->values, (size_t)p->normal->n * sizeof *p->normal->values);
         g_string_append_printf(text, "normal_cases=%d\n", p->normal->n);
         mt_card_text_put(text, "normal_sha256", sha256);
     }
-    for (guint i = 0; i < p->stages->len; i++)
+    for (guint i = 0; i < p->stages->len; i++) {
+        g_autofree char *card = g_strdup_printf("stage_%u_card_sha256", i + 2);
         g_string_append_printf(text, "stage_%u_sha256=%s\n", i + 2, mt_crop_model_sha256(p->stages->pdata[i]));
+        put_card(text, card, mt_crop_model_card(p->stages->pdata[i]));
+    }
     mt_recipe_findings_text(p->recipe, text);
     return g_string_free(text, FALSE);
 }

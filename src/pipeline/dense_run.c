@@ -250,6 +250,7 @@ static bool find_objects(dense_run *d, GError **error)
         if (!mt_objects_add_labels(d->findings.objects, k, d->labels, members_of(d, k),
                                    rules->channels[k] == positive ? d->probability : NULL, MIN_OBJECT_VOXELS, error))
             return false;
+    mt_objects_drop_small(d->findings.objects, d->run->p->recipe->min_mm);
     count_labels(d);
     return true;
 }

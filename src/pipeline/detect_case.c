@@ -1,5 +1,7 @@
 #include "src/pipeline/detect_case.h"
 
+#include "src/encoder/card_text.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -29,6 +31,19 @@ bool mt_pipeline_load_detector(mt_pipeline *p, GError **error)
     p->rules->labels = g_strdupv(p->boxes->labels);
     p->rules->n = (int)g_strv_length(p->boxes->labels);
     return mt_finding_rules_rename(r, p->rules, error) && mt_finding_rules_read(r, p->rules, error) && mt_finding_rules_card(p, error);
+}
+
+void mt_detect_resolve(mt_pipeline *p)
+{
+    const mt_box_card *b = p->boxes;
+    const double       numbers[] = {(double)b->format, (double)b->order, (double)b->activation, b->share, b->background, b->agnostic,
+                                    b->min_score,      b->iou,           (double)b->max_boxes};
+    GString           *text = g_string_new(p->resolved);
+
+    mt_finding_rules_text(p, text);
+    mt_card_text_put_numbers(text, "boxes", numbers, G_N_ELEMENTS(numbers));
+    g_free(p->resolved);
+    p->resolved = g_string_free(text, FALSE);
 }
 
 /* The network's px to level-0 px: through the card's fit to the tile's px, through the tile's size and place to the case. */
@@ -81,6 +96,7 @@ bool mt_detect_finish(mt_case_run *run, GError **error)
         const mt_found_box *box = &g_array_index(run->boxes, mt_found_box, i);
         mt_objects_add_box(run->findings.objects, box->label, box->at, box->score);
     }
+    mt_objects_drop_small(run->findings.objects, p->recipe->min_mm);
     g_autofree mt_label_counts *counts = g_new0(mt_label_counts, p->rules->n);
     for (int k = 0; k < p->rules->n; k++)
         counts[k] = (mt_label_counts){-1, -1, -1}; /* boxes have no area of their own */

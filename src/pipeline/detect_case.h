@@ -8,6 +8,9 @@
 /* After the encoder: group [detect] of its card. */
 bool mt_pipeline_load_detector(mt_pipeline *p, GError **error);
 
+/* Into p->resolved: what makes objects of boxes. */
+void mt_detect_resolve(mt_pipeline *p);
+
 /* What the network gave for tile i, of mt_encoder_dim floats: its boxes are added to run->boxes. */
 bool mt_detect_take_tile(mt_case_run *run, int64_t i, const float *output, GError **error);
 /* Once all tiles are in: run->findings and run->output. */

@@ -1,6 +1,7 @@
 #include "src/pipeline/finding_rules.h"
 
 #include "src/base/alloc.h"
+#include "src/encoder/card_text.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -77,6 +78,22 @@ bool mt_finding_rules_card(mt_pipeline *p, GError **error)
     g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: the upper threshold %g needs a threshold that is not above it",
                 r->encoder, card->threshold_high);
     return false;
+}
+
+void mt_finding_rules_text(const mt_pipeline *p, GString *text)
+{
+    g_autofree char *labels = g_strjoinv(";", p->rules->labels);
+
+    g_string_append(text, "\n[head]\n");
+    mt_card_text_put(text, "task", mt_recipe_task_name(p->recipe->task));
+    if (p->recipe->min_mm > 0)
+        mt_card_text_put_numbers(text, "min_mm", &p->recipe->min_mm, 1);
+    mt_card_text_put(text, "labels", labels);
+    mt_card_text_put(text, "positive", p->head_card.positive);
+    if (!isnan(p->head_card.threshold))
+        mt_card_text_put_numbers(text, "threshold", &p->head_card.threshold, 1);
+    if (p->head_card.threshold_high > 0)
+        mt_card_text_put_numbers(text, "threshold_high", &p->head_card.threshold_high, 1);
 }
 
 mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16])

@@ -20,6 +20,8 @@ bool mt_finding_rules_rename(const mt_recipe *recipe, mt_finding_rules *rules, G
 bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GError **error);
 /* p->head_card: what decides about the scores. */
 bool mt_finding_rules_card(mt_pipeline *p, GError **error);
+/* The group [head] of the resolved recipe. */
+void mt_finding_rules_text(const mt_pipeline *p, GString *text);
 void mt_finding_rules_free(mt_finding_rules *rules);
 
 typedef struct mt_findings {

@@ -112,6 +112,8 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
         return NULL;
     p->batch = recipe->batch > 0 ? recipe->batch : mt_encoder_card(p->encoder)->batch;
     p->resolved = mt_resolved_text(p->recipe, p->masker, &p->contract, p->encoder, p->batch, p->stain, p->head, &p->head_card);
+    if (p->boxes != NULL)
+        mt_detect_resolve(p);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));
     return g_steal_pointer(&p);
 }

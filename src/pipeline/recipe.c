@@ -35,6 +35,7 @@ static const mt_key KEYS[] = {
     {"encoder", "precision"},
     {"head", "model"},
     {"head", "task"},
+    {"head", "min_mm"},
     {"head", "combine"},
     {"head", "k"},
     {"head", "reference"},

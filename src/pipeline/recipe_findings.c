@@ -122,6 +122,7 @@ static bool read_stages(GKeyFile *file, const char *path, mt_recipe *r, GError *
 bool mt_recipe_findings_read(GKeyFile *file, const char *path, mt_recipe *recipe, GError **error)
 {
     return mt_key_file_list(file, path, "input", "sequences", &recipe->sequences, error) &&
+           mt_key_file_double(file, path, "head", "min_mm", 0, 1000, &recipe->min_mm, error) &&
            read_task(file, path, "head", &recipe->task, error) && read_stages(file, path, recipe, error) &&
            read_rules(file, path, "measure", &recipe->measures, error) && read_rules(file, path, "action", &recipe->actions, error);
 }
@@ -167,6 +168,7 @@ void mt_recipe_findings_put(const mt_recipe *recipe, json_t *object)
     json_t *stages = json_array();
 
     json_object_set_new(object, "task", json_string(mt_recipe_task_name(recipe->task)));
+    json_object_set_new(object, "min_mm", json_real(recipe->min_mm));
     json_object_set_new(object, "unit_mm", json_boolean(recipe->unit_mm));
     put_list(object, "sequences", recipe->sequences);
     put_list(object, "measures", recipe->measures);
@@ -189,6 +191,7 @@ void mt_recipe_findings_take(mt_recipe *recipe, const json_t *object)
     mt_recipe_findings_clear(recipe);
     if (task != NULL)
         mt_recipe_task_parse(task, &recipe->task);
+    recipe->min_mm = json_number_value(json_object_get(object, "min_mm"));
     recipe->unit_mm = json_is_true(json_object_get(object, "unit_mm"));
     recipe->sequences = take_list(object, "sequences");
     recipe->measures = take_list(object, "measures");

@@ -97,6 +97,8 @@ bool mt_recipe_check_task(const mt_recipe *r, GError **error)
 
     if (r->sequences != NULL && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_RECONSTRUCT)
         return usage(error, "[input] sequences are channels of a network that takes cases whole: [head] task=segment or reconstruct");
+    if (r->min_mm > 0 && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_DETECT)
+        return usage(error, "min_mm is of objects: [head] task=segment or detect");
     if (r->n_stages > 0 && task != MT_RECIPE_SEGMENT)
         return usage(error, "stages take the objects of [head] task=segment");
     if (task == MT_RECIPE_MIL || mt_recipe_task_is_dense(task)) {

@@ -207,6 +207,15 @@ mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6
     return object;
 }
 
+void mt_objects_drop_small(mt_objects *objects, double mm)
+{
+    for (guint i = objects->list->len; i-- > 0;) {
+        const mt_object *object = objects->list->pdata[i];
+        if (object->longest_mm < mm)
+            g_ptr_array_remove_index(objects->list, i);
+    }
+}
+
 double mt_objects_max_score(const mt_objects *objects, int label)
 {
     double best = 0;

@@ -45,6 +45,8 @@ void        mt_objects_free(mt_objects *objects);
  * min_voxels voxels.  probability: of each voxel, NULL: no score.  MT_ERROR_LIMIT for noise. */
 bool mt_objects_add_labels(mt_objects *objects, int label, const uint8_t *map, const uint8_t members[32], const float *probability,
                            int64_t min_voxels, GError **error);
+/* Objects whose longest diameter is known and below `mm` are no findings. */
+void mt_objects_drop_small(mt_objects *objects, double mm);
 /* A detector's: half-open box in voxels. */
 mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6], double score);
 

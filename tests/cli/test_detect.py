@@ -97,6 +97,9 @@ def test_stretched_picture(folder):
     equal(rows["cells"], 2)
     assert np.isnan(rows["hottest"])  # the spacing is unknown
     np.testing.assert_allclose(prediction, [0.9], rtol=1e-6)
+    write(os.path.join(folder, "net.card"), CARD.format(more="fit=stretch").replace("min_score=0.25", "min_score=0.7"))
+    answer = microtome("run", "-r", recipe, "-o", out, os.path.join(folder, "p.png"))
+    equal(answer.code, 64)  # another card is another recipe
 
 
 def test_tiles(folder):

@@ -7,7 +7,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import contains, equal, main, microtome  # noqa: E402
+from harness import contains, equal, main, microtome, read  # noqa: E402
 
 try:
     import h5py
@@ -175,6 +175,19 @@ def test_unit(folder):
     contains(open(os.path.join(out, "summary.csv"), encoding="utf-8").read(), ',"header, in mm as stated",')
 
 
+def test_small(folder):
+    """specks below min_mm are no objects"""
+    recipe, path, truth, affine, _ = volume_case(folder, "v")
+    values = np.where(truth, 200, 3)
+    values[2:5, 2:5, 2:4] = 200
+    save_nifti(path, values, affine)
+    for text, n in ((RECIPE, 2), (RECIPE.replace("task=segment", "task=segment\nmin_mm=4"), 1)):
+        out = os.path.join(folder, f"out{n}")
+        equal(microtome("run", "-r", write(recipe, text), "-o", out, path).code, 0)
+        with h5py.File(os.path.join(out, "cases", "v.h5")) as f:
+            equal(len(f["objects/score"]), n)
+
+
 def test_nothing_found(folder):
     """a volume without the thing: no object, score 0, clear, measures 0, the action of else"""
     recipe, path, truth, affine, _ = volume_case(folder, "v")
@@ -294,6 +307,11 @@ def test_sequences(folder):
         np.testing.assert_array_equal(to_truth_grid(f, values["flair"], affine), values["flair"] > 100)
     before = microtome("run", "-r", recipe, "-o", out, manifest)
     contains(before.err, "1 skipped")
+    card = os.path.join(folder, "net.card")
+    text = read(card)
+    write(card, text.replace("value=none", "value=range:0,1"))
+    equal(microtome("run", "-r", recipe, "-o", out, manifest).code, 64)  # another contract of the same network
+    write(card, text)
 
     def reason(name):
         answer = microtome("run", "-r", recipe, "-o", os.path.join(folder, name), manifest)
@@ -349,4 +367,4 @@ def test_stages(folder):
         contains(answer.err, message)
 
 
-main([test_unit, test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
+main([test_small, test_unit, test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
