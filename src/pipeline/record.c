@@ -1,6 +1,9 @@
 /* What a case's file says: the objects that are not appended by the team. */
 #include "src/pipeline/case_run.h"
 
+#include "src/base/hash.h"
+#include "src/case/source.h"
+
 #include "src/pipeline/grid_store.h"
 #include "src/pipeline/resolved.h"
 #include "src/result/headline.h"
@@ -10,6 +13,7 @@
 #include <microtome/engine.h>
 
 #include <math.h>
+#include <string.h>
 
 /* On /tissue: its area, what was taken out of it and how many tiles that cost; NaN: the spacing is unknown. */
 static bool record_areas(mt_case_run *run, GError **error)
@@ -44,6 +48,17 @@ static bool record_rings(mt_case_run *run, GError **error)
     return mt_schema_write_rings(run->store, rings, n, error) && record_areas(run, error);
 }
 
+/* A UID leads to the patient: its hash tells as well whether two studies share it. */
+static char *frame_of_reference(const mt_case *c)
+{
+    const char *frame = mt_case_frame_of_reference(c);
+
+    if (frame == NULL || !g_ascii_isdigit(*frame))
+        return g_strdup(frame);
+    g_autofree char *sha256 = mt_hash_bytes(frame, strlen(frame));
+    return g_strdup_printf("sha256:%.32s", sha256);
+}
+
 static bool record_geometry(mt_case_run *run, GError **error)
 {
     const mt_level *level = mt_case_level(run->tiles.c, 0);
@@ -51,10 +66,12 @@ static bool record_geometry(mt_case_run *run, GError **error)
     int64_t         bounds[4];
     bool            volume = mt_case_get_kind(run->tiles.c) == MT_CASE_VOLUME;
 
+    g_autofree char *frame = frame_of_reference(run->tiles.c);
     mt_case_bounds(run->tiles.c, bounds);
     mt_geometry geometry = {.affine = mt_case_affine(run->tiles.c, affine) ? affine : NULL,
                             .size = {level->width, level->height, mt_case_planes(run->tiles.c)},
                             .axis = volume ? mt_plane_axes[run->p->recipe->plane_axis] : NULL,
+                            .frame_of_reference = frame,
                             .bounds = mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE ? bounds : NULL};
     return mt_schema_write_geometry(run->store, &geometry, error);
 }

@@ -122,20 +122,12 @@ mt_measure_rule *mt_measure_rule_parse(const char *text, char *const *labels, co
     return read_arguments(rule, inside, labels, source, text, error) ? g_steal_pointer(&rule) : NULL;
 }
 
-static double voxel_size(const mt_objects *objects)
-{
-    const double *mm = objects->frame.spacing_mm;
-    bool          flat = objects->frame.size[2] == 1;
-
-    return mm[0] > 0 && mm[1] > 0 && (flat || mm[2] > 0) ? mm[0] * mm[1] * (flat ? 1 : mm[2]) : (double)NAN;
-}
-
 /* An area is asked of a picture, a volume of a volume. */
 static void size_of_label(const mt_measure_rule *rule, const mt_measure_facts *facts, mt_measurement *m)
 {
     const mt_label_counts *count = &facts->counts[rule->label];
     bool                   flat = facts->objects->frame.size[2] == 1;
-    double                 voxel = flat == (rule->kind == MT_MEASURE_AREA) ? voxel_size(facts->objects) : (double)NAN;
+    double                 voxel = flat == (rule->kind == MT_MEASURE_AREA) ? mt_objects_voxel_size(&facts->objects->frame) : (double)NAN;
 
     m->value = (double)count->voxels * voxel;
     if (count->sure >= 0) {

@@ -51,6 +51,18 @@ static bool lengths_known(const mt_objects *objects)
     return mm[0] > 0 && mm[1] > 0 && (is_flat(objects) || mm[2] > 0);
 }
 
+double mt_objects_voxel_size(const mt_objects_frame *frame)
+{
+    const double *mm = frame->spacing_mm, *m = frame->affine;
+    bool          flat = frame->size[2] == 1;
+
+    if (!(mm[0] > 0 && mm[1] > 0 && (flat || mm[2] > 0)))
+        return NAN;
+    if (flat || m == NULL)
+        return mm[0] * mm[1] * (flat ? 1 : mm[2]);
+    return fabs(m[0] * (m[5] * m[10] - m[6] * m[9]) - m[1] * (m[4] * m[10] - m[6] * m[8]) + m[2] * (m[4] * m[9] - m[5] * m[8]));
+}
+
 /* Of voxel (x, y, z) in RAS mm; NaN without a frame. */
 static void to_mm(const mt_objects *objects, const double voxel[3], double mm[3])
 {
@@ -89,8 +101,10 @@ static void measure(const mt_objects *objects, const mt_voxel_run *runs, int64_t
     const double *mm = objects->frame.spacing_mm;
     bool          known = lengths_known(objects);
 
-    object->area_mm2 = known && is_flat(objects) ? (double)object->voxels * mm[0] * mm[1] : (double)NAN;
-    object->volume_mm3 = known && !is_flat(objects) ? (double)object->voxels * mm[0] * mm[1] * mm[2] : (double)NAN;
+    double size = (double)object->voxels * mt_objects_voxel_size(&objects->frame);
+
+    object->area_mm2 = is_flat(objects) ? size : (double)NAN;
+    object->volume_mm3 = is_flat(objects) ? (double)NAN : size;
     object->longest_mm = object->perpendicular_mm = NAN;
     if (known)
         mt_object_diameters(runs, n, mm, &object->longest_mm, &object->perpendicular_mm);
@@ -222,8 +236,11 @@ double mt_objects_max_score(const mt_objects *objects, int label)
 
     for (guint i = 0; i < objects->list->len; i++) {
         const mt_object *object = objects->list->pdata[i];
-        if (object->label == label)
-            best = isnan(object->score) ? (double)NAN : fmax(best, object->score);
+        if (object->label != label)
+            continue;
+        if (isnan(object->score))
+            return NAN;
+        best = fmax(best, object->score);
     }
     return best;
 }

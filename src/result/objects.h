@@ -38,6 +38,9 @@ typedef struct mt_objects {
     GPtrArray       *list;   /* mt_object *, by label, then by first voxel */
 } mt_objects;
 
+/* Of a voxel (a picture's pixel: mm2); NAN: unknown.  A sheared grid's is its affine's determinant, not the product of its spacings. */
+double mt_objects_voxel_size(const mt_objects_frame *frame);
+
 mt_objects *mt_objects_new(const mt_objects_frame *frame, char *const *labels);
 void        mt_objects_free(mt_objects *objects);
 

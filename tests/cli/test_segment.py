@@ -49,6 +49,7 @@ def oblique_affine():
         [[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
     affine = np.eye(4)
     affine[:3, :3] = turn @ np.diag([-0.8, 0.9, -2.0])
+    affine[:3, 2] += 0.3 * affine[:3, 1]  # a tilted gantry: sheared
     affine[:3, 3] = [30, -40, 55]
     return affine
 
