@@ -2,6 +2,7 @@
  *
  *     microtome-read-result OUT/cases/slide-001.h5 */
 #include <microtome/error.h>
+#include <microtome/findings.h>
 #include <microtome/result.h>
 
 #include <stdio.h>
@@ -9,6 +10,8 @@
 /* Features are read in blocks of rows: a result may be larger than memory. */
 static bool print_features(const mt_result *result, GError **error)
 {
+    if (!mt_result_has(result, "/coords")) /* read whole: segment, reconstruct */
+        return true;
     g_autoptr(mt_tensor) coords = mt_result_read(result, "/coords", error);
     double mpp[1], tile[2];
 
@@ -47,6 +50,19 @@ static bool print_scores(const mt_result *result, GError **error)
     return true;
 }
 
+/* What was found, thing by thing, as a radiologist would say it. */
+static bool print_findings(const mt_result *result, GError **error)
+{
+    g_autoptr(mt_finding_list) list = mt_finding_list_read(result, error);
+
+    if (list == NULL)
+        return false;
+    g_auto(GStrv) texts = mt_finding_list_texts(list, 10, "en");
+    for (char **text = texts; *text != NULL; text++)
+        printf("finding   %s\n", *text);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -59,7 +75,7 @@ int main(int argc, char **argv)
     if (headline != NULL)
         printf("headline  %s\n", headline);
     g_autoptr(mt_result) result = headline != NULL ? mt_result_open(argv[1], &error) : NULL;
-    if (result == NULL || !print_features(result, &error) || !print_scores(result, &error)) {
+    if (result == NULL || !print_features(result, &error) || !print_scores(result, &error) || !print_findings(result, &error)) {
         fprintf(stderr, "microtome-read-result: %s\n", error->message);
         return mt_error_exit_code(error);
     }

@@ -2,28 +2,45 @@
 
 #include <microtome/batch.h>
 #include <microtome/colormap.h>
-#include <microtome/heatmap.h>
+#include <microtome/heat_files.h>
+#include <microtome/heat_tables.h>
 #include <microtome/overlay.h>
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
+/* What --to writes that is no picture. */
+typedef struct table {
+    const char *name; /* and ending */
+    bool (*write)(const mt_heatmap *, const mt_result *, const mt_heat_table_params *, const char *, GError **);
+} table;
+
+static const table tables[] = {{"geojson", mt_heat_geojson_write}, {"csv", mt_heat_csv_write}, {"json", mt_heat_json_write}};
+
 typedef struct heatmap_options {
-    char             *folder;
-    mt_heatmap_params heatmap;
-    const char       *colormap;
+    char               *folder;
+    mt_heatmap_params   heatmap;
+    const mt_colormap  *colormap;
+    bool                page;  /* the picture with legend and decision; else `table`, else `file` */
+    const table        *table; /* NULL: none */
+    bool                regions_only;
+    mt_heat_style       style;
+    mt_heat_file_params file;
+    const char         *slides; /* folder of the slides, or the slide */
 } heatmap_options;
 
-/* DIR/<result's stem>.png */
-static char *picture_path(const char *result, const char *folder)
+/* DIR/<result's stem> and the ending */
+static char *picture_path(const char *result, const heatmap_options *o)
 {
     g_autofree char *name = g_path_get_basename(result);
 
     if (g_str_has_suffix(name, ".h5"))
         name[strlen(name) - 3] = '\0';
-    g_autofree char *png = g_strconcat(name, ".png", NULL);
-    return g_build_filename(folder, png, NULL);
+    const char      *ending = o->page ? ".png" : o->table != NULL ? o->table->name : mt_heat_format_ending(o->file.format);
+    g_autofree char *file = g_strconcat(name, *ending == '.' ? "" : ".", ending, NULL);
+    return g_build_filename(o->folder, file, NULL);
 }
 
 /* The evidence for a class is the score, tile by tile: what a control case withholds is not drawn as such.  Ranks within the case are:
@@ -42,13 +59,58 @@ static bool may_draw(const char *path, const heatmap_options *o, GError **error)
     return false;
 }
 
+/* The slide itself, or the file of the folder whose name is the result's. */
+static char *find_slide(const char *path, const char *slides, GError **error)
+{
+    g_autofree char *stem = g_path_get_basename(path);
+    const char      *name;
+
+    if (!g_file_test(slides, G_FILE_TEST_IS_DIR))
+        return g_strdup(slides);
+    if (g_str_has_suffix(stem, ".h5"))
+        stem[strlen(stem) - 3] = '\0';
+    g_autoptr(GDir) dir = g_dir_open(slides, 0, error);
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        if (g_str_has_prefix(name, stem) && name[strlen(stem)] == '.')
+            return g_build_filename(slides, name, NULL);
+    if (dir != NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "find the slide of %s: %s has no file %s.*", path, slides, stem);
+    return NULL;
+}
+
+static bool draw_file(const char *path, const mt_result *result, const mt_heatmap *heatmap, const heatmap_options *o, const char *to,
+                      GError **error)
+{
+    g_autofree char *slide_path = o->slides != NULL ? find_slide(path, o->slides, error) : NULL;
+    mt_case         *slide = slide_path != NULL ? mt_case_open(slide_path, NULL, error) : NULL;
+    mt_heat_style    style = o->style;
+
+    if (o->slides != NULL && slide == NULL)
+        return false;
+    style.colormap = o->colormap;
+    mt_heat_picture *picture = mt_heat_picture_new(heatmap, result, slide, &style, error);
+    bool             ok = picture != NULL && mt_heat_file_write(picture, heatmap, &o->file, to, error);
+    mt_heat_picture_free(picture);
+    mt_case_free(slide);
+    return ok;
+}
+
 static bool draw(const char *path, const heatmap_options *o, GError **error)
 {
     g_autoptr(mt_result) result = may_draw(path, o, error) ? mt_result_open(path, error) : NULL;
     g_autoptr(mt_heatmap) heatmap = result != NULL ? mt_heatmap_new(result, &o->heatmap, error) : NULL;
-    g_autofree char *picture = picture_path(path, o->folder);
+    g_autofree char *picture = picture_path(path, o);
+    bool             ok = heatmap != NULL;
 
-    if (heatmap == NULL || !mt_overlay_png_write(result, heatmap, o->colormap, picture, error)) {
+    if (ok && o->table != NULL)
+        ok = o->table->write(
+            heatmap, result,
+            &(mt_heat_table_params){.threshold = o->style.threshold, .regions_only = o->regions_only, .replace = o->file.replace}, picture,
+            error);
+    else if (ok)
+        ok = o->page ? mt_overlay_png_write(result, heatmap, o->colormap, picture, error)
+                     : draw_file(path, result, heatmap, o, picture, error);
+    if (!ok) {
         g_prefix_error(error, "draw %s: ", path);
         return false;
     }
@@ -76,34 +138,131 @@ static int draw_all(char **paths, const heatmap_options *o)
     return code != 0 && drawn > 0 ? 65 : code;
 }
 
+/* Words of the options to what they stand for; 64 with a message. */
+typedef struct words {
+    char *scale, *source, *to, *range;
+} words;
+
+static bool find_word(const char *word, const char *const *all, int *at)
+{
+    for (*at = 0; all[*at] != NULL; (*at)++)
+        if (strcmp(all[*at], word) == 0)
+            return true;
+    return false;
+}
+
+static bool read_range(const char *text, double range[2])
+{
+    char *end, *last;
+
+    range[0] = g_ascii_strtod(text, &end);
+    if (end == text || *end != ',')
+        return false;
+    range[1] = g_ascii_strtod(end + 1, &last);
+    return last != end + 1 && *last == '\0' && range[0] < range[1];
+}
+
+static int read_words(const words *w, heatmap_options *o)
+{
+    static const char *const scales[] = {"absolute", "percentile", "zscore", NULL};
+    static const char *const sources[] = {"auto", "evidence", "attention", "tile-score", "segmentation", "probability", "error", NULL};
+    int                      at;
+
+    if (w->scale != NULL && !find_word(w->scale, scales, &at))
+        return mt_command_usage(&mt_command_heatmap, "--scale %s: absolute, percentile or zscore is wanted", w->scale);
+    o->heatmap.scale = w->scale != NULL ? (mt_heat_scale)at : MT_HEAT_ABSOLUTE;
+    if (w->source != NULL && !find_word(w->source, sources, &at))
+        return mt_command_usage(&mt_command_heatmap,
+                                "--source %s: auto, evidence, attention, tile-score, segmentation, probability or error is wanted",
+                                w->source);
+    o->heatmap.source = w->source != NULL ? (mt_heat_source)at : MT_HEAT_AUTO;
+    o->page = w->to == NULL || strcmp(w->to, "page") == 0;
+    for (size_t i = 0; w->to != NULL && i < G_N_ELEMENTS(tables); i++)
+        if (strcmp(w->to, tables[i].name) == 0)
+            o->table = &tables[i];
+    if (!o->page && o->table == NULL && !mt_heat_format_parse(w->to, &o->file.format))
+        return mt_command_usage(&mt_command_heatmap, "--to %s: one of page, %s, geojson, csv, json is wanted", w->to,
+                                mt_heat_format_names());
+    if (w->range != NULL && !read_range(w->range, o->heatmap.range))
+        return mt_command_usage(&mt_command_heatmap, "--range %s: two numbers that rise are wanted, as 0,0.5", w->range);
+    return 0;
+}
+
+/* A name, or a file of colours. */
+static int draw_with_colours(const char *name, char **paths, heatmap_options *o)
+{
+    g_autoptr(GError) error = NULL;
+    bool         is_file = name != NULL && (strchr(name, '/') != NULL || strchr(name, '.') != NULL);
+    mt_colormap *own = is_file ? mt_colormap_read(name, &error) : NULL;
+
+    o->colormap = is_file ? own : mt_colormap_find(name, &error);
+    int code = o->colormap != NULL ? draw_all(paths, o) : mt_command_fail(&mt_command_heatmap, error);
+    mt_colormap_free(own);
+    return code;
+}
+
 static int run(int argc, char **argv)
 {
     heatmap_options  o = {.heatmap.plane = -1};
-    g_autofree char *colormap = NULL, *label = NULL, *scale = NULL, *folder = NULL;
-    g_autofree char *colormap_help = g_strdup_printf("colours: %s", mt_colormap_names());
-    GOptionEntry     entries[] = {{"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <id>.png", "DIR"},
-                                  {"colormap", 0, 0, G_OPTION_ARG_STRING, &colormap, colormap_help, "NAME"},
-                                  {"class", 0, 0, G_OPTION_ARG_STRING, &label, "class to show (default: the positive one)", "NAME"},
-                                  {"scale", 0, 0, G_OPTION_ARG_STRING, &scale,
-                                   "absolute: class evidence from 0 to 1; percentile: rank within the case", "absolute|percentile"},
-                                  {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    words            w = {0};
+    gboolean         force = FALSE, map_only = FALSE, regions_only = FALSE;
+    g_autofree char *colormap = NULL, *label = NULL, *folder = NULL, *slides = NULL;
+    g_autofree char *colormap_help = g_strdup_printf("colours: %s, or a file of R,G,B lines", mt_colormap_names());
+    g_autofree char *to_help =
+        g_strdup_printf("page (default: slide, legend and decision), %s, geojson, csv, json", mt_heat_format_names());
+    GOptionEntry entries[] = {
+        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <id>.png or what --to writes", "DIR"},
+        {"to", 0, 0, G_OPTION_ARG_STRING, &w.to, to_help, "FORMAT"},
+        {"um-per-px", 0, 0, G_OPTION_ARG_DOUBLE, &o.file.um_per_px, "resolution of what --to writes (default: the case's own)", "X"},
+        {"slides", 0, 0, G_OPTION_ARG_FILENAME, &slides,
+         "draw over the slide itself, from this folder or file (default: the stored picture)", "PATH"},
+        {"colormap", 0, 0, G_OPTION_ARG_STRING, &colormap, colormap_help, "NAME"},
+        {"class", 0, 0, G_OPTION_ARG_STRING, &label, "class to show (default: the positive one)", "NAME"},
+        {"source", 0, 0, G_OPTION_ARG_STRING, &w.source,
+         "evidence, attention, tile-score, segmentation, probability or error (default: evidence, else the map that there is)", "WHAT"},
+        {"scale", 0, 0, G_OPTION_ARG_STRING, &w.scale,
+         "absolute: comparable between cases; percentile: rank within the case; zscore: deviations from its mean", "SCALE"},
+        {"range", 0, 0, G_OPTION_ARG_STRING, &w.range, "numbers drawn coldest and hottest", "LOW,HIGH"},
+        {"smooth", 0, 0, G_OPTION_ARG_DOUBLE, &o.heatmap.smooth_um, "sigma of a Gaussian that keeps to the tissue, in µm (default: none)",
+         "UM"},
+        {"plane", 0, 0, G_OPTION_ARG_INT64, &o.heatmap.plane, "plane of a volume (default: the strongest)", "N"},
+        {"alpha", 0, 0, G_OPTION_ARG_DOUBLE, &o.style.alpha, "opacity of the heat, 0 to 1 (default: by the value)", "A"},
+        {"threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o.style.threshold,
+         "values below stay clear, 0 to 1 (default 0); of regions and their tiles (default 0.5)", "T"},
+        {"regions-only", 0, 0, G_OPTION_ARG_NONE, &regions_only, "GeoJSON of the hot regions, without the tiles", NULL},
+        {"map-only", 0, 0, G_OPTION_ARG_NONE, &map_only, "the heat on white, without the slide", NULL},
+        {"quality", 0, 0, G_OPTION_ARG_INT, &o.file.quality, "of JPEG and WebP, 1 to 100 (default 85)", "Q"},
+        {"threads", 0, 0, G_OPTION_ARG_INT, &o.file.threads, "threads (default: the CPUs)", "N"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace files that exist (a page is always replaced)", NULL},
+        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    int code;
 
     if (!mt_command_parse(&mt_command_heatmap, entries, &argc, &argv))
         return 64;
     if (argc < 2 || folder == NULL)
         return mt_command_usage(&mt_command_heatmap, "name results (OUT/cases/*.h5) and give -o DIR");
-    if (scale != NULL && strcmp(scale, "absolute") != 0 && strcmp(scale, "percentile") != 0)
-        return mt_command_usage(&mt_command_heatmap, "--scale %s: absolute or percentile is wanted", scale);
+    code = read_words(&w, &o);
     o.folder = folder;
+    o.slides = slides;
     o.heatmap.label = label;
-    o.heatmap.scale = g_strcmp0(scale, "percentile") == 0 ? MT_HEAT_PERCENTILE : MT_HEAT_ABSOLUTE;
-    o.colormap = colormap;
-    return draw_all(argv + 1, &o);
+    o.style.map_only = map_only;
+    o.regions_only = regions_only;
+    o.file.replace = force;
+    o.file.threads = mt_command_threads(o.file.threads);
+    g_free(w.scale);
+    g_free(w.source);
+    g_free(w.to);
+    g_free(w.range);
+    return code != 0 ? code : draw_with_colours(colormap, argv + 1, &o);
 }
 
 const mt_command mt_command_heatmap = {
     .name = "heatmap",
     .arguments = "RESULT.h5...",
-    .summary = "Draw what the tiles say over the slide, from stored results; the slide is not needed.",
+    .summary = "Draw what the tiles say over the slide, from stored results; the slide is needed for full resolution alone.",
+    .help = "Examples:\n"
+            "  microtome heatmap OUT/cases/*.h5 -o maps\n"
+            "  microtome heatmap OUT/cases/a.h5 -o maps --to ome --um-per-px 8 --slides slides/\n"
+            "  microtome heatmap OUT/cases/a.h5 -o maps --to png --um-per-px 4 --scale percentile --colormap coolwarm --alpha 0.4",
     .run = run,
 };

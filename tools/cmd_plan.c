@@ -247,7 +247,7 @@ static int make_plan(plan_options *o, char **arguments)
     if (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_plan, o->slide_mpp, &mpp_x, &mpp_y))
         return 64;
     apply(o, recipe);
-    g_autoptr(GPtrArray) cases = mt_batch_cases((const char *const *)arguments, mpp_x, mpp_y, &error);
+    g_autoptr(GPtrArray) cases = mt_batch_cases_warned((const char *const *)arguments, mpp_x, mpp_y, recipe->n_series > 0, NULL, &error);
     if (cases == NULL || !mt_batch_check_recipe(cases, o->recipe, &error))
         return mt_command_fail(&mt_command_plan, error);
     g_autoptr(mt_pipeline) pipeline = mt_pipeline_new(recipe, mt_command_threads(o->threads), &error);

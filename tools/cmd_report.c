@@ -84,10 +84,11 @@ void mt_command_report_folder(const mt_command *command, const char *out, const 
 static int run(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = NULL, *language = NULL;
+    g_autofree char *path = NULL, *language = NULL, *findings = NULL;
     int              pictures = -1;
     GOptionEntry     entries[] = {{"out", 'o', 0, G_OPTION_ARG_FILENAME, &path, "the page (default: OUT/report.html)", "REPORT.html"},
                                   {"language", 0, 0, G_OPTION_ARG_STRING, &language, "of the page (default en)", "en|ko"},
+                                  {"findings", 0, 0, G_OPTION_ARG_FILENAME, &findings, "what was found in each case, as JSON or CSV", "FILE"},
                                   {"pictures", 0, 0, G_OPTION_ARG_INT, &pictures,
                                    "up to so many finished cases all have their pictures, of more the urgent ones (default 300; 0: none)", "N"},
                                   {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
@@ -98,8 +99,11 @@ static int run(int argc, char **argv)
         return mt_command_usage(&mt_command_report, "name one output folder");
     if (language != NULL && strcmp(language, "en") != 0 && strcmp(language, "ko") != 0)
         return mt_command_usage(&mt_command_report, "--language %s: en or ko is wanted", language);
+    if (findings != NULL && !g_str_has_suffix(findings, ".csv") && !g_str_has_suffix(findings, ".json"))
+        return mt_command_usage(&mt_command_report, "--findings %s: a name that ends in .json or .csv is wanted", findings);
     g_autoptr(mt_folder) folder = mt_folder_read(argv[1], &error);
-    if (folder == NULL || !mt_folder_report(folder, path, language, pictures, &error))
+    if (folder == NULL || (findings != NULL && !mt_folder_findings(folder, findings, language, &error)) ||
+        !mt_folder_report(folder, path, language, pictures, &error))
         return mt_command_fail(&mt_command_report, error);
     return 0;
 }
@@ -111,6 +115,7 @@ const mt_command mt_command_report = {
     .help = "The page stands for itself (nothing beside it, nothing fetched) and prints well.  run and aggregate write it at their end.\n\n"
             "Examples:\n"
             "  microtome report OUT\n"
-            "  microtome report OUT --language ko -o night.html",
+            "  microtome report OUT --language ko -o night.html\n"
+            "  microtome report OUT --findings found.csv          every object and measure with its sentence, beside the page",
     .run = run,
 };

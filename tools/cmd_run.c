@@ -86,8 +86,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
          "write the metrics (Prometheus) here, too; OUT/metrics.prom has them anyway", "FILE.prom"},
         {"on-finish", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_finish, "command at the end of the batch", "COMMAND"},
         {"on-fail", 0, 0, G_OPTION_ARG_STRING, &o->hooks.on_fail, "command for each case that fails", "COMMAND"},
-        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend, "direct, openslide, vips, nifti, metaimage, nrrd or dicom (default: what fits the file)",
-         "NAME"},
+        {"backend", 0, 0, G_OPTION_ARG_STRING, &o->backend,
+         "direct, openslide, vips, nifti, metaimage, nrrd or dicom (default: what fits the file)", "NAME"},
         {"shard", 0, 0, G_OPTION_ARG_STRING, &o->shard,
          "every N-th case from the I-th on, for one of N processes; auto: as the job array of Slurm, PBS or Kubernetes says", "I/N|auto"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &o->until,
@@ -336,10 +336,10 @@ static int report_patients(const run_options *o, const mt_recipe *recipe, GPtrAr
 }
 
 /* The cases in the order of the command line; what was left out is told. */
-static GPtrArray *find_cases(const run_options *o, char **arguments, double mpp_x, double mpp_y, GError **error)
+static GPtrArray *find_cases(const run_options *o, const mt_recipe *recipe, char **arguments, double mpp_x, double mpp_y, GError **error)
 {
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) cases = mt_batch_cases_warned((const char *const *)arguments, mpp_x, mpp_y, warnings, error);
+    g_autoptr(GPtrArray) cases = mt_batch_cases_warned((const char *const *)arguments, mpp_x, mpp_y, recipe->n_series > 0, warnings, error);
 
     for (guint i = 0; o->identifiers_key == NULL && i < warnings->len; i++) /* they name files */
         fprintf(stderr, "microtome run: warning: %s\n", (char *)warnings->pdata[i]);
@@ -370,7 +370,7 @@ static int run_cases(run_options *o, mt_recipe *recipe, char **arguments)
 
     if (o->slide_mpp != NULL && !mt_command_mpp(&mt_command_run, o->slide_mpp, &mpp_x, &mpp_y))
         return 64;
-    g_autoptr(GPtrArray) cases = find_cases(o, arguments, mpp_x, mpp_y, &error);
+    g_autoptr(GPtrArray) cases = find_cases(o, recipe, arguments, mpp_x, mpp_y, &error);
     if (cases == NULL)
         return mt_command_fail(&mt_command_run, error);
     if (cases->len == 0 && o->watch == NULL)

@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue tile heatmap aggregate train evaluate calibrate search model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert tile heatmap aggregate train evaluate calibrate compare search model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -11,14 +11,15 @@ _microtome() {
     options='--recipe --encoder --head --task --combine --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
     ;;
   plan) options='--recipe --encoder --head --out --hours --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --cases --json --help' ;;
-  report) options='--out --language --pictures --help' ;;
+  report) options='--out --findings --language --pictures --help' ;;
   prune) options='--features --help' ;;
   verify) options='--json --help' ;;
   status) options='--json --watch --brief --help' ;;
-  info) options='--json --slide-mpp --help' ;;
+  info) options='--json --recipe --slide-mpp --help' ;;
   tissue) options='--out --mask --exclude --slide-mpp --json --help' ;;
+  convert) options='--out --to --series --order --plane --slice --window --bits --offset --square --keep-name --force --help' ;;
   tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --format --quality --shards --shard-size --threads --json --help' ;;
-  heatmap) options='--out --colormap --class --scale --help' ;;
+  heatmap) options='--out --to --um-per-px --slides --colormap --class --source --scale --range --smooth --plane --alpha --threshold --regions-only --map-only --quality --threads --force --help' ;;
   bench)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'tiles pipeline bag' -- "$word")
@@ -34,6 +35,7 @@ _microtome() {
   aggregate) options='--head --out --labels --patients --language --threads --memory --help' ;;
   calibrate) options='--labels --head --out --method --positive --sensitivity --specificity --npv --ppv --prevalence --conformal --by-class --reference --stack --exact --force --json --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --fold --head --allow-trained --prevalence --gallery --masks --lesions --predicted --classes --mask-mpp --no-distance --iou --lesion-scale --join-um --ignore-um --help' ;;
+  compare) options='--out --max-distance --same-frame --transform --measures-only --days --language --json --help' ;;
   search) options='--case --tile --nearest --other-cases --out --slides --json --help' ;;
   doctor) options='--help' ;;
   model)
@@ -44,7 +46,7 @@ _microtome() {
     case ${COMP_WORDS[2]} in
     info) options='--json --check --help' ;;
     run) options='--input --out --precision --reference --threads --verbose --help' ;;
-    bench) options='--batch --threads --precision --seconds --profile --verbose --json --help' ;;
+    bench) options='--batch --size --threads --precision --seconds --profile --verbose --json --help' ;;
     verify)
       precisions='bf16 int8 bf16,int8'
       options='--precision --against --tiles --input --overlap --mask --mpp --slide-mpp --threads --json --help'

@@ -14,7 +14,8 @@
 static const char HELP[] =
     "Masks: NIfTI, PNG or TIFF with class numbers, paired by case id (file name without ending) in two folders, or by columns of "
     "--labels.\n"
-    "Findings: a CSV of all cases, a folder with a CSV or GeoJSON for each, or the results of run (tiles hotter than those beside them).\n"
+    "Findings: a CSV of all cases, a folder with a CSV or GeoJSON for each, or the results of run (objects,\n"
+    "else tiles hotter than those beside them; of a volume in mm).\n"
     "Lesions: a CSV of points with a radius or of boxes, or a folder with a CSV, GeoJSON, XML (ASAP) or mask for each case. With --labels\n"
     "its rows are the cases, those without a lesion too; findings there are false positives.\n"
     "\n"
@@ -142,7 +143,8 @@ static bool parse(place_options *o, int *argc, char ***argv)
             {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "folder for evaluation.html, evaluation.json, cases.csv", "DIR"},
             {"json", 0, 0, G_OPTION_ARG_NONE, &o->json, "JSON on standard output", NULL},
             {"predicted", 0, 0, G_OPTION_ARG_STRING, &o->predicted, "column of --labels with the files in PREDICTED (default: by id)", "NAME"},
-            {"classes", 0, 0, G_OPTION_ARG_STRING, &o->classes, "1=liver,2=tumour, or one name for all that is not 0", "LIST"},
+            {"classes", 0, 0, G_OPTION_ARG_STRING, &o->classes,
+             "1=liver,2=tumour, or one name for all that is not 0; of --lesions: names of the objects that count", "LIST"},
             {"mask-mpp", 0, 0, G_OPTION_ARG_STRING, &o->mpp, "µm per pixel of masks whose file does not say", "X[,Y]"},
             {"no-distance", 0, 0, G_OPTION_ARG_NONE, &o->no_distance, "Dice and IoU alone, which need no spacing", NULL},
             {"iou", 0, 0, G_OPTION_ARG_STRING, &o->ious, "average precision at these (default: 0.5)", "LIST"},

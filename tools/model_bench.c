@@ -19,14 +19,44 @@ typedef struct team {
     gint64                   began_us, deadline_us;
 } team;
 
-/* Open dimensions: the first is the batch, the others keep 224 for pixels of images and 1 elsewhere. */
-static void bind_ports(const mt_model *model, int batch, mt_port *ports)
+bool mt_model_bench_parse_size(const char *text, int64_t size[3])
+{
+    g_auto(GStrv) edges = g_strsplit(text, "x", -1);
+    guint n = g_strv_length(edges);
+
+    for (guint i = 0; i < MIN(n, 3); i++)
+        if (!g_ascii_string_to_signed(g_strstrip(edges[i]), 10, 1, 4096, &size[i], NULL))
+            return false;
+    return n == 2 || n == 3;
+}
+
+/* What MODEL.card says of the pixels; nothing where it does not. */
+static void size_of_card(const char *path, int64_t size[3])
+{
+    size_t           stem = strlen(path) - (g_str_has_suffix(path, ".onnx") ? strlen(".onnx") : 0);
+    g_autofree char *card = g_strdup_printf("%.*s.card", (int)stem, path);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *text =
+        g_key_file_load_from_file(file, card, G_KEY_FILE_NONE, NULL) ? g_key_file_get_string(file, "encoder", "size_px", NULL) : NULL;
+
+    if (text != NULL && strchr(text, 'x') == NULL && g_ascii_string_to_signed(text, 10, 1, 4096, &size[0], NULL))
+        size[1] = size[0];
+    else if (text != NULL && !mt_model_bench_parse_size(text, size))
+        memset(size, 0, 3 * sizeof *size);
+}
+
+/* Open dimensions: the first is the batch, those of pixels have the size, or 224 for images, and 1 elsewhere. */
+static void bind_ports(const mt_model *model, int batch, const int64_t size[3], mt_port *ports)
 {
     for (int i = 0; i < mt_model_n_inputs(model); i++) {
         ports[i] = *mt_model_input(model, i);
-        for (int k = 0; k < ports[i].rank; k++)
+        int rank = ports[i].rank;
+        for (int k = 0; k < rank; k++) {
+            int64_t wanted = rank >= 4 && k >= 2 && rank - 1 - k < 3 ? size[rank - 1 - k] : 0;
+
             if (ports[i].shape[k] < 0)
-                ports[i].shape[k] = k == 0 ? batch : ports[i].rank == 4 && k >= 2 ? 224 : 1;
+                ports[i].shape[k] = k == 0 ? batch : wanted > 0 ? wanted : rank == 4 && k >= 2 ? 224 : 1;
+        }
     }
 }
 
@@ -228,7 +258,9 @@ bool mt_model_bench_run(mt_model_bench *bench, const char *path, GError **error)
         return false;
     bench->import_s = seconds_since(began_us);
     g_autofree mt_port *ports = g_new0(mt_port, mt_model_n_inputs(model));
-    bind_ports(model, bench->batch, ports);
+    if (bench->size[0] == 0)
+        size_of_card(path, bench->size);
+    bind_ports(model, bench->batch, bench->size, ports);
     mt_session_params params = {
         .precision = bench->precision, .threads = 1, .inputs = ports, .n_inputs = mt_model_n_inputs(model), .profile = bench->profile};
     team t = {.model = model, .params = &params, .began_us = began_us};

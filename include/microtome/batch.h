@@ -16,6 +16,7 @@ typedef struct mt_batch_case {
     char  *patient;      /* manifest column, NULL */
     double mpp_x, mpp_y; /* manifest column or option, 0 */
     char  *mpp_source;
+    char  *preparation; /* manifest column, NULL */
     char **columns; /* the manifest's row as it was given: name, value, name, value, .., NULL; NULL: there was none */
     /* further columns of the manifest that the batch goes by; docs/batch.md */
     double priority; /* the larger, the earlier; 0 is routine, MT_BATCH_URGENT comes before all that is not */
@@ -31,10 +32,12 @@ typedef struct mt_batch_case {
 
 /* The cases named on a command line: paths; folders, of which every supported file below is taken, slides of several files once; patterns
  * as the shell has them; MANIFEST.csv (columns as docs/batch.md has them).  mpp_x, mpp_y > 0 apply to every case without its own (source
- * "option").  Elements are mt_batch_case.  `warnings` (char *, or NULL) takes what was left out of folders, and why.
+ * "option").  Elements are mt_batch_case.  `warnings` (char *, or NULL) takes what was left out of folders, and why.  `studies`: the recipe
+ * chooses among series, so that a folder whose series lie in folders of their own is one case.
  * MT_ERROR_MISSING for a manifest that is not there and for a folder or pattern without cases, MT_ERROR_USAGE for two equal ids (both paths
  * named) and for cells that mean nothing. */
-MT_PUBLIC GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, double mpp_y, GPtrArray *warnings, GError **error);
+MT_PUBLIC GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, double mpp_y, bool studies, GPtrArray *warnings,
+                                           GError **error);
 MT_PUBLIC GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error);
 /* A cell of the case's row in its manifest; NULL: it has none. */
 MT_PUBLIC const char *mt_batch_case_column(const mt_batch_case *c, const char *name);

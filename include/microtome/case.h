@@ -22,6 +22,8 @@ typedef struct mt_case_options {
     bool          unit_mm;      /* a volume whose file names no unit of length is in mm; as stated by whoever opens it */
     mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
     int64_t       cache_bytes;  /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
+    const char *const *files;   /* DICOM: the files of `path` that are the case, as mt_study_select chose them; NULL: all of it */
+    const char   *series;       /* what mt_case_series is to say; NULL: nothing was chosen */
     bool          approximate;  /* JPEG slides also have levels between the stored ones, cut from these in the DCT domain */
 } mt_case_options;
 
@@ -77,6 +79,8 @@ MT_PUBLIC void mt_case_bounds(const mt_case *c, int64_t bounds[4]);
 /* What was done to the samples on the way from the file and what was not ("rescaled by 1 and -1024 to Hounsfield units"), "; "
  * between; NULL: nothing. */
 MT_PUBLIC const char *mt_case_notes(const mt_case *c);
+/* How the case was chosen from its study, as mt_study_text gives it; NULL: it was not. */
+MT_PUBLIC const char *mt_case_series(const mt_case *c);
 /* OpenSlide's quickhash-1, NULL elsewhere. */
 MT_PUBLIC const char *mt_case_quickhash(const mt_case *c);
 /* Voxel (x, y, plane) to RAS mm, row-major; false when the file has no patient frame.  Where the file names no unit of

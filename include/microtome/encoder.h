@@ -35,6 +35,7 @@ typedef struct mt_card {
     char        **verified;           /* precisions that may be used; NULL-terminated, NULL when absent */
     char         *verified_sha256;    /* of the model they were verified with; NULL: not said */
     double        verified_cosine[3]; /* by mt_precision: the smallest that was seen; NAN: not said */
+    char         *requires; /* what must have been done: "skull_stripped;bias_corrected"; NULL: nothing */
     char         *licence;
     bool          demonstration; /* every picture and table made with it says so */
     char         *source;        /* where the contract was found: path of card or config.json, "metadata", "builtin" */

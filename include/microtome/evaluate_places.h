@@ -15,7 +15,8 @@ typedef struct mt_place_params {
     const char        *lesions;     /* the reference lesions: a CSV file, or a folder with a file for each case */
     const char        *labels;      /* CSV: id, patient, .. of the cases that count; NULL: all that the reference has */
     const char        *predicted;   /* column of `labels` that names the predicted masks, relative to their folder; NULL: by id */
-    const char        *classes;     /* of masks: "1=liver,2=tumour", or one name for all that is not 0; NULL: the values of the reference */
+    const char        *classes;     /* of masks: "1=liver,2=tumour", or one name for all that is not 0; NULL: the values of the
+                                  * reference.  Of findings in results: "nodule,mass", whose objects count; NULL: all */
     const char        *split;       /* only rows whose column `split` says so */
     double             mask_mpp[2]; /* µm per pixel of masks whose file does not say; 0: none given */
     bool               no_distance; /* masks: Dice and IoU alone, which need no spacing */

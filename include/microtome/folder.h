@@ -61,6 +61,9 @@ MT_PUBLIC const char *mt_case_state_name(mt_case_state state);
 /* A page of HTML (NULL: OUT/report.html) in "en" or "ko" (NULL: en).  Up to `pictures` finished cases (< 0: 300) all have theirs, of more the
  * urgent ones.  MT_ERROR_IO. */
 MT_PUBLIC bool mt_folder_report(const mt_folder *folder, const char *path, const char *language, int pictures, GError **error);
+/* What was found in each finished case whose score is not withheld, as JSON or (a path that ends in .csv) CSV.  MT_ERROR_INPUT for a result whose
+ * findings cannot be read, MT_ERROR_IO. */
+MT_PUBLIC bool mt_folder_findings(const mt_folder *folder, const char *path, const char *language, GError **error);
 
 typedef struct mt_folder_check {
     const char *out;

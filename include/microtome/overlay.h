@@ -2,14 +2,14 @@
 #ifndef MICROTOME_OVERLAY_H
 #define MICROTOME_OVERLAY_H
 
+#include <microtome/colormap.h>
 #include <microtome/heatmap.h>
 
 G_BEGIN_DECLS
 
 /* Draw `heatmap` over the thumbnail of `result` into `path` (PNG, at least 1,200 px wide, replaced when there).
- * colormap NULL: the default.  MT_ERROR_USAGE for an unknown colour map, MT_ERROR_INTERNAL where text cannot be drawn: a
- * picture without its legend is never written. */
-MT_PUBLIC bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const char *colormap, const char *path,
+ * colormap NULL: the default.  MT_ERROR_INTERNAL where text cannot be drawn: a picture without its legend is never written. */
+MT_PUBLIC bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const mt_colormap *colormap, const char *path,
                                     GError **error);
 
 G_END_DECLS

@@ -16,6 +16,7 @@ typedef struct mt_job {
     const char *id;           /* becomes the attribute `name`; the file is named by the caller */
     double      mpp_x, mpp_y; /* the case's own, where its file lacks it; 0: not given */
     const char *mpp_source;   /* "option", "manifest" or NULL */
+    const char *preparation;  /* what was done to it: "skull_stripped;template"; NULL: nothing is said */
     const char *claims, *run; /* folder of claims and the run that holds the case's, where several may work on it; NULL: nobody else does */
     int         epoch;        /* of the claim */
     int         halvings;     /* how often threads and tile cache are halved, after an attempt that used too much; the result is the same */

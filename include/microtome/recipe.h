@@ -4,6 +4,7 @@
 #define MICROTOME_RECIPE_H
 
 #include <microtome/grid.h>
+#include <microtome/study.h>
 
 G_BEGIN_DECLS
 
@@ -31,12 +32,20 @@ typedef struct mt_recipe_stage {
     char         **labels;  /* of the model's outputs; NULL: the card's */
 } mt_recipe_stage;
 
+/* [series], [series.ROLE]: which series of a study is the case, or the sequence (docs/studies.md). */
+typedef struct mt_series_group {
+    char  *role;  /* NULL: [series], whose keys hold for every role that lacks them */
+    char **rules; /* "KEY=VALUE" each */
+} mt_series_group;
+
 typedef struct mt_recipe {
-    char            *path;             /* the file it came from; NULL: the command line alone */
-    char            *modality;         /* [input] modality; NULL: what the case says */
-    bool             unit_mm;          /* [input] unit=mm: of volumes whose file names no unit of length */
-    mt_plane_axis    plane_axis;       /* [input] plane_axis=axial|coronal|sagittal */
-    char           **sequences;        /* [input] sequences: of a folder, as the network's channels; NULL: a case is one file or series */
+    char            *path;       /* the file it came from; NULL: the command line alone */
+    char            *modality;   /* [input] modality; NULL: what the case says */
+    bool             unit_mm;    /* [input] unit=mm: of volumes whose file names no unit of length */
+    mt_plane_axis    plane_axis; /* [input] plane_axis=axial|coronal|sagittal */
+    char           **sequences;  /* [input] sequences: of a folder, as the network's channels; NULL: a case is one file or series */
+    mt_series_group *series;     /* of a study; NULL: a case is one series */
+    int              n_series;
     char            *mask_method;      /* [mask] method; NULL: the default of the case's kind */
     double           min_share;        /* [mask] min_share: smallest share of mask in a tile, 0..1; negative: mt_recipe_min_share */
     unsigned         exclude;          /* [mask] exclude: artefacts to take out of the mask, bits of mt_artefact; 0: none is looked for */
@@ -52,6 +61,9 @@ typedef struct mt_recipe {
     char            *precision;        /* [encoder] precision: "fp32", "bf16", "int8"; NULL or "auto": mt_encoder_auto_precision */
     char            *folder_precision; /* of the results that the output folder holds: what `auto` follows; NULL: none yet */
     mt_recipe_task   task;             /* [head] task */
+    char            *registering;      /* [input] register: none (NULL), header, stated: how sequences of other grids come together */
+    char            *preparation;      /* [input] preparation: what was done to every case; NULL: nothing is said */
+    char           **places;           /* [head] location: labels of the network by which others are placed; NULL: none */
     double           min_mm;           /* [head] min_mm: a smaller longest diameter is no finding; 0: any is */
     char           **measures;         /* [measure], "NAME=RULE" each (docs/objects.md); NULL: none */
     char           **actions;          /* [action], likewise; NULL: none */
@@ -99,6 +111,8 @@ MT_PUBLIC bool mt_recipe_task_is_dense(mt_recipe_task task);
 MT_PUBLIC const char *const *mt_recipe_rules(void);
 /* Whether a bag ends in scores: a head is named, or a task that makes one of the encoder (docs/tasks.md). */
 MT_PUBLIC bool mt_recipe_has_head(const mt_recipe *recipe);
+/* Choose the series of a study by the recipe's rules: [series], or one for each of the sequences. */
+MT_PUBLIC bool mt_recipe_choose_series(const mt_recipe *recipe, mt_study *study, GError **error);
 /* As JSON and back, for worker processes.  Free with g_free. */
 MT_PUBLIC char      *mt_recipe_to_json(const mt_recipe *recipe);
 MT_PUBLIC mt_recipe *mt_recipe_from_json(const char *json, GError **error);

@@ -32,8 +32,14 @@ MT_PUBLIC int mt_result_shape(const mt_result *result, const char *object, int64
 MT_PUBLIC mt_tensor *mt_result_read(const mt_result *result, const char *object, GError **error);
 /* Rows first .. first+count-1 of a 2-D float dataset as float32. */
 MT_PUBLIC bool mt_result_read_rows(const mt_result *result, const char *object, int64_t first, int64_t count, float *out, GError **error);
+/* The block of `count` elements an axis from `first` on, in its stored type; start and count have the dataset's rank.  A dataset may claim more
+ * than it stores (a map of a slide has no data off the tissue), for no more than the block is held. */
+MT_PUBLIC mt_tensor *mt_result_read_block(const mt_result *result, const char *object, const int64_t *first, const int64_t *count,
+                                          GError **error);
 /* A string dataset ("/provenance"); free with g_free. */
 MT_PUBLIC char *mt_result_read_string(const mt_result *result, const char *object, GError **error);
+/* A dataset of strings ("/actions"), NULL-terminated; free with g_strfreev. */
+MT_PUBLIC char **mt_result_read_strings(const mt_result *result, const char *object, GError **error);
 /* Attributes of an object. Numbers: up to `n` values as double, false when absent. Strings: NULL when absent. */
 MT_PUBLIC bool   mt_result_attr(const mt_result *result, const char *object, const char *name, double *values, int n);
 MT_PUBLIC char  *mt_result_attr_string(const mt_result *result, const char *object, const char *name);

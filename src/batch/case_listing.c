@@ -1,6 +1,7 @@
 #include "src/batch/case_listing.h"
 
 #include "src/case/case_files.h"
+#include "src/case/study.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,10 +11,12 @@
 #include <sys/stat.h>
 
 #define DEEPEST 32
+#define DEEPEST_STUDY 8 /* as far as a study is read */
 
 typedef struct listing {
     GPtrArray  *paths, *skipped;
     GPtrArray  *pictures; /* plain ones: cases, unless there are slides */
+    bool        studies;  /* a DICOM study of many folders is one case */
     GHashTable *seen;     /* "device:inode" of the folders above and beside: links may lead in circles */
 } listing;
 
@@ -154,6 +157,39 @@ static bool is_series(const char *folder, const GPtrArray *names)
     return any;
 }
 
+/* Whether all DICOM files below are of the study `uid` (NULL until the first is met), and nothing else could be a case. */
+static bool is_of_study(const char *folder, int depth, char **uid)
+{
+    g_autoptr(GPtrArray) names = depth <= DEEPEST_STUDY ? list_names(folder) : NULL;
+    bool asked = false, whole = names != NULL;
+
+    for (guint i = 0; whole && i < names->len; i++) {
+        const char      *name = names->pdata[i];
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        struct stat      status;
+
+        if (lstat(path, &status) != 0 || is_supported(name) || is_picture(name))
+            whole = false;
+        else if (S_ISDIR(status.st_mode))
+            whole = is_of_study(path, depth + 1, uid);
+        else if (!asked && is_dicom_file(path, name)) {
+            g_autofree char *own = mt_study_of_file(path);
+            asked = own != NULL;
+            whole = own == NULL || *uid == NULL || strcmp(own, *uid) == 0;
+            if (*uid == NULL)
+                *uid = g_steal_pointer(&own);
+        }
+    }
+    return whole;
+}
+
+static bool is_study(const char *folder)
+{
+    g_autofree char *uid = NULL;
+
+    return is_of_study(folder, 0, &uid) && uid != NULL;
+}
+
 static bool scan(listing *l, const char *folder, int depth, GError **error);
 
 static bool scan_entry(listing *l, const char *path, const char *name, bool series, int depth, GError **error)
@@ -181,7 +217,7 @@ static bool scan(listing *l, const char *folder, int depth, GError **error)
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "list folder %s: %s", folder, g_strerror(errno));
         return false;
     }
-    bool series = is_series(folder, names);
+    bool series = is_series(folder, names) || (l->studies && is_study(folder));
     if (series)
         g_ptr_array_add(l->paths, g_strdup(folder));
     for (guint i = 0; i < names->len; i++) {
@@ -211,11 +247,11 @@ static void settle_pictures(listing *l)
     }
 }
 
-bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error)
+static bool list_folder(const char *folder, bool studies, GPtrArray *paths, GPtrArray *skipped, GError **error)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GPtrArray) pictures = g_ptr_array_new_with_free_func(g_free);
-    listing     l = {paths, skipped, pictures, seen};
+    listing     l = {paths, skipped, pictures, studies, seen};
     struct stat status;
     size_t      n = strlen(folder);
 
@@ -228,6 +264,16 @@ bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *ski
         return false;
     settle_pictures(&l);
     return true;
+}
+
+bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error)
+{
+    return list_folder(folder, false, paths, skipped, error);
+}
+
+bool mt_case_listing_studies(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error)
+{
+    return list_folder(folder, true, paths, skipped, error);
 }
 
 char *mt_case_listing_owner(const char *folder)

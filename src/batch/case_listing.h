@@ -9,6 +9,9 @@
  * Append "name (why)" to `skipped` for every other file that was left out.  Elements are char *.  MT_ERROR_IO when a folder cannot be
  * listed: its slides would be lost. */
 bool mt_case_listing_folder(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error);
+/* The same for recipes that choose among series: a folder whose DICOM files, in and below it, are of one study (StudyInstanceUID, of one file
+ * of each folder) is one case, where nothing else below it could be one. */
+bool mt_case_listing_studies(const char *folder, GPtrArray *paths, GPtrArray *skipped, GError **error);
 /* `folder` holds the pixels of a MIRAX slide: that slide's path, else NULL; free with g_free. */
 char *mt_case_listing_owner(const char *folder);
 /* Is `text` a pattern of the shell (*, ?, [..]) rather than a file's name? */

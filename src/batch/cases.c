@@ -21,6 +21,7 @@ void mt_batch_case_free(void *batch_case)
     g_free(c->id);
     g_free(c->patient);
     g_free(c->mpp_source);
+    g_free(c->preparation);
     g_strfreev(c->columns);
     g_free(c->control);
     g_free(c->recipe);
@@ -114,7 +115,7 @@ static void warn_of_skipped(GPtrArray *warnings, const char *folder, const GPtrA
     g_ptr_array_add(warnings, g_strdup(text->str));
 }
 
-static bool add_folder(GPtrArray *cases, const char *folder, GPtrArray *warnings, GError **error)
+static bool add_folder(GPtrArray *cases, const char *folder, bool studies, GPtrArray *warnings, GError **error)
 {
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free), skipped = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *owner = mt_case_listing_owner(folder);
@@ -125,7 +126,7 @@ static bool add_folder(GPtrArray *cases, const char *folder, GPtrArray *warnings
             g_ptr_array_add(warnings, g_strdup_printf("folder %s: it is left out: it holds the pixels of %s", folder, name));
         return true;
     }
-    if (!mt_case_listing_folder(folder, paths, skipped, error)) {
+    if (!(studies ? mt_case_listing_studies : mt_case_listing_folder)(folder, paths, skipped, error)) {
         g_prefix_error(error, "name the cases: ");
         return false;
     }
@@ -140,26 +141,26 @@ static bool add_folder(GPtrArray *cases, const char *folder, GPtrArray *warnings
     return true;
 }
 
-static bool add_argument(GPtrArray *cases, const char *argument, GPtrArray *warnings, GError **error)
+static bool add_argument(GPtrArray *cases, const char *argument, bool studies, GPtrArray *warnings, GError **error)
 {
     size_t n = strlen(argument);
 
     if (g_file_test(argument, G_FILE_TEST_IS_DIR))
-        return add_folder(cases, argument, warnings, error);
+        return add_folder(cases, argument, studies, warnings, error);
     if (n > 4 && g_ascii_strcasecmp(argument + n - 4, ".csv") == 0)
         return mt_manifest_read(argument, cases, error);
     g_ptr_array_add(cases, mt_batch_case_new(argument, NULL));
     return true;
 }
 
-static bool add_pattern(GPtrArray *cases, const char *pattern, GPtrArray *warnings, GError **error)
+static bool add_pattern(GPtrArray *cases, const char *pattern, bool studies, GPtrArray *warnings, GError **error)
 {
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
 
     if (!mt_case_listing_pattern(pattern, paths, error))
         return false;
     for (guint i = 0; i < paths->len; i++)
-        if (!add_argument(cases, paths->pdata[i], warnings, error))
+        if (!add_argument(cases, paths->pdata[i], studies, warnings, error))
             return false;
     return true;
 }
@@ -180,12 +181,13 @@ static bool complete_case(mt_batch_case *c, guint position, double mpp_x, double
     return true;
 }
 
-GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, double mpp_y, GPtrArray *warnings, GError **error)
+GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, double mpp_y, bool studies, GPtrArray *warnings,
+                                 GError **error)
 {
     g_autoptr(GPtrArray) cases = g_ptr_array_new_with_free_func(mt_batch_case_free);
 
     for (const char *const *argument = arguments; *argument != NULL; argument++)
-        if (!(mt_case_listing_is_pattern(*argument) ? add_pattern : add_argument)(cases, *argument, warnings, error))
+        if (!(mt_case_listing_is_pattern(*argument) ? add_pattern : add_argument)(cases, *argument, studies, warnings, error))
             return NULL;
     for (guint i = 0; i < cases->len; i++)
         if (!complete_case(cases->pdata[i], i, mpp_x, mpp_y, error))
@@ -195,7 +197,7 @@ GPtrArray *mt_batch_cases_warned(const char *const *arguments, double mpp_x, dou
 
 GPtrArray *mt_batch_cases(const char *const *arguments, double mpp_x, double mpp_y, GError **error)
 {
-    return mt_batch_cases_warned(arguments, mpp_x, mpp_y, NULL, error);
+    return mt_batch_cases_warned(arguments, mpp_x, mpp_y, false, NULL, error);
 }
 
 /* A name without folder and ending names the same recipe as the path; a path only itself. */

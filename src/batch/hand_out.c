@@ -98,6 +98,8 @@ static void give_case(mt_supervisor *s, mt_worker_process *w, mt_batch_case *c, 
         json_object_set_new(command, "halvings", json_integer(lost));
     if (c->mpp_source != NULL)
         json_object_set_new(command, "mpp_source", json_string(c->mpp_source));
+    if (c->preparation != NULL)
+        json_object_set_new(command, "preparation", json_string(c->preparation));
     mt_worker_process_send(w, command); /* a worker that is gone shows as end of file */
 }
 

@@ -27,7 +27,7 @@ static char *hash_text(const secret *key, const char *kind, const char *text)
 /* What is a number or a word of ours, and tells of nobody. */
 static bool is_harmless(const char *name)
 {
-    static const char *const names[] = {"mpp", "priority", "due", "control", NULL};
+    static const char *const names[] = {"mpp", "preparation", "priority", "due", "control", NULL};
 
     return g_strv_contains(names, name);
 }

@@ -3,6 +3,7 @@
 #include "src/base/csv.h"
 #include "src/batch/cases.h"
 #include "src/batch/control.h"
+#include "src/case/preparation.h"
 
 #include <math.h>
 #include <string.h>
@@ -61,6 +62,13 @@ static bool take_mpp(mt_batch_case *c, const char *cell, const char *folder)
     return true;
 }
 
+static bool take_preparation(mt_batch_case *c, const char *cell, const char *folder)
+{
+    (void)folder;
+    c->preparation = g_strdup(cell);
+    return mt_preparation_check(NULL, cell, c->path, NULL);
+}
+
 static bool take_patient(mt_batch_case *c, const char *cell, const char *folder)
 {
     (void)folder;
@@ -113,6 +121,7 @@ static const struct {
     const char *wanted;
 } COLUMNS[] = {
     {"mpp", take_mpp, "is not a positive number of µm per pixel"},
+    {"preparation", take_preparation, "is none: skull_stripped, template, bias_corrected are, with ; between"},
     {"patient", take_patient, ""},
     {"priority", take_priority, "is none: a number (the larger, the earlier), urgent, high, routine or low is wanted"},
     {"due", take_due, "is no time: a date as 2026-01-31 or a time as 2026-01-31T07:00 is wanted, with Z or +09:00 where it is not local"},

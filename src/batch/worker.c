@@ -172,6 +172,7 @@ static bool do_run(worker *w, const json_t *command)
                        .mpp_x = json_number_value(json_object_get(command, "mpp_x")),
                        .mpp_y = json_number_value(json_object_get(command, "mpp_y")),
                        .mpp_source = json_string_value(json_object_get(command, "mpp_source")),
+                       .preparation = json_string_value(json_object_get(command, "preparation")),
                        .claims = json_string_value(json_object_get(command, "claims")),
                        .run = json_string_value(json_object_get(command, "run")),
                        .epoch = (int)json_integer_value(json_object_get(command, "epoch")),

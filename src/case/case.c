@@ -9,7 +9,7 @@
 
 struct mt_case {
     char      *path;
-    char      *modality;
+    char      *modality, *series;
     mt_source *source;
     mt_spacing spacing;
 };
@@ -114,6 +114,10 @@ static mt_source *open_with(const mt_source_class *backend, const char *path, co
 /* A backend that claims the file, or is asked for by name, has the only word. */
 static const mt_source_class *only_backend(const char *path, const mt_case_options *options)
 {
+#ifdef MT_HAVE_DCMTK
+    if (options->files != NULL)
+        return &mt_source_dicom;
+#endif
     for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
         if (options->backend != NULL && strcmp(options->backend, backends[i]->name) == 0)
             return backends[i];
@@ -190,6 +194,7 @@ mt_case *mt_case_open(const char *path, const mt_case_options *options, GError *
     mt_case *c = g_new0(mt_case, 1);
     c->path = g_strdup(path);
     c->source = source;
+    c->series = g_strdup(options->series);
     c->modality = g_strdup(options->modality != NULL ? options->modality : source->modality);
     if (!choose_spacing(c, path, options, error)) {
         mt_case_free(c);
@@ -205,6 +210,7 @@ void mt_case_free(mt_case *c)
     c->source->backend->close(c->source);
     mt_spacing_clear(&c->spacing);
     g_free(c->modality);
+    g_free(c->series);
     g_free(c->path);
     g_free(c);
 }
@@ -284,6 +290,11 @@ void mt_case_bounds(const mt_case *c, int64_t bounds[4])
     bounds[3] = whole->height;
 }
 
+const char *mt_case_series(const mt_case *c)
+{
+    return c->series;
+}
+
 const char *mt_case_notes(const mt_case *c)
 {
     return c->source->notes;
@@ -312,6 +323,12 @@ int mt_case_stored_bits(const mt_case *c)
     if (c->source->stored_bits > 0)
         return c->source->stored_bits;
     return c->source->dtype == MT_U8 && c->source->kind != MT_CASE_VOLUME ? 8 : 0;
+}
+
+bool mt_case_own_window(const mt_case *c, mt_case_window *window)
+{
+    *window = c->source->window;
+    return c->source->has_window;
 }
 
 const char *mt_case_frame_of_reference(const mt_case *c)

@@ -142,16 +142,66 @@ static char *take_values(DcmItem *set, const DcmTagKey &tag)
     return set->findAndGetOFStringArray(tag, text).good() && !text.empty() ? mt_dicom_shown(text) : NULL;
 }
 
+/* An agent, unless the words say that there was none; enhanced files have a sequence of them. */
+static bool takes_contrast(DcmItem *set)
+{
+    static const char *const nothing[] = {"NO", "NONE", "N", "NO CONTRAST", "WITHOUT", "0"};
+    DcmItem                 *item = NULL;
+    g_autofree char         *agent = take_text(set, DCM_ContrastBolusAgent);
+
+    for (size_t i = 0; agent != NULL && i < G_N_ELEMENTS(nothing); i++)
+        if (g_ascii_strcasecmp(agent, nothing[i]) == 0)
+            return false;
+    return agent != NULL || (set->findAndGetSequenceItem(DCM_ContrastBolusAgentSequence, item, 0).good() && item != NULL);
+}
+
+/* For order alone: a number that is none is no fault of the pixels. */
+static int64_t take_order(DcmItem *set, const DcmTagKey &tag)
+{
+    double value;
+
+    return mt_dicom_number(set, tag, 0, &value) && std::fabs(value) < 1e9 ? (int64_t)value : 0;
+}
+
+/* Of a single frame at the top; of many in the functional groups, the first that says it. */
+static void take_time(DcmItem *set, const DcmTagKey &tag, const DcmTagKey &of_many, double *ms)
+{
+    Float64 value = 0;
+
+    if (!mt_dicom_number(set, tag, 0, ms) && set->findAndGetFloat64(of_many, value, 0, OFTrue).good() && std::isfinite(value))
+        *ms = value;
+}
+
+static void take_exam(mt_dicom_exam *exam, DcmItem *set)
+{
+    exam->protocol = take_text(set, DCM_ProtocolName);
+    exam->view = take_text(set, DCM_ViewPosition);
+    exam->laterality = take_text(set, DCM_ImageLaterality);
+    if (exam->laterality == NULL)
+        exam->laterality = take_text(set, DCM_Laterality);
+    exam->scanning = take_values(set, DCM_ScanningSequence);
+    exam->contrast = takes_contrast(set);
+    take_time(set, DCM_RepetitionTime, DCM_RepetitionTime, &exam->repetition_ms);
+    take_time(set, DCM_EchoTime, DCM_EffectiveEchoTime, &exam->echo_ms);
+    take_time(set, DCM_InversionTime, DCM_InversionTimes, &exam->inversion_ms);
+    exam->b_value = -1;
+    take_time(set, DCM_DiffusionBValue, DCM_DiffusionBValue, &exam->b_value);
+    exam->series_number = take_order(set, DCM_SeriesNumber);
+    exam->acquisition = take_order(set, DCM_AcquisitionNumber);
+}
+
 static void take_names(mt_dicom_file *f, DcmItem *set)
 {
     f->modality = take_text(set, DCM_Modality);
     f->sop_class = take_text(set, DCM_SOPClassUID);
     f->sop_instance = take_text(set, DCM_SOPInstanceUID);
+    f->study = take_text(set, DCM_StudyInstanceUID);
     f->series = take_text(set, DCM_SeriesInstanceUID);
     f->frame_of_reference = take_text(set, DCM_FrameOfReferenceUID);
     f->body_part = take_text(set, DCM_BodyPartExamined);
     f->image_type = take_values(set, DCM_ImageType);
     f->description = take_text(set, DCM_SeriesDescription);
+    take_exam(&f->exam, set);
 }
 
 /* mm between rows, then between columns, in DICOM's order; here x first. */
@@ -194,6 +244,7 @@ static void take_values_module(mt_dicom_file *f, DcmItem *set)
         f->windows++;
     mt_dicom_number(set, DCM_WindowCenter, 0, &f->window_centre);
     mt_dicom_number(set, DCM_WindowWidth, 0, &f->window_width);
+    f->window_function = take_text(set, DCM_VOILUTFunction);
     take_pair(set, DCM_ImagerPixelSpacing, f->imager_spacing);
     take_pair(set, DCM_NominalScannedPixelSpacing, f->scanned_spacing);
     take_region(f, set);
@@ -355,14 +406,20 @@ void mt_dicom_file_free(mt_dicom_file *f)
     mt_free(f->places);
     g_free(f->palette);
     g_free(f->lut);
+    g_free(f->window_function);
     g_free(f->modality);
     g_free(f->sop_class);
     g_free(f->sop_instance);
+    g_free(f->study);
     g_free(f->series);
     g_free(f->frame_of_reference);
     g_free(f->body_part);
     g_free(f->image_type);
     g_free(f->description);
+    g_free(f->exam.protocol);
+    g_free(f->exam.view);
+    g_free(f->exam.laterality);
+    g_free(f->exam.scanning);
     g_free(f->concatenation);
     g_free(f);
 }

@@ -26,10 +26,20 @@ typedef struct mt_dicom_place {
     int64_t tile_x, tile_y;   /* top left in the total matrix, from 0; -1: none */
 } mt_dicom_place;
 
+/* What tells the series of a study apart, beside size and place; NULL and 0: the file does not say. */
+typedef struct mt_dicom_exam {
+    char   *protocol, *view, *laterality, *scanning; /* scanning: ScanningSequence, "\\" between values */
+    bool    contrast;                                /* an agent is named */
+    double  repetition_ms, echo_ms, inversion_ms;
+    double  b_value; /* negative: not said */
+    int64_t series_number, acquisition;
+} mt_dicom_exam;
+
 typedef struct mt_dicom_file {
     mt_dicom_layout *layout;
-    char            *modality, *sop_class, *sop_instance, *series, *body_part, *image_type, *description;
+    char            *modality, *sop_class, *sop_instance, *study, *series, *body_part, *image_type, *description;
     char            *frame_of_reference; /* its UID; NULL: none */
+    mt_dicom_exam    exam;
     int64_t          rows, columns, frames;
     int              samples, allocated, stored, high;
     bool             is_signed, planar;
@@ -41,6 +51,7 @@ typedef struct mt_dicom_file {
     int              lut_bits;
     int              windows; /* pairs of centre and width; the first: */
     double           window_centre, window_width;
+    char            *window_function;                                          /* VOILUTFunction; NULL: LINEAR */
     double           imager_spacing[2], scanned_spacing[2], region_spacing[2]; /* mm: at the detector, of a film, of an ultrasound region */
     double           tilt;
     uint8_t         *palette; /* RGB */

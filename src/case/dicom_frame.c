@@ -377,8 +377,7 @@ static void put_colour(const mt_dicom_file *f, const int32_t *s, bool rgb, uint8
     }
 }
 
-/* Smallest and largest value, stored or out of the table. */
-static void stored_range(const mt_dicom_file *f, double *low, double *high)
+void mt_dicom_frame_range(const mt_dicom_file *f, double *low, double *high)
 {
     if (f->lut != NULL) {
         *low = 0;
@@ -395,7 +394,7 @@ static void put_grey(const mt_dicom_file *f, int64_t frame, const int32_t *s, mt
     bool                  turned = f->colour == MT_DICOM_MONOCHROME1, wide = f->stored == 32 && !f->is_signed;
     double                low, high, slope = f->lut != NULL ? 1 : p->slope, intercept = f->lut != NULL ? 0 : p->intercept;
 
-    stored_range(f, &low, &high);
+    mt_dicom_frame_range(f, &low, &high);
     for (int64_t i = 0; i < f->rows * f->columns; i++) {
         double v = wide ? (double)(uint32_t)s[i] : s[i];
 
@@ -494,7 +493,7 @@ mt_dicom_samples mt_dicom_samples_choose(const mt_dicom_file *const *files, int6
         double l, h;
 
         whole = whole && files[i]->layout->pixels == MT_DICOM_INTEGERS;
-        stored_range(files[i], &l, &h);
+        mt_dicom_frame_range(files[i], &l, &h);
         low = i == 0 ? l : MIN(low, l);
         high = i == 0 ? h : MAX(high, h);
         for (int64_t k = 0; whole && files[i]->lut == NULL && k < files[i]->frames; k++)

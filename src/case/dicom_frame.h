@@ -17,6 +17,9 @@ typedef struct mt_dicom_samples {
 
 mt_dicom_samples mt_dicom_samples_choose(const mt_dicom_file *const *files, int64_t n);
 
+/* Smallest and largest value, stored or out of the table: what MONOCHROME1 is turned round in. */
+void mt_dicom_frame_range(const mt_dicom_file *file, double *low, double *high);
+
 /* True for a transfer syntax that is decoded; else the reason. */
 bool mt_dicom_frame_check(const mt_dicom_file *file, GError **error);
 

@@ -116,6 +116,7 @@ static bool read_meta(reading *r, size_t *start, GError **error)
         if (e.tag == 0x00020010 && e.length < MT_DICOM_UID_BYTES) {
             memcpy(r->layout->syntax, walk.bytes + e.value, e.length);
             g_strchomp(r->layout->syntax);
+            g_strcanon(r->layout->syntax, "0123456789.", '?'); /* it stands in messages */
         }
     }
     *start += walk.at;

@@ -142,24 +142,46 @@ static bool read_paths(mt_dicom_folder *folder, GPtrArray *paths, GError **error
     return false;
 }
 
-mt_dicom_folder *mt_dicom_folder_read(const char *path, GError **error)
+GPtrArray *mt_dicom_folder_paths(const char *path)
 {
-    g_autoptr(mt_dicom_folder) folder = g_new0(mt_dicom_folder, 1);
-    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray       *paths = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *name = g_path_get_basename(path), *parent = g_path_get_dirname(path);
-    bool             is_index = strcmp(name, "DICOMDIR") == 0, is_folder = g_file_test(path, G_FILE_TEST_IS_DIR), ok;
 
-    folder->series = g_ptr_array_new_with_free_func(series_free);
-    if (is_folder || is_index) {
-        collect(is_folder ? path : parent, 0, MT_LIMIT_DICOM_FILES, paths);
-        ok = read_paths(folder, paths, error);
-    } else {
-        ok = add_file(folder, path, true, error);
-    }
+    if (g_file_test(path, G_FILE_TEST_IS_DIR) || strcmp(name, "DICOMDIR") == 0)
+        collect(g_file_test(path, G_FILE_TEST_IS_DIR) ? path : parent, 0, MT_LIMIT_DICOM_FILES, paths);
+    return paths;
+}
+
+static void sort_all(mt_dicom_folder *folder)
+{
     for (guint i = 0; i < folder->series->len; i++)
         g_ptr_array_sort(((mt_dicom_series *)g_ptr_array_index(folder->series, i))->files, compare_instances);
     g_ptr_array_sort(folder->series, compare_series);
+}
+
+mt_dicom_folder *mt_dicom_folder_read(const char *path, GError **error)
+{
+    g_autoptr(mt_dicom_folder) folder = g_new0(mt_dicom_folder, 1);
+    g_autoptr(GPtrArray) paths = mt_dicom_folder_paths(path);
+    g_autofree char *name = g_path_get_basename(path);
+    bool             many = strcmp(name, "DICOMDIR") == 0 || g_file_test(path, G_FILE_TEST_IS_DIR);
+
+    folder->series = g_ptr_array_new_with_free_func(series_free);
+    bool ok = many ? read_paths(folder, paths, error) : add_file(folder, path, true, error);
+    sort_all(folder);
     return ok ? g_steal_pointer(&folder) : NULL;
+}
+
+mt_dicom_folder *mt_dicom_folder_of(const char *const *paths, GError **error)
+{
+    g_autoptr(mt_dicom_folder) folder = g_new0(mt_dicom_folder, 1);
+
+    folder->series = g_ptr_array_new_with_free_func(series_free);
+    for (; *paths != NULL; paths++)
+        if (!add_file(folder, *paths, false, error))
+            return NULL;
+    sort_all(folder);
+    return g_steal_pointer(&folder);
 }
 
 char *mt_dicom_series_text(const mt_dicom_series *s)
@@ -181,17 +203,18 @@ char *mt_dicom_series_text(const mt_dicom_series *s)
 
 GPtrArray *mt_dicom_folder_files(const char *path)
 {
-    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free),
-                         read = g_ptr_array_new_with_free_func((GDestroyNotify)mt_dicom_file_free);
+    g_autoptr(GPtrArray) paths = mt_dicom_folder_paths(path), read = g_ptr_array_new_with_free_func((GDestroyNotify)mt_dicom_file_free),
+                         damaged = g_ptr_array_new_with_free_func(g_free);
     GPtrArray *sorted;
 
-    collect(path, 0, MT_LIMIT_DICOM_FILES, paths);
     for (guint i = 0; i < paths->len; i++) {
         const char    *one = g_ptr_array_index(paths, i);
         mt_dicom_file *file = mt_dicom_layout_file_matches(one) ? mt_dicom_file_read(one, NULL) : NULL;
 
         if (file != NULL)
             g_ptr_array_add(read, file);
+        else if (mt_dicom_layout_file_matches(one))
+            g_ptr_array_add(damaged, g_strdup(one));
     }
     if (read->len == 0)
         return NULL;
@@ -199,5 +222,7 @@ GPtrArray *mt_dicom_folder_files(const char *path)
     sorted = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < read->len; i++)
         g_ptr_array_add(sorted, g_strdup(((const mt_dicom_file *)g_ptr_array_index(read, i))->layout->path));
+    for (guint i = 0; i < damaged->len; i++) /* a copy without them would look whole */
+        g_ptr_array_add(sorted, g_strdup(damaged->pdata[i]));
     return sorted;
 }

@@ -17,7 +17,11 @@ typedef struct mt_dicom_folder {
 /* `path`: one file, a DICOMDIR (its folder) or a folder with what is below it.  What is no DICOM file is passed over; one that
  * cannot be read is an error, for it may be the missing slice. */
 mt_dicom_folder *mt_dicom_folder_read(const char *path, GError **error);
-void             mt_dicom_folder_free(mt_dicom_folder *folder);
+/* The named files alone, as one series: NULL-terminated. */
+mt_dicom_folder *mt_dicom_folder_of(const char *const *paths, GError **error);
+/* All files of a folder, or beside and below a DICOMDIR, sorted. */
+GPtrArray *mt_dicom_folder_paths(const char *path);
+void       mt_dicom_folder_free(mt_dicom_folder *folder);
 /* "CT, 28 slices of 512 x 512, HEAD, 5 mm, "Routine Brain"": no identifier in it but the words of the description. */
 char *mt_dicom_series_text(const mt_dicom_series *series);
 /* The paths of a folder's DICOM files, sorted by SOP instance; NULL when none of its files is DICOM. */

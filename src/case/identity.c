@@ -116,7 +116,7 @@ GPtrArray *mt_case_files(const char *path)
     g_autofree char *mirax = stem_of(path, ".mrxs"), *vms = stem_of(path, ".vms"), *vmu = stem_of(path, ".vmu");
 
 #ifdef MT_HAVE_DCMTK
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    if (g_file_test(path, G_FILE_TEST_IS_DIR) || g_str_has_suffix(path, "DICOMDIR")) {
         GPtrArray *series = mt_dicom_folder_files(path);
 
         if (series != NULL) {

@@ -11,6 +11,15 @@
 
 typedef struct mt_source mt_source;
 
+/* How the file's window is meant: DICOM's VOILUTFunction.  LINEAR has its half a unit and one off the width (PS3.3 C.11.2.1.2.1). */
+typedef enum mt_window_function { MT_WINDOW_LINEAR, MT_WINDOW_LINEAR_EXACT, MT_WINDOW_SIGMOID } mt_window_function;
+
+/* The file's own window, for the samples as the case gives them. */
+typedef struct mt_case_window {
+    double             centre, width;
+    mt_window_function function;
+} mt_case_window;
+
 /* A rectangle inside a level: the front (case.c) has already clipped it. */
 typedef struct mt_rect {
     int64_t x, y, width, height;
@@ -57,6 +66,8 @@ struct mt_source {
     mt_orientation         orientation;        /* volumes: how the stored axes were turned; else they stand as stored */
     const char            *frame_of_reference; /* what the affine is relative to; NULL: not said */
     int                    stored_bits;        /* significant bits of the stored samples; 0: not said */
+    bool                   has_window;         /* of its first plane */
+    mt_case_window         window;
     char                  *notes;              /* NULL, or what was done to the samples in words */
 };
 
@@ -80,6 +91,8 @@ int mt_case_stored_bits(const mt_case *c);
 /* DICOM's FrameOfReferenceUID, or the NIfTI code of a standard space ("talairach", "mni"); NULL where the file names none, as NIfTI's
  * scanner coordinates do not say of which session.  For comparing, never for showing. */
 const char *mt_case_frame_of_reference(const mt_case *c);
+/* False where the file names no window. */
+bool mt_case_own_window(const mt_case *c, mt_case_window *window);
 /* Free what mt_source_init and the facts hold, not `source` itself. */
 void mt_source_clear(mt_source *source);
 

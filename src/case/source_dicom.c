@@ -149,6 +149,27 @@ static void set_facts(volume *v)
         mt_source_dicom_note(s, "a segmentation: its samples are labels");
 }
 
+/* The first slice's window; where MONOCHROME1 was turned round, so is the window (LINEAR has its centre half a unit off). */
+static void set_window(volume *v)
+{
+    const mt_dicom_file  *f = slice_at(v, 0)->file;
+    const mt_dicom_place *p = &f->places[slice_at(v, 0)->frame];
+    mt_case_window       *w = &v->source.window;
+    double                low, high, slope = f->lut != NULL ? 1 : p->slope, intercept = f->lut != NULL ? 0 : p->intercept;
+
+    if (f->windows == 0 || v->samples.channels != 1)
+        return;
+    w->centre = f->window_centre;
+    w->width = f->window_width;
+    w->function = g_strcmp0(f->window_function, "SIGMOID") == 0        ? MT_WINDOW_SIGMOID
+                  : g_strcmp0(f->window_function, "LINEAR_EXACT") == 0 ? MT_WINDOW_LINEAR_EXACT
+                                                                       : MT_WINDOW_LINEAR;
+    mt_dicom_frame_range(f, &low, &high);
+    if (f->colour == MT_DICOM_MONOCHROME1)
+        w->centre = slope * (low + high) + 2 * intercept - w->centre + (w->function == MT_WINDOW_LINEAR ? 1 : 0);
+    v->source.has_window = isfinite(w->centre) && isfinite(w->width) && w->width > 0;
+}
+
 /* Columns and rows of a stored slice, [from, to) each. */
 typedef struct part {
     int64_t from[2], to[2];
@@ -228,6 +249,7 @@ static bool set_up(volume *v, const mt_case_options *options, GError **error)
         return false;
     }
     set_facts(v);
+    set_window(v);
     int64_t budget = options->cache_bytes < 0 ? 0 : options->cache_bytes > 0 ? options->cache_bytes : MT_CASE_CACHE_BYTES;
     int64_t plane_bytes = v->o.size[0] * v->o.size[1] * (int64_t)v->pixel_bytes;
     v->slab = v->o.axis[2] == 2 ? 1 : CLAMP(budget / 2 / plane_bytes, 1, v->o.size[2]);
@@ -269,13 +291,13 @@ static void refuse_many(const mt_dicom_folder *folder, GError **error)
     }
     if (folder->series->len > MAX_LISTED)
         g_string_append(list, "; ...");
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "it holds %u series, a case is one of them: name a folder with one series (%s)",
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "it holds %u series, a case is one of them: name a folder with one series, or choose by [series] of a recipe (%s)",
                 folder->series->len, list->str);
 }
 
 static mt_source *dicom_open(const char *path, const mt_case_options *options, GError **error)
 {
-    mt_dicom_folder *folder = mt_dicom_folder_read(path, error);
+    mt_dicom_folder *folder = options->files != NULL ? mt_dicom_folder_of(options->files, error) : mt_dicom_folder_read(path, error);
 
     if (folder == NULL)
         return NULL;
@@ -319,9 +341,12 @@ static bool dicom_read(mt_source *source, int64_t plane, int level, const mt_rec
 {
     volume *v = (volume *)source;
 
-    (void)once;
     if (source->kind == MT_CASE_SLIDE)
         return mt_source_dicom_slide_read(source, level, rect, out, row_bytes, error);
+    /* a whole slice that nobody wants again */
+    if (once && v->slab == 1 && rect->width == v->o.size[0] && rect->height == v->o.size[1] &&
+        row_bytes == (size_t)rect->width * v->pixel_bytes)
+        return decode_slab(v, plane, plane + 1, out, error);
     g_autoptr(mt_cached_tile) tile = take_slab(v, plane / v->slab, error);
     if (tile != NULL)
         copy_rect(v, tile->data + (size_t)(plane % v->slab * v->o.size[0] * v->o.size[1]) * v->pixel_bytes, rect, out, row_bytes);

@@ -2,6 +2,7 @@
 
 #include "src/base/key_file.h"
 #include "src/base/limits.h"
+#include "src/case/preparation.h"
 #include "src/encoder/card_words.h"
 
 #include <math.h>
@@ -30,6 +31,7 @@ const char *const mt_card_keys[] = {"name",
                                     "verified_sha256",
                                     "verified_cosine_bf16",
                                     "verified_cosine_int8",
+                                    "requires",
                                     "licence",
                                     "demonstration",
                                     NULL};
@@ -73,6 +75,7 @@ void mt_card_free(mt_card *card)
     g_free(card->output);
     g_strfreev(card->verified);
     g_free(card->verified_sha256);
+    g_free(card->requires);
     g_free(card->licence);
     g_free(card->source);
     g_free(card);
@@ -230,13 +233,20 @@ static bool read_verified(GKeyFile *file, mt_card *card, GError **error)
     return true;
 }
 
+/* Words that are known. */
+static bool read_requires(GKeyFile *file, mt_card *card, GError **error)
+{
+    return read_text(file, card, "requires", &card->requires, error) &&
+           mt_preparation_check(card->requires, card->requires, card->source, error);
+}
+
 static bool read_graph_side(GKeyFile *file, mt_card *card, GError **error)
 {
     int pool = MT_POOL_NONE;
 
     if (!read_text(file, card, "name", &card->name, error) || !read_text(file, card, "input", &card->input, error) ||
         !read_text(file, card, "output", &card->output, error) || !read_text(file, card, "licence", &card->licence, error) ||
-        !read_choice(file, card, "pool", mt_card_pools, &pool, error) ||
+        !read_requires(file, card, error) || !read_choice(file, card, "pool", mt_card_pools, &pool, error) ||
         !mt_key_file_int(file, card->source, GROUP, "prefix_tokens", 0, 4096, &card->prefix_tokens, error) ||
         !mt_key_file_int(file, card->source, GROUP, "batch", 1, 256, &card->batch, error) ||
         !mt_key_file_bool(file, card->source, GROUP, "demonstration", &card->demonstration, error))

@@ -54,6 +54,7 @@ char *mt_card_text_new(const mt_card *card)
     if (card->mpp > 0)
         mt_card_text_put_numbers(text, "mpp", &card->mpp, 1);
     g_string_append_printf(text, "batch=%d\n", card->batch);
+    mt_card_text_put(text, "requires", card->requires);
     mt_card_text_put(text, "licence", card->licence);
     if (card->demonstration)
         mt_card_text_put(text, "demonstration", "true");

@@ -26,6 +26,7 @@ void mt_dense_unref(mt_dense *dense)
 {
     if (dense == NULL || !g_atomic_int_dec_and_test(&dense->ref_count))
         return;
+    mt_kept_sessions_free(dense->sessions);
     for (int i = 0; i < dense->n_folds; i++) {
         mt_model_unref(dense->models[i]);
         g_free(dense->paths[i]);
@@ -159,7 +160,7 @@ bool mt_dense_scale(const mt_dense *dense, int fold, const mt_port *port, int64_
     return true;
 }
 
-mt_session *mt_dense_bind(const mt_dense *dense, int fold, mt_backend backend, mt_precision precision, int threads, GError **error)
+mt_session *mt_dense_take_session(const mt_dense *dense, int fold, mt_backend backend, mt_precision precision, int threads, GError **error)
 {
     mt_port           port = *mt_model_input(dense->models[fold], 0);
     mt_session_params params = {.backend = backend, .precision = precision, .threads = threads, .inputs = &port, .n_inputs = 1};
@@ -169,7 +170,7 @@ mt_session *mt_dense_bind(const mt_dense *dense, int fold, mt_backend backend, m
     port.shape[1] = mt_dense_inputs(dense);
     for (int a = 0; a < port.rank - 2; a++)
         port.shape[port.rank - 1 - a] = dense->card->patch[a];
-    return mt_session_new(dense->models[fold], &params, error);
+    return mt_kept_sessions_take(dense->sessions, dense->models[fold], &params, error);
 }
 
 /* What the file says of its output already; the rest is found when a session is made. */
@@ -196,6 +197,7 @@ mt_dense *mt_dense_load_folds(const char *const *paths, int n, mt_dense_card *ca
     g_autoptr(mt_dense) dense = g_new0(mt_dense, 1);
 
     dense->ref_count = 1;
+    dense->sessions = mt_kept_sessions_new();
     dense->card = card;
     if (n < 1 || n > MT_DENSE_MAX_FOLDS) {
         refuse(n > 0 ? paths[0] : card->source, error, "%d folds: 1 to %d are possible", n, MT_DENSE_MAX_FOLDS);

@@ -2,6 +2,7 @@
 
 #include "src/base/key_file.h"
 #include "src/base/limits.h"
+#include "src/case/preparation.h"
 #include "src/encoder/card.h"
 #include "src/encoder/card_words.h"
 
@@ -11,11 +12,11 @@
 #define GROUP "encoder"
 
 static const mt_key KEYS[] = {
-    {GROUP, "name"},     {GROUP, "input"},       {GROUP, "output"},  {GROUP, "size_px"},       {GROUP, "slices"},
-    {GROUP, "channels"}, {GROUP, "value"},       {GROUP, "mean"},    {GROUP, "std"},           {GROUP, "spacing_mm"},
-    {GROUP, "crop"},     {GROUP, "orientation"}, {GROUP, "fit"},     {GROUP, "labels"},        {GROUP, "activation"},
-    {GROUP, "regions"},  {GROUP, "paint"},       {GROUP, "step"},    {GROUP, "windows"},       {GROUP, "weight"},
-    {GROUP, "mirror"},   {GROUP, "verified"},    {GROUP, "licence"}, {GROUP, "demonstration"}, {NULL, NULL},
+    {GROUP, "name"},          {GROUP, "input"},  {GROUP, "output"},     {GROUP, "size_px"},    {GROUP, "slices"},  {GROUP, "channels"},
+    {GROUP, "value"},         {GROUP, "mean"},   {GROUP, "std"},        {GROUP, "spacing_mm"}, {GROUP, "crop"},    {GROUP, "orientation"},
+    {GROUP, "fit"},           {GROUP, "labels"}, {GROUP, "activation"}, {GROUP, "regions"},    {GROUP, "paint"},   {GROUP, "step"},
+    {GROUP, "windows"},       {GROUP, "weight"}, {GROUP, "mirror"},     {GROUP, "verified"},   {GROUP, "licence"}, {GROUP, "requires"},
+    {GROUP, "demonstration"}, {NULL, NULL},
 };
 
 static const char *const ACTIVATIONS[] = {[MT_DENSE_SOFTMAX] = "softmax", [MT_DENSE_SIGMOID] = "sigmoid", [MT_DENSE_NONE] = "none", NULL};
@@ -62,6 +63,7 @@ void mt_dense_card_free(mt_dense_card *card)
     g_free(card->input);
     g_free(card->output);
     g_free(card->source);
+    g_free(card->requires);
     g_free(card->licence);
     g_strfreev(card->channels);
     g_strfreev(card->labels);
@@ -395,6 +397,8 @@ static mt_dense_card *from_key_file(GKeyFile *file, const char *source, GError *
         }
     if (!read_text(file, card, "name", &card->name, error) || !read_text(file, card, "input", &card->input, error) ||
         !read_text(file, card, "output", &card->output, error) || !read_text(file, card, "licence", &card->licence, error) ||
+        !read_text(file, card, "requires", &card->requires, error) ||
+        !mt_preparation_check(card->requires, card->requires, card->source, error) ||
         !mt_key_file_bool(file, source, GROUP, "demonstration", &card->demonstration, error) || !read_pixel_side(file, card, error) ||
         !read_label_side(file, card, error) || !read_window_side(file, card, error) || !read_verified(file, card, error))
         return NULL;

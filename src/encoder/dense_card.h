@@ -19,6 +19,7 @@ typedef enum mt_dense_activation {
 
 typedef struct mt_dense_card {
     char   *name, *input, *output; /* ports NULL: the only ones */
+    char *requires; /* what must have been done: "skull_stripped;template"; NULL: nothing */
     char   *source, *licence;
     bool    demonstration;
     int64_t patch[3]; /* size_px; z = 1: a network of two dimensions, run slice by slice */

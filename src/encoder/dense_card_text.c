@@ -83,6 +83,7 @@ char *mt_dense_card_text(const mt_dense_card *card)
                                card->apart == 1   ? ", the coarse axis apart"
                                : card->apart == 0 ? ", no axis apart"
                                                   : "");
+    mt_card_text_put(text, "requires", card->requires);
     mt_card_text_put(text, "licence", card->licence);
     if (card->demonstration)
         mt_card_text_put(text, "demonstration", "true");

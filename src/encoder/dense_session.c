@@ -26,7 +26,7 @@ static bool bind_fold(mt_dense_session *s, int i, mt_precision precision, int th
 {
     fold *f = &s->folds[i];
 
-    f->session = mt_dense_bind(s->dense, i, MT_BACKEND_AUTO, precision, threads, error);
+    f->session = mt_dense_take_session(s->dense, i, MT_BACKEND_AUTO, precision, threads, error);
     if (f->session == NULL)
         return false;
     const mt_port *port = mt_session_output(f->session, s->dense->output[i]);
@@ -81,7 +81,7 @@ void mt_dense_session_free(mt_dense_session *s)
     if (s == NULL)
         return;
     for (int i = 0; i < s->dense->n_folds; i++) {
-        mt_session_free(s->folds[i].session);
+        mt_kept_sessions_give(s->dense->sessions, s->folds[i].session);
         g_free(s->folds[i].outputs);
     }
     mt_free(s->mirrored);

@@ -32,6 +32,7 @@ void mt_encoder_unref(mt_encoder *encoder)
 {
     if (encoder == NULL || !g_atomic_int_dec_and_test(&encoder->ref_count))
         return;
+    mt_kept_sessions_free(encoder->sessions);
     mt_model_unref(encoder->model);
     mt_card_free(encoder->card);
     g_free(encoder->outputs);
@@ -157,18 +158,34 @@ static bool is_bound(const mt_port *port)
     return bound;
 }
 
-mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
-                            GError **error)
+static mt_port bound_input(const mt_encoder *encoder, int64_t batch)
 {
-    const mt_card    *card = encoder->card;
-    mt_port           port = *input_port(encoder);
-    mt_session_params params = {.backend = backend, .precision = precision, .threads = threads, .inputs = &port, .n_inputs = 1};
+    const mt_card *card = encoder->card;
+    mt_port        port = *input_port(encoder);
 
     port.rank = 4;
     port.shape[0] = encoder->fixed_batch > 0 ? encoder->fixed_batch : batch;
     port.shape[1] = card->channels == MT_CHANNELS_GRAY ? 1 : 3;
     port.shape[2] = port.shape[3] = card->size_px;
+    return port;
+}
+
+mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
+                            GError **error)
+{
+    mt_port           port = bound_input(encoder, batch);
+    mt_session_params params = {.backend = backend, .precision = precision, .threads = threads, .inputs = &port, .n_inputs = 1};
+
     return mt_session_new(encoder->model, &params, error);
+}
+
+mt_session *mt_encoder_take_session(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
+                                    GError **error)
+{
+    mt_port           port = bound_input(encoder, batch);
+    mt_session_params params = {.backend = backend, .precision = precision, .threads = threads, .inputs = &port, .n_inputs = 1};
+
+    return mt_kept_sessions_take(encoder->sessions, encoder->model, &params, error);
 }
 
 /* The file may leave an output's shape open: then a session tells it, on plain loops, which pack no weights. */
@@ -209,6 +226,7 @@ static mt_encoder *finish(const char *path, mt_model *model, mt_card *card, cons
     int              graph_px = 0;
 
     encoder->ref_count = 1;
+    encoder->sessions = mt_kept_sessions_new();
     encoder->path = g_strdup(path);
     encoder->model = model;
     encoder->card = card;

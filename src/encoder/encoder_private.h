@@ -2,6 +2,8 @@
 #ifndef MT_ENCODER_PRIVATE_H
 #define MT_ENCODER_PRIVATE_H
 
+#include "src/encoder/kept_sessions.h"
+
 #include <microtome/encoder.h>
 #include <microtome/error.h>
 
@@ -14,17 +16,18 @@ typedef struct mt_feature_form {
 } mt_feature_form;
 
 struct mt_encoder {
-    gint      ref_count;
-    mt_model *model;
-    mt_card  *card;
-    char     *path; /* or "builtin:demo", for messages */
-    int       n_outputs;
-    int      *outputs;  /* n_outputs, of the graph; their features stand one behind the other */
-    int64_t  *dims;     /* n_outputs */
-    int       raw_rank; /* of one tile's output, pool=raw; 0: another pool */
-    int64_t   raw_shape[MT_MAX_RANK];
-    int64_t   fixed_batch; /* 0: the graph takes any */
-    int64_t   dim;         /* of all */
+    gint              ref_count;
+    mt_model         *model;
+    mt_card          *card;
+    char             *path; /* or "builtin:demo", for messages */
+    int               n_outputs;
+    int              *outputs;  /* n_outputs, of the graph; their features stand one behind the other */
+    int64_t          *dims;     /* n_outputs */
+    int               raw_rank; /* of one tile's output, pool=raw; 0: another pool */
+    int64_t           raw_shape[MT_MAX_RANK];
+    int64_t           fixed_batch; /* 0: the graph takes any */
+    int64_t           dim;         /* of all */
+    mt_kept_sessions *sessions;
 };
 
 /* The form of output `port` with a bound shape; MT_ERROR_MODEL when the card's pool does not fit it. */
@@ -35,5 +38,8 @@ void mt_feature_form_pool(const mt_feature_form *form, int prefix_tokens, const 
 /* A session of the graph alone, every dimension bound. */
 mt_session *mt_encoder_bind(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
                             GError **error);
+/* The same, or one that an earlier case left; back with mt_kept_sessions_give(encoder->sessions). */
+mt_session *mt_encoder_take_session(const mt_encoder *encoder, mt_backend backend, mt_precision precision, int64_t batch, int threads,
+                                    GError **error);
 
 #endif

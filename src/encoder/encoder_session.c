@@ -116,7 +116,7 @@ mt_encoder_session *mt_encoder_session_new(mt_encoder *encoder, mt_backend backe
     s->bound_batch = encoder->fixed_batch > 0 ? encoder->fixed_batch : batch;
     s->preprocess = mt_preprocess_new(encoder->card);
     s->slot_floats = (int64_t)mt_preprocess_planes(s->preprocess) * encoder->card->size_px * encoder->card->size_px;
-    s->session = mt_encoder_bind(encoder, backend, precision, batch, threads, error);
+    s->session = mt_encoder_take_session(encoder, backend, precision, batch, threads, error);
     if (s->session == NULL || !check_outputs(s, error) || !allocate(s, error))
         return NULL;
     return g_steal_pointer(&s);
@@ -130,7 +130,7 @@ void mt_encoder_session_free(mt_encoder_session *s)
         mt_free(s->parts[i].output);
         mt_free(s->parts[i].half_output);
     }
-    mt_session_free(s->session);
+    mt_kept_sessions_give(s->encoder->sessions, s->session);
     mt_preprocess_free(s->preprocess);
     mt_encoder_unref(s->encoder);
     mt_free(s->input);

@@ -4,6 +4,8 @@
 
 #include "src/evaluate/detection.h"
 
+#include <microtome/result.h>
+
 typedef struct mt_place {
     double  score;  /* NAN: none */
     double  at[3];  /* its centre; the third 0 in a plane */
@@ -23,8 +25,12 @@ typedef struct mt_places {
     GPtrArray *places; /* mt_place * */
     GPtrArray *cuts;   /* GArray * of mt_point: what was drawn as not a lesion */
     uint16_t  *labels; /* of a mask: label k is place k - 1; NULL: none */
-    int64_t    width, height;
-    double     scale; /* pixels of the case to one of the mask */
+    int64_t    width, height, depth;
+    double     scale;     /* pixels of the case to one of the mask */
+    bool       is_lps;    /* mm of a table in ITK's frame (LUNA16's coordX, coordY): x and y count the other way than RAS */
+    bool       in_pixels; /* of a result's picture: places are pixels */
+    bool       is_volume; /* places are RAS mm; a mask's voxels are reached by: */
+    double     to_voxel[16];
 } mt_places;
 
 mt_places *mt_places_new(void);
@@ -49,10 +55,14 @@ GHashTable *mt_places_read_csv(const char *path, const char *id, bool scored, GE
 mt_places *mt_places_read_geojson(const char *path, bool scored, GError **error);
 /* ASAP's annotations, as of Camelyon16: polygons of groups _0, _1, Tumor; those of _2, Exclusion are cut out. */
 mt_places *mt_places_read_xml(const char *path, GError **error);
-/* A value for each lesion, or one value: then each connected region is one. */
+/* A value for each lesion, or one value: then each connected region is one.  A volume's lie in mm. */
 mt_places *mt_places_read_mask(const char *path, const mt_place_mask_params *params, GError **error);
-/* The tiles of a result that are hotter than those around them. */
-mt_places *mt_places_read_result(const char *path, GError **error);
+/* The objects of a result, of a volume by their centre in mm; without any (a tile classifier's, a MIL head's) the tiles that are hotter than those
+ * around them.  classes: NULL-terminated, NULL: all. */
+mt_places *mt_places_read_result(const char *path, char *const *classes, GError **error);
+/* Those alone. */
+mt_places *mt_places_read_objects(const mt_result *result, char *const *classes, GError **error);
+mt_places *mt_places_read_hot_tiles(const mt_result *result, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_places, mt_places_free)
 

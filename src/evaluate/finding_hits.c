@@ -1,6 +1,7 @@
 #include "src/evaluate/finding_hits.h"
 
 #include "src/base/alloc.h"
+#include "src/case/volume_affine.h"
 
 #include <math.h>
 
@@ -66,8 +67,8 @@ static int64_t lesion_around(const mt_places *lesions, double x, double y)
     return ignored;
 }
 
-/* Of lesions with a radius the nearest whose sphere holds the point; those without are none here. */
-static bool match_radii(const mt_places *lesions, const double *points, int64_t n, int64_t *hit, GError **error)
+/* Of lesions with a radius the nearest whose sphere holds the point; those without are none here.  turn: LPS to the points' RAS. */
+static bool match_radii(const mt_places *lesions, bool turn, const double *points, int64_t n, int64_t *hit, GError **error)
 {
     guint               n_lesions = lesions->places->len;
     g_autofree double  *centres = g_new(double, 3 * (gsize)n_lesions + 1), *radii = g_new(double, n_lesions + 1);
@@ -79,7 +80,7 @@ static bool match_radii(const mt_places *lesions, const double *points, int64_t 
         if (isnan(p->radius))
             continue;
         for (int d = 0; d < 3; d++)
-            centres[3 * n_round + d] = p->at[d];
+            centres[3 * n_round + d] = turn && d < 2 ? -p->at[d] : p->at[d];
         radii[n_round] = p->radius;
         of[n_round++] = k;
     }
@@ -88,6 +89,25 @@ static bool match_radii(const mt_places *lesions, const double *points, int64_t 
     for (int64_t i = 0; i < n; i++)
         hit[i] = hit[i] == MT_NO_LESION ? MT_NO_LESION : of[hit[i]];
     return true;
+}
+
+/* The voxel of the mask that each finding's centre in mm lies in. */
+static void match_voxels(const mt_places *lesions, const double *points, int64_t n, int64_t *hit)
+{
+    const int64_t size[3] = {lesions->width, lesions->height, lesions->depth};
+
+    for (int64_t i = 0; i < n; i++) {
+        double  voxel[3];
+        int64_t at = 0;
+        bool    inside = true;
+        mt_affine_apply(lesions->to_voxel, points + 3 * i, voxel);
+        for (int d = 2; d >= 0; d--) {
+            double whole = floor(voxel[d] + 0.5);
+            inside = inside && whole >= 0 && whole < (double)size[d];
+            at = inside ? at * size[d] + (int64_t)whole : 0;
+        }
+        hit[i] = inside ? (int64_t)lesions->labels[at] - 1 : MT_NO_LESION;
+    }
 }
 
 /* The lesion that holds the centre of each finding, ignored ones too. */
@@ -99,13 +119,17 @@ static bool match_places(const mt_places *findings, const mt_places *lesions, in
     for (guint i = 0; i < n; i++) {
         const mt_place *p = findings->places->pdata[i];
         for (int d = 0; d < 3; d++)
-            points[3 * i + d] = p->at[d];
+            points[3 * i + d] = findings->is_lps && lesions->is_volume && d < 2 ? -p->at[d] : p->at[d];
         for (int d = 0; d < 2; d++)
             pixels[2 * i + d] = p->at[d] / lesions->scale;
     }
+    if (lesions->labels != NULL && lesions->is_volume) {
+        match_voxels(lesions, points, n, hit);
+        return true;
+    }
     if (lesions->labels != NULL)
         return mt_match_mask(pixels, n, lesions->labels, lesions->width, lesions->height, hit, error);
-    if (!match_radii(lesions, points, n, hit, error))
+    if (!match_radii(lesions, lesions->is_lps && findings->is_volume, points, n, hit, error))
         return false;
     for (guint i = 0; i < n; i++)
         if (hit[i] == MT_NO_LESION)
@@ -180,6 +204,11 @@ bool mt_hits_add(struct mt_hits *h, int64_t image, const mt_places *findings, co
     }
     h->lesions_of[image] = counted->len;
     h->boxed = h->boxed && has_extent(findings) && has_extent(lesions);
+    if (lesions->labels != NULL && (lesions->is_volume ? findings->in_pixels : findings->is_volume)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "the findings are of a %s, the mask of the lesions is of a %s",
+                    findings->is_volume ? "volume" : "picture", lesions->is_volume ? "volume" : "picture");
+        return false;
+    }
     if (!match_places(findings, lesions, hit, error))
         return false;
     for (guint i = 0; i < n; i++)

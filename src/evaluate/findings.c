@@ -21,12 +21,14 @@ typedef struct side {
     GHashTable          *table; /* id -> mt_places; NULL: files */
     GHashTable          *files; /* id -> path */
     mt_place_mask_params mask;
+    char               **classes; /* of objects; NULL: all */
 } side;
 
 static void side_clear(side *s)
 {
     g_clear_pointer(&s->table, g_hash_table_unref);
     g_clear_pointer(&s->files, g_hash_table_unref);
+    g_strfreev(s->classes);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(side, side_clear)
@@ -67,7 +69,7 @@ static mt_places *places_of(const side *s, const char *id, bool *owned, GError *
     if (path == NULL)
         return mt_places_new();
     if (mt_place_has_ending(path, RESULT_FILES))
-        return mt_places_read_result(path, error);
+        return mt_places_read_result(path, s->classes, error);
     if (mt_place_has_ending(path, DRAWN))
         return mt_places_read_geojson(path, s->scored, error);
     if (mt_place_has_ending(path, XML))
@@ -223,6 +225,8 @@ static bool open_sides(const mt_place_evaluation *e, const mt_place_params *para
                                            .join_um = params->join_um,
                                            .ignore_um = params->ignore_um,
                                            .mpp = {params->mask_mpp[0], params->mask_mpp[1]}};
+    if (params->classes != NULL)
+        findings->classes = g_strsplit(params->classes, ",", -1);
     return open_side(findings, e->folder, true, error) && open_side(lesions, params->lesions, false, error);
 }
 

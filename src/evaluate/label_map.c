@@ -99,7 +99,26 @@ static void read_geometry(mt_label_map *map, const mt_case *c)
     map->has_affine = mt_case_affine(c, map->affine);
 }
 
+/* From plane to plane, across them: of a tilted series less than the column's length, as mt_case_plane_spacing_um has it. */
+static double plane_distance(const double a[16])
+{
+    double n[3] = {a[4] * a[9] - a[8] * a[5], a[8] * a[1] - a[0] * a[9], a[0] * a[5] - a[4] * a[1]}; /* x step times y step */
+    double length = hypot(hypot(n[0], n[1]), n[2]);
+
+    return length > 0 ? fabs(n[0] * a[2] + n[1] * a[6] + n[2] * a[10]) / length : (double)NAN;
+}
+
 /* Of a result: the affine's, of a picture the headline's µm/px. */
+/* Level-0 px of a px of the map: more than one for a slide, whose map has the network's px. */
+static double level0_share(const mt_result *result, int axis, int64_t n)
+{
+    g_autoptr(mt_tensor) size = mt_result_has(result, MT_OBJECT_SIZE) ? mt_result_read(result, MT_OBJECT_SIZE, NULL) : NULL;
+
+    if (size == NULL || size->dtype != MT_I64 || mt_tensor_count(size) != 3)
+        return 1;
+    return (double)((const int64_t *)size->data)[axis] / (double)n;
+}
+
 static bool read_result_geometry(mt_label_map *map, const mt_result *result, GError **error)
 {
     g_autofree char *line = mt_result_headline(map->path, error);
@@ -118,10 +137,29 @@ static bool read_result_geometry(mt_label_map *map, const mt_result *result, GEr
         map->spacing_reason = g_strdup(headline->mpp_source);
         return true;
     }
-    map->spacing_mm[0] = headline->mpp_x / 1000;
-    map->spacing_mm[1] = headline->mpp_y / 1000;
-    map->spacing_mm[2] = map->depth > 1 ? hypot(hypot(map->affine[2], map->affine[6]), map->affine[10]) : 1;
+    map->spacing_mm[0] = headline->mpp_x / 1000 * level0_share(result, 0, map->width);
+    map->spacing_mm[1] = headline->mpp_y / 1000 * level0_share(result, 1, map->height);
+    map->spacing_mm[2] = map->depth > 1 ? plane_distance(map->affine) : 1;
     return true;
+}
+
+/* By its shape: a map of mostly one value is far larger than what it takes in the file. */
+static mt_tensor *read_map(const mt_result *result, GError **error)
+{
+    static const int64_t origin[MT_MAX_RANK] = {0};
+    int64_t              shape[MT_MAX_RANK];
+    int                  rank = mt_result_shape(result, MT_OBJECT_SEGMENTATION, shape, error);
+    double               bytes = 1;
+
+    for (int i = 0; i < rank; i++)
+        bytes *= (double)shape[i];
+    if (rank > 0 && bytes > (double)MT_LIMIT_RASTER_BYTES) {
+        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT, "read the mask %s: %.0f pixels are over the limit", mt_result_path(result), bytes);
+        return NULL;
+    }
+    return rank > 0 && bytes > 0 ? mt_result_read_block(result, MT_OBJECT_SEGMENTATION, origin, shape, error)
+           : rank >= 0           ? mt_result_read(result, MT_OBJECT_SEGMENTATION, error)
+                                 : NULL;
 }
 
 /* What `task=segment` found. */
@@ -138,7 +176,7 @@ static mt_label_map *read_result(const char *path, GError **error)
                     "read the mask %s: the result has none (" MT_OBJECT_SEGMENTATION "): it is of another task", path);
         return NULL;
     }
-    g_autoptr(mt_tensor) stored = mt_result_read(result, MT_OBJECT_SEGMENTATION, error);
+    g_autoptr(mt_tensor) stored = read_map(result, error);
     if (stored == NULL || stored->dtype != MT_U8 || stored->rank != 3) {
         if (stored != NULL)
             refuse_result(path, error);

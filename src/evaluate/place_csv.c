@@ -7,7 +7,8 @@
 
 /* Columns of the table; -1: it has none. */
 typedef struct columns {
-    int id, score, ignore, at[3], radius, diameter, box[4], width, height;
+    int  id, score, ignore, at[3], radius, diameter, box[4], width, height;
+    bool lps;
 } columns;
 
 static int find_column(const mt_csv *csv, const char *const *names)
@@ -31,7 +32,8 @@ static columns find_columns(const mt_csv *csv)
                      .diameter = FIND("diameter", "diameter_mm"),
                      .box = {FIND("x0"), FIND("y0"), FIND("x1"), FIND("y1")},
                      .width = FIND("width"),
-                     .height = FIND("height")};
+                     .height = FIND("height"),
+                     .lps = FIND("x") < 0 && FIND("coordX") >= 0};
 }
 
 typedef struct reader {
@@ -107,6 +109,7 @@ static bool read_place(const reader *r, mt_places *places, GError **error)
 
     if (!boxed && *cell(r, r->c.at[0]) == '\0')
         return true;
+    places->is_lps = r->c.lps;
     p = mt_places_add(places);
     if (boxed && !read_box(r, p, error))
         return false;

@@ -1,8 +1,10 @@
 /* Lesions of a reference mask, as Camelyon16 makes them: regions nearer than 75 µm are one, those below 275 µm count neither way. */
 #include "src/base/alloc.h"
+#include "src/case/volume_affine.h"
+#include "src/evaluate/case_places.h"
 #include "src/evaluate/distance_map.h"
 #include "src/evaluate/label_map.h"
-#include "src/evaluate/case_places.h"
+#include "src/result/volume_components.h"
 #include "tiling/components.h"
 
 #include <math.h>
@@ -12,7 +14,7 @@ static bool is_binary(const mt_label_map *map)
 {
     uint16_t value = 0;
 
-    for (int64_t i = 0; i < map->width * map->height; i++) {
+    for (int64_t i = 0; i < map->width * map->height * map->depth; i++) {
         if (map->labels[i] != 0 && value != 0 && map->labels[i] != value)
             return false;
         value = map->labels[i] != 0 ? map->labels[i] : value;
@@ -131,6 +133,76 @@ static void ignore_small(const mt_label_map *map, mt_places *places, double igno
     }
 }
 
+/* Each part of a volume (26 neighbours) is a lesion. */
+static bool number_parts(mt_label_map *map, GError **error)
+{
+    static const uint8_t one[32] = {2};
+    const int64_t        size[3] = {map->width, map->height, map->depth}, n = map->width * map->height * map->depth;
+    uint8_t             *there = mt_alloc(n, 1, error);
+
+    for (int64_t i = 0; there != NULL && i < n; i++)
+        there[i] = map->labels[i] != 0;
+    g_autoptr(mt_volume_components) parts = there != NULL ? mt_volume_components_new(there, size, one, error) : NULL;
+    mt_free(there);
+    if (parts != NULL && parts->n > 65535)
+        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT, "read the mask %s: it has %" G_GINT64_FORMAT " regions: 65535 at most are lesions",
+                    map->path, parts->n);
+    if (parts == NULL || parts->n > 65535)
+        return false;
+    for (int64_t k = 0; k < parts->n_runs; k++) {
+        const mt_voxel_run *run = &parts->runs[k];
+        for (int32_t x = run->x0; x < run->x1; x++)
+            map->labels[((int64_t)run->z * map->height + run->y) * map->width + x] = (uint16_t)(run->component + 1);
+    }
+    return true;
+}
+
+/* Lesions of a volume: the mean of their voxels in mm, and the mask itself. */
+static bool add_volume(mt_label_map *map, mt_places *places, GError **error)
+{
+    const int64_t plane = map->width * map->height, n = plane * map->depth;
+    int           highest = 0;
+
+    if (!map->has_affine || !mt_affine_inverse(map->affine, places->to_voxel)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read the mask %s: it is a volume without a patient frame: findings are in mm of it",
+                    map->path);
+        return false;
+    }
+    if (is_binary(map) && !number_parts(map, error))
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        highest = MAX(highest, map->labels[i]);
+    g_autofree double *sums = g_new0(double, 4 * (gsize)highest + 1);
+    for (int64_t i = 0; i < n; i++) {
+        double *s = sums + 4 * (map->labels[i] - 1);
+        if (map->labels[i] == 0)
+            continue;
+        s[0] += 1, s[1] += (double)(i % map->width), s[2] += (double)(i % plane / map->width), s[3] += (double)(i / plane);
+    }
+    for (int k = 0; k < highest; k++) {
+        const double *s = sums + 4 * (gsize)k;
+        mt_place     *p = mt_places_add(places);
+        p->ignored = s[0] == 0; /* a number that no voxel has */
+        mt_affine_apply(map->affine, (const double[]){s[1] / fmax(s[0], 1), s[2] / fmax(s[0], 1), s[3] / fmax(s[0], 1)}, p->at);
+    }
+    places->is_volume = true;
+    return true;
+}
+
+/* Of a picture: boxes in pixels of the case. */
+static bool add_picture(mt_label_map *map, const mt_place_mask_params *params, mt_places *places, GError **error)
+{
+    if ((params->join_um > 0 || params->ignore_um > 0) && !mt_label_map_need_spacing(map, error))
+        return false;
+    if (is_binary(map) && !number_regions(map, params->join_um, error))
+        return false;
+    places->scale = params->scale;
+    add_lesions(map, places, places->scale);
+    if (params->ignore_um > 0)
+        ignore_small(map, places, params->ignore_um);
+    return true;
+}
+
 mt_places *mt_places_read_mask(const char *path, const mt_place_mask_params *params, GError **error)
 {
     g_autoptr(mt_label_map) map = mt_label_map_read(path, params->mpp, error);
@@ -138,21 +210,16 @@ mt_places *mt_places_read_mask(const char *path, const mt_place_mask_params *par
 
     if (map == NULL)
         return NULL;
-    if (map->depth > 1) {
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
-                    "read the mask %s: it has %" G_GINT64_FORMAT " planes: lesions of a volume come as a CSV", path, map->depth);
+    if (map->depth > 1 && (params->join_um > 0 || params->ignore_um > 0)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                    "read the mask %s: --join-um and --ignore-um are for pictures, it has %" G_GINT64_FORMAT " planes", path, map->depth);
         return NULL;
     }
-    if ((params->join_um > 0 || params->ignore_um > 0) && !mt_label_map_need_spacing(map, error))
+    if (!(map->depth > 1 ? add_volume(map, places, error) : add_picture(map, params, places, error)))
         return NULL;
-    if (is_binary(map) && !number_regions(map, params->join_um, error))
-        return NULL;
-    places->scale = params->scale;
-    add_lesions(map, places, places->scale);
-    if (params->ignore_um > 0)
-        ignore_small(map, places, params->ignore_um);
     places->width = map->width;
     places->height = map->height;
+    places->depth = map->depth;
     places->labels = g_steal_pointer(&map->labels);
     return g_steal_pointer(&places);
 }

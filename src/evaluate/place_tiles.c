@@ -66,19 +66,16 @@ static void sort_tiles(cells *c)
     }
 }
 
-mt_places *mt_places_read_result(const char *path, GError **error)
+mt_places *mt_places_read_hot_tiles(const mt_result *result, GError **error)
 {
     const mt_heatmap_params params = {.scale = MT_HEAT_ABSOLUTE, .plane = -1};
-    g_autoptr(mt_result) result = mt_result_open(path, error);
-    g_autoptr(mt_heatmap) h = result != NULL ? mt_heatmap_new(result, &params, error) : NULL;
+    g_autoptr(mt_heatmap) h = mt_heatmap_new(result, &params, error);
     g_autoptr(mt_places) places = mt_places_new();
     g_autoptr(GHashTable) of = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_cell);
     cells c = {.h = h, .of = of};
 
-    if (h == NULL) {
-        g_prefix_error(error, "findings of %s: ", path);
+    if (h == NULL)
         return NULL;
-    }
     sort_tiles(&c);
     for (int64_t i = 0; i < h->n_tiles; i++) {
         const int64_t *xy = (const int64_t *)h->coords->data + i * h->coords->shape[1];

@@ -2,12 +2,14 @@
 
 #include "src/base/publish.h"
 #include "src/export/evaluation_parts.h"
+#include "src/result/finding_sentence.h"
 
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES (1 << 18)
+#define MOST_FINDINGS 8 /* of a case; the rest is counted */
 
 static const char STYLE[] =
     "body{font:14px/1.45 Helvetica,Arial,'Noto Sans','Noto Sans KR','Noto Sans CJK KR',sans-serif;color:#18202e;background:#fff;"
@@ -27,6 +29,7 @@ static const char STYLE[] =
     ".bar{display:flex;width:150px;height:9px;border-radius:3px;overflow:hidden;background:#eceff3;margin:5px 0 3px}"
     ".bar i{display:block;height:100%}.c0{background:#8a94a3}.c1{background:#4c8fd0}.c2{background:#1f4e8c}.c3{background:#8cbf5a}"
     ".c4{background:#d6a24a}.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 4px 0 12px}\n"
+    "ol.o,ul.o{margin:8px 0 0;padding-left:20px;font-size:13px;max-width:330px}ul.o{list-style:none;padding:0}ul.o b{font-weight:600}\n"
     "table.f{table-layout:fixed}table.f col:nth-child(1){width:20%}table.f col:nth-child(3){width:13%}table.f col:nth-child(n+4){width:9%}"
     "td.w{overflow-wrap:anywhere}\n"
     "footer{margin-top:32px;border-top:1px solid #d6dbe3;padding-top:8px;color:#5b6472;font-size:12px}\n"
@@ -261,11 +264,48 @@ static void put_time(mt_batch_report *r, const mt_report_case *c)
     g_string_append(r->html, "</span>");
 }
 
+/* What was found, longest first; then what was measured, and in bold what to do. */
+static void put_findings(mt_batch_report *r, const mt_report_findings *f)
+{
+    mt_language language = r->facts.language;
+
+    for (int i = 0; i < f->n; i++) {
+        g_autofree char *text = mt_finding_sentence(f->order[i], language);
+        g_string_append(r->html, i == 0 ? "<ol class=\"o\">" : "");
+        mt_html_printf(r->html, "<li>%s</li>", text);
+    }
+    g_string_append(r->html, f->n > 0 ? "</ol>" : "");
+    if (f->list == NULL || (f->list->n_findings <= f->n && f->list->n_values == 0 && *f->list->actions == NULL))
+        return;
+    g_string_append(r->html, "<ul class=\"o\">");
+    if (f->list->n_findings > f->n) {
+        g_autofree char *count = g_strdup_printf("%d", f->list->n_findings - f->n);
+        g_string_append(r->html, "<li>");
+        put_counted(r, MT_MESSAGE_MORE_OBJECTS, "count", count);
+        g_string_append(r->html, "</li>");
+    }
+    for (int i = 0; i < f->list->n_values; i++) {
+        g_autofree char *text = mt_value_sentence(&f->list->values[i], language);
+        if (text != NULL)
+            mt_html_printf(r->html, "<li>%s</li>", text);
+    }
+    for (char **action = f->list->actions; *action != NULL; action++)
+        mt_html_printf(r->html, "<li><b>%s</b></li>", *action);
+    g_string_append(r->html, "</ul>");
+    if (f->n > 0 && f->list->size[2] > 1 && r->n_cases < r->facts.pictures)
+        mt_html_printf(r->html, "<span class=\"s\">%s</span>", word(r, MT_MESSAGE_REPORT_PROJECTED));
+}
+
 bool mt_batch_report_case(mt_batch_report *r, const mt_report_case *c, GError **error)
 {
+    g_autoptr(mt_result) result = c->path != NULL ? mt_result_open(c->path, NULL) : NULL;
+    g_autoptr(mt_finding_list) list = result != NULL ? mt_finding_list_read(result, NULL) : NULL;
+    g_autofree const mt_finding **order = list != NULL ? mt_finding_order(list) : NULL;
+    mt_report_findings            findings = {list, order, list != NULL ? MIN(list->n_findings, MOST_FINDINGS) : 0};
+
     g_string_append(r->html, "<tr>");
     if (r->facts.pictures > 0)
-        mt_batch_report_pictures(r->html, r->n_cases < r->facts.pictures ? c->path : NULL, c->id);
+        mt_batch_report_pictures(r->html, r->n_cases < r->facts.pictures ? result : NULL, &findings, c->id);
     mt_html_printf(r->html, "<td class=\"i\"><b>%s</b>", c->id);
     if (c->patient != NULL)
         mt_html_printf(r->html, "<span class=\"s\">%s</span>", c->patient);
@@ -274,6 +314,7 @@ bool mt_batch_report_case(mt_batch_report *r, const mt_report_case *c, GError **
         put_decision(r, c->headline);
     else
         mt_html_printf(r->html, "<span class=\"d\">%s</span>", c->state);
+    put_findings(r, &findings);
     g_string_append(r->html, "</td><td class=\"q\">");
     if (c->headline != NULL)
         put_quality(r, c->headline);

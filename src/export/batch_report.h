@@ -4,6 +4,8 @@
 
 #include "src/result/headline.h"
 
+#include <microtome/findings.h>
+
 #define MT_REPORT_PICTURES 300 /* as many cases have their pictures in the page */
 
 /* open and tissue, read, encode, score, write */
@@ -47,7 +49,14 @@ bool mt_batch_report_end(mt_batch_report *report, GError **error);
 /* Without publishing: nothing is left. */
 void mt_batch_report_free(mt_batch_report *report);
 
-/* batch_report_picture.c: slide and evidence of a result as two cells. */
-void mt_batch_report_pictures(GString *html, const char *path, const char *id);
+/* What a case's row shows of its findings: the first n of `order`. */
+typedef struct mt_report_findings {
+    const mt_finding_list   *list; /* NULL: none could be read */
+    const mt_finding *const *order;
+    int                      n;
+} mt_report_findings;
+
+/* batch_report_picture.c: slide and evidence of a result as two cells, or its findings as one over both.  result NULL: empty ones. */
+void mt_batch_report_pictures(GString *html, const mt_result *result, const mt_report_findings *findings, const char *id);
 
 #endif

@@ -1,11 +1,9 @@
 #include <microtome/geojson.h>
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "src/base/publish.h"
+#include "src/export/published_stream.h"
 
 /* Twice the signed area: its sign is the winding. */
 static double winding(const mt_ring *ring)
@@ -81,31 +79,14 @@ static void write_features(FILE *out, const mt_mask *mask, int kind, bool *first
 
 bool mt_geojson_write_mask(const mt_mask *mask, const char *path, bool replace, GError **error)
 {
-    int              fd;
-    g_autofree char *temporary = mt_publish_begin(path, &fd, error);
+    mt_published_stream stream;
+    bool                first = true;
 
-    if (temporary == NULL)
+    if (!mt_published_stream_begin(&stream, path, error))
         return false;
-    int   copy = dup(fd); /* the stream closes its own; the other is synchronised and closed on publishing */
-    FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
-    if (out == NULL) {
-        mt_publish_io_error(error, "write", path, errno);
-        if (copy >= 0)
-            close(copy);
-        mt_publish_abandon(temporary, fd);
-        return false;
-    }
-    fputs("{\"type\":\"FeatureCollection\",\"features\":[", out);
-    bool first = true;
+    fputs("{\"type\":\"FeatureCollection\",\"features\":[", stream.out);
     for (int kind = -1; kind < MT_ARTEFACT_KINDS; kind++)
-        write_features(out, mask, kind, &first);
-    fputs("\n]}\n", out);
-    bool failed = ferror(out) != 0;
-    failed = fclose(out) != 0 || failed;
-    if (failed) {
-        mt_publish_io_error(error, "write", path, errno);
-        mt_publish_abandon(temporary, fd);
-        return false;
-    }
-    return mt_publish_commit(temporary, fd, path, replace, error);
+        write_features(stream.out, mask, kind, &first);
+    fputs("\n]}\n", stream.out);
+    return mt_published_stream_end(&stream, path, replace, true, error);
 }

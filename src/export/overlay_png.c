@@ -8,12 +8,12 @@
 /* Room for the panel's lines, whatever the slide's shape. */
 #define CONTENT_HEIGHT 640
 
-static bool read_inputs(mt_overlay *overlay, const char *colormap, GError **error)
+static bool read_inputs(mt_overlay *overlay, const mt_colormap *colormap, GError **error)
 {
     const char      *path = mt_result_path(overlay->result);
     g_autofree char *line = NULL;
 
-    overlay->map = mt_colormap_find(colormap, error);
+    overlay->map = colormap != NULL ? colormap : mt_colormap_find(NULL, error);
     line = overlay->map != NULL ? mt_result_headline(path, error) : NULL;
     overlay->headline = line != NULL ? mt_headline_parse(line, path, error) : NULL;
     if (overlay->headline == NULL)
@@ -45,7 +45,7 @@ static bool lay_out(mt_overlay *overlay, GError **error)
     return overlay->canvas != NULL;
 }
 
-bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const char *colormap, const char *path, GError **error)
+bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const mt_colormap *colormap, const char *path, GError **error)
 {
     mt_overlay overlay = {.result = result, .heatmap = heatmap};
     bool       ok = read_inputs(&overlay, colormap, error) && lay_out(&overlay, error) && mt_overlay_draw_map(&overlay, error) &&

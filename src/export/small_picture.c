@@ -8,7 +8,7 @@
 #include <string.h>
 #include <vips/vips.h>
 
-mt_canvas *mt_small_picture(const mt_tensor *thumbnail, int side, GError **error)
+static mt_canvas *picture_of(const mt_tensor *thumbnail, int side, VipsSize size, GError **error)
 {
     VipsImage *whole = NULL, *small = NULL;
     mt_canvas *canvas = NULL;
@@ -17,7 +17,7 @@ mt_canvas *mt_small_picture(const mt_tensor *thumbnail, int side, GError **error
     if (ok)
         whole = vips_image_new_from_memory(thumbnail->data, mt_tensor_bytes(thumbnail), (int)thumbnail->shape[1], (int)thumbnail->shape[0],
                                            3, VIPS_FORMAT_UCHAR);
-    if (whole != NULL && vips_thumbnail_image(whole, &small, side, "height", side, "size", VIPS_SIZE_DOWN, NULL) == 0) {
+    if (whole != NULL && vips_thumbnail_image(whole, &small, side, "height", side, "size", size, NULL) == 0) {
         size_t bytes = 0;
         void  *pixels = vips_image_write_to_memory(small, &bytes);
         canvas = mt_canvas_new(vips_image_get_width(small), vips_image_get_height(small), (mt_color){255, 255, 255}, error);
@@ -32,6 +32,16 @@ mt_canvas *mt_small_picture(const mt_tensor *thumbnail, int side, GError **error
     g_clear_object(&small);
     g_clear_object(&whole);
     return canvas;
+}
+
+mt_canvas *mt_small_picture(const mt_tensor *thumbnail, int side, GError **error)
+{
+    return picture_of(thumbnail, side, VIPS_SIZE_DOWN, error);
+}
+
+mt_canvas *mt_fitted_picture(const mt_tensor *thumbnail, int side, GError **error)
+{
+    return picture_of(thumbnail, side, VIPS_SIZE_BOTH, error);
 }
 
 bool mt_html_picture(GString *html, const mt_canvas *canvas, const char *name, int quality, GError **error)

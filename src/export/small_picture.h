@@ -8,6 +8,8 @@
 
 /* A thumbnail, u8 (h,w,3), at most `side` px on its long side. */
 mt_canvas *mt_small_picture(const mt_tensor *thumbnail, int side, GError **error);
+/* The same, enlarged where it is smaller. */
+mt_canvas *mt_fitted_picture(const mt_tensor *thumbnail, int side, GError **error);
 /* <img> with the picture inside it as JPEG. */
 bool mt_html_picture(GString *html, const mt_canvas *canvas, const char *name, int quality, GError **error);
 

@@ -2,8 +2,10 @@
 
 #include "src/base/publish.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BLOCK 512
 #define RECORD (20 * BLOCK) /* archives are whole records */
@@ -180,4 +182,34 @@ bool mt_tar_publish(mt_tar *tar, GError **error)
         ok = mt_publish_commit(tar->temporary, tar->fd, tar->target, true, error);
     free_tar(tar);
     return ok;
+}
+
+/* Octal digits, as we write them. */
+static int64_t read_octal(const char *field, size_t n)
+{
+    int64_t value = 0;
+
+    for (size_t i = 0; i < n && field[i] >= '0' && field[i] <= '7'; i++)
+        value = 8 * value + (field[i] - '0');
+    return value;
+}
+
+int64_t mt_tar_count(const char *path)
+{
+    int        fd = open(path, O_RDONLY | O_CLOEXEC);
+    int64_t    count = 0, at = 0;
+    tar_header header;
+
+    if (fd < 0)
+        return -1;
+    while (pread(fd, &header, sizeof header, (off_t)at) == (ssize_t)sizeof header && header.name[0] != '\0') {
+        if (memcmp(header.magic, "ustar", 5) != 0) {
+            count = -1;
+            break;
+        }
+        count += header.type == '0';
+        at += BLOCK + whole_blocks(read_octal(header.size, sizeof header.size));
+    }
+    close(fd);
+    return count;
 }

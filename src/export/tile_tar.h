@@ -17,6 +17,8 @@ int64_t mt_tar_bytes(const mt_tar *tar);
 int64_t mt_tar_member_bytes(const char *name, size_t bytes);
 /* End the archive and give it its name, over what has that name; it is on the disk then.  Frees `tar` also on failure. */
 bool mt_tar_publish(mt_tar *tar, GError **error);
+/* Members of a published archive of ours, by its headers alone; -1: it cannot be read, or is none. */
+int64_t mt_tar_count(const char *path);
 /* Without a trace; NULL is ignored. */
 void mt_tar_abandon(mt_tar *tar);
 

@@ -144,12 +144,12 @@ static bool is_withheld(const mt_case_run *run)
     return (double)(run->n - run->n_valid) / (double)run->n > run->p->recipe->withheld_invalid;
 }
 
-static bool score(mt_case_run *run, GError **error)
+static bool score(mt_case_run *run, mt_progress progress, void *user, GError **error)
 {
     mt_stored_bag stored;
 
     if (run->boxes != NULL)
-        return mt_detect_finish(run, error) && mt_findings_store(&run->findings, run->store, error);
+        return mt_detect_finish(run, error) && mt_detect_store(run, error);
     if (run->p->head == NULL || run->n_valid == 0)
         return true;
     mt_bag bag = mt_stored_bag_new(&stored, run->store, run->tiles.c, run->tiles.grid, run->valid, mt_encoder_dim(run->p->encoder));
@@ -157,6 +157,8 @@ static bool score(mt_case_run *run, GError **error)
     run->output = mt_head_predict(run->p->head, &bag, &options, error);
     if (run->output == NULL || is_withheld(run))
         return run->output != NULL;
+    if (run->p->dense != NULL && !mt_dense_run_case_stage(run, progress, user, error))
+        return false;
     if (run->p->recipe->task == MT_RECIPE_TILES)
         return mt_case_run_store_candidates(run, error);
     return run->p->named == NULL || mt_named_heads_store(run->p->named, &bag, &options, run->valid, run->n, run->store, error);
@@ -213,11 +215,12 @@ static bool run_stages(mt_case_run *run, const char *target, mt_progress progres
         return false;
     if (!mt_case_stage_create(run, target, error))
         return false;
-    mt_mask_drop_raster(run->tiles.mask); /* so that memory does not follow the size of the slide */
+    if (run->p->dense == NULL)
+        mt_mask_drop_raster(run->tiles.mask); /* so that memory does not follow the size of the slide */
     if (!encode(run, progress, user, error))
         return false;
     mt_case_stage_lap(&start);
-    if (!mt_case_stage_enter(run, "score", progress, user, error) || !score(run, error))
+    if (!mt_case_stage_enter(run, "score", progress, user, error) || !score(run, progress, user, error))
         return false;
     run->timings->head_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "publish", progress, user, error) || !mt_case_stage_publish(run, error))
@@ -235,7 +238,8 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     run.invalid = mt_invalid_tiles_new();
     omp_set_num_threads(mt_case_stage_threads(&run)); /* the mask's loops use the calling thread's team */
     run.timings->stage = "open";
-    bool ok = p->dense != NULL ? mt_dense_run_stages(&run, target, progress, user, error) : run_stages(&run, target, progress, user, error);
+    bool ok =
+        p->encoder == NULL ? mt_dense_run_stages(&run, target, progress, user, error) : run_stages(&run, target, progress, user, error);
 
     run.timings->total_s = mt_case_stage_lap(&start);
     if (run.tiles.c != NULL)
@@ -244,6 +248,7 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
     g_clear_pointer(&run.output, mt_head_output_free);
     g_clear_pointer(&run.boxes, g_array_unref);
     mt_findings_clear(&run.findings);
+    mt_free(run.stage_map);
     mt_case_tiles_clear(&run.tiles);
     mt_tensor_unref(run.thumbnail);
     mt_free(run.valid);

@@ -25,6 +25,7 @@ typedef struct mt_case_run {
     bool                unwritten; /* rows could not be appended to it */
     GArray             *boxes;     /* mt_found_box, of task=detect */
     mt_findings         findings;  /* likewise */
+    uint8_t            *stage_map; /* planes: masks that a stage gave to boxes, label + 1; NULL: none */
     mt_head_output     *output;    /* NULL: no head, or nothing to score */
     mt_timings         *timings;
 } mt_case_run;

@@ -17,5 +17,8 @@ bool mt_case_stage_publish(mt_case_run *run, GError **error);
 
 /* A case of a dense task, from its path to its published file. */
 bool mt_dense_run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error);
+/* [stage.2] of a classifier that segments the case, where the classifier finds its positive label (or has no threshold): map, objects and
+ * measures into the begun file; else a word on why not. */
+bool mt_dense_run_case_stage(mt_case_run *run, mt_progress progress, void *user, GError **error);
 
 #endif

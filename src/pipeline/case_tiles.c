@@ -1,7 +1,9 @@
 #include "src/pipeline/case_tiles.h"
 
 #include "src/case/intensity.h"
+#include "src/case/preparation.h"
 #include "src/pipeline/compat.h"
+#include "src/pipeline/recipe_series.h"
 #include "tiling/stain_sample.h"
 
 #include <string.h>
@@ -13,19 +15,49 @@ int64_t mt_pipeline_cache_bytes(int64_t memory_bytes, int halvings)
     return MAX(1, bytes >> CLAMP(halvings, 0, 30));
 }
 
-static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char *backend, GError **error)
+/* chosen NULL: the path is the case. */
+static mt_case *open_chosen(const mt_recipe *recipe, const mt_job *job, const char *backend, const mt_study *study, const mt_series *chosen,
+                            GError **error)
 {
-    mt_case_options options = {.mpp_x = job->mpp_x,
-                               .mpp_y = job->mpp_y,
-                               .mpp_source = job->mpp_source,
-                               .backend = backend,
-                               .modality = recipe->modality,
-                               .unit_mm = recipe->unit_mm,
-                               .plane_axis = recipe->plane_axis,
-                               .approximate = recipe->approximate,
-                               .cache_bytes = mt_pipeline_cache_bytes(recipe->memory_bytes, job->halvings)};
+    g_autofree char *how = chosen != NULL ? mt_study_text(study) : NULL;
+    mt_case_options  options = {.mpp_x = job->mpp_x,
+                                .mpp_y = job->mpp_y,
+                                .mpp_source = job->mpp_source,
+                                .backend = backend,
+                                .modality = recipe->modality,
+                                .unit_mm = recipe->unit_mm,
+                                .plane_axis = recipe->plane_axis,
+                                .files = chosen != NULL ? (const char *const *)chosen->files : NULL,
+                                .series = how,
+                                .approximate = recipe->approximate,
+                                .cache_bytes = mt_pipeline_cache_bytes(recipe->memory_bytes, job->halvings)};
 
     return mt_case_open(job->path, &options, error);
+}
+
+static mt_case *open_with(const mt_recipe *recipe, const mt_job *job, const char *backend, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(mt_study) study = mt_recipe_series_open(recipe, job->path, &reason);
+
+    if (reason == NULL)
+        return open_chosen(recipe, job, backend, study, study != NULL ? mt_study_chosen(study, NULL) : NULL, error);
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return NULL;
+}
+
+GPtrArray *mt_pipeline_open_roles(const mt_recipe *recipe, const mt_job *job, GError **error)
+{
+    g_autoptr(mt_study) study = mt_recipe_series_open(recipe, job->path, error);
+    g_autoptr(GPtrArray) cases = study != NULL ? g_ptr_array_new_with_free_func((GDestroyNotify)mt_case_free) : NULL;
+
+    for (char **role = recipe->sequences; study != NULL && *role != NULL; role++) {
+        mt_case *c = open_chosen(recipe, job, recipe->backend, study, mt_study_chosen(study, *role), error);
+        if (c == NULL)
+            return NULL;
+        g_ptr_array_add(cases, c);
+    }
+    return g_steal_pointer(&cases);
 }
 
 mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error)
@@ -73,10 +105,20 @@ static bool check_value_rule(const mt_case *c, const mt_card *card, const mt_job
     return false;
 }
 
+bool mt_case_tiles_check_prepared(const char *required, const mt_recipe *recipe, const mt_job *job, GError **error)
+{
+    const char *of_all = recipe->preparation != NULL ? recipe->preparation : "", *own = job->preparation != NULL ? job->preparation : "";
+    g_autofree char *done = g_strdup_printf("%s;%s", of_all, own);
+
+    return mt_preparation_check(required, done, job->path, error);
+}
+
 bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, const mt_card *card, const mt_job *job,
                         GError **error)
 {
     tiles->off_contract = contract->off;
+    if (!mt_case_tiles_check_prepared(card->requires, recipe, job, error))
+        return false;
     tiles->c = contract->compat != MT_COMPAT_NONE ? mt_pipeline_open_compat(recipe, contract, job, &tiles->off_contract, error)
                                                   : mt_pipeline_open_case(recipe, job, error);
     return tiles->c != NULL && check_value_rule(tiles->c, card, job, error) &&

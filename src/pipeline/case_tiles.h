@@ -21,6 +21,8 @@ typedef struct mt_case_tiles {
 int64_t mt_pipeline_cache_bytes(int64_t memory_bytes, int halvings);
 /* Open the job's case as the recipe wants it. */
 mt_case *mt_pipeline_open_case(const mt_recipe *recipe, const mt_job *job, GError **error);
+/* The cases of the recipe's sequences, mt_case each, chosen out of a study; NULL without an error where the job is none, or has no rules. */
+GPtrArray *mt_pipeline_open_roles(const mt_recipe *recipe, const mt_job *job, GError **error);
 /* The same against a contract with compat: through OpenSlide where tiles would lie between the pixels of a level, which OpenSlide then
  * interpolates, unless the recipe names a backend. */
 mt_case *mt_pipeline_open_compat(const mt_recipe *recipe, const mt_contract *contract, const mt_job *job, bool *degraded, GError **error);
@@ -29,6 +31,8 @@ mt_grid_params mt_pipeline_grid_params(const mt_recipe *recipe, const mt_contrac
 
 /* First step: open the case and hold it against the contract.  tiles is zeroed by the caller, and cleared by it also after a
  * failure. */
+/* What the card requires to have been done, against what recipe and job say was. */
+bool mt_case_tiles_check_prepared(const char *required, const mt_recipe *recipe, const mt_job *job, GError **error);
 bool mt_case_tiles_open(mt_case_tiles *tiles, const mt_recipe *recipe, const mt_contract *contract, const mt_card *card, const mt_job *job,
                         GError **error);
 /* Second step: mask and grid.  id: the case's, NULL when it has none. */

@@ -1,6 +1,7 @@
 #include "src/pipeline/cut_ledger.h"
 
 #include "src/base/publish.h"
+#include "src/export/tile_tar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,11 +96,47 @@ static void count(mt_cut_ledger *l, bool valid, int64_t bytes, const char *shard
     l->next++;
 }
 
+/* Where the rows of the last shard begin: a kill within a write may leave a part of them. */
+typedef struct shard_start {
+    size_t  at; /* bytes of the table */
+    int64_t next, written, bytes, invalid_tiles, shards, rows;
+    guint   invalid;
+    char   *last_shard;
+} shard_start;
+
+static void note_start(const mt_cut_ledger *l, size_t at, shard_start *start)
+{
+    const mt_cut_summary *s = l->summary;
+
+    g_free(start->last_shard);
+    *start = (shard_start){at, l->next, s->written, s->bytes, s->invalid_tiles, s->shards, 0, s->invalid->len, g_strdup(l->last_shard)};
+}
+
+/* The last shard is cut again where its rows are not as many as its tiles. */
+static size_t drop_part(mt_cut_ledger *l, size_t kept, shard_start *start)
+{
+    mt_cut_summary  *s = l->summary;
+    g_autofree char *path = l->last_shard != NULL ? g_build_filename(l->cut->folder, l->last_shard, NULL) : NULL;
+
+    if (path == NULL || mt_tar_count(path) == 2 * start->rows) /* picture and sidecar */
+        return kept;
+    l->next = start->next;
+    s->written = start->written;
+    s->bytes = start->bytes;
+    s->invalid_tiles = start->invalid_tiles;
+    s->shards = start->shards;
+    g_array_set_size(s->invalid, start->invalid);
+    g_free(l->last_shard);
+    l->last_shard = g_steal_pointer(&start->last_shard);
+    return start->at;
+}
+
 /* Rows of the table up to the first whose tile is missing; returns their bytes. */
 static size_t read_rows(mt_cut_ledger *l, const char *text)
 {
     const char *at = text + strlen(MT_CUT_ROW_HEADER);
     int64_t     n = mt_grid_count(l->cut->tiles.grid);
+    shard_start start = {0};
 
     if (!g_str_has_prefix(text, MT_CUT_ROW_HEADER))
         return 0;
@@ -108,9 +145,14 @@ static size_t read_rows(mt_cut_ledger *l, const char *text)
         row              r;
         if (!parse_row(line, &r) || strcmp(r.name, name) != 0 || !stands(l, &r))
             break;
+        if (*r.shard != '\0' && g_strcmp0(r.shard, l->last_shard) != 0)
+            note_start(l, (size_t)(at - text), &start);
         count(l, r.valid, r.bytes, r.shard, r.reason);
+        start.rows += *r.shard != '\0';
     }
-    return (size_t)(at - text);
+    size_t kept = drop_part(l, (size_t)(at - text), &start);
+    g_free(start.last_shard);
+    return kept;
 }
 
 /* Go on with the rows that stand, whichever file has them; the others go. */

@@ -5,6 +5,7 @@
 #include "src/encoder/nnunet.h"
 #include "src/pipeline/object_stages.h"
 #include "src/pipeline/recipe_findings.h"
+#include "src/pipeline/recipe_series.h"
 #include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/resolved.h"
 
@@ -24,7 +25,7 @@ static char *hash_of(const mt_dense *dense)
 }
 
 /* The labels that are objects: not what the map calls 0. */
-static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_finding_rules *rules, GError **error)
+static bool find_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_finding_rules *rules)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
@@ -41,7 +42,12 @@ static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_f
         }
     g_ptr_array_add(names, NULL);
     rules->labels = (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
-    return mt_finding_rules_rename(recipe, rules, error);
+    return true;
+}
+
+static bool name_labels(const mt_recipe *recipe, const mt_dense_card *card, mt_finding_rules *rules, GError **error)
+{
+    return find_labels(recipe, card, rules) && (recipe->task == MT_RECIPE_RECONSTRUCT || mt_finding_rules_rename(recipe, rules, error));
 }
 
 static bool choose_precision(mt_pipeline *p, GError **error)
@@ -82,6 +88,8 @@ static char *resolve(const mt_pipeline *p)
     GString         *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
 
     mt_card_text_put(text, "modality", p->recipe->modality);
+    mt_card_text_put(text, "preparation", p->recipe->preparation);
+    mt_card_text_put(text, "register", p->recipe->registering);
     mt_card_text_put(text, "plane_axis", mt_plane_axes[p->recipe->plane_axis]);
     mt_card_text_put(text, "unit", p->recipe->unit_mm ? "mm" : NULL);
     if (p->recipe->sequences != NULL) {
@@ -100,11 +108,8 @@ static char *resolve(const mt_pipeline *p)
         g_string_append_printf(text, "normal_cases=%d\n", p->normal->n);
         mt_card_text_put(text, "normal_sha256", sha256);
     }
-    for (guint i = 0; i < p->stages->len; i++) {
-        g_autofree char *card = g_strdup_printf("stage_%u_card_sha256", i + 2);
-        g_string_append_printf(text, "stage_%u_sha256=%s\n", i + 2, mt_crop_model_sha256(p->stages->pdata[i]));
-        put_card(text, card, mt_crop_model_card(p->stages->pdata[i]));
-    }
+    mt_object_stages_text(p->stages, text);
+    mt_recipe_series_text(p->recipe, text);
     mt_recipe_findings_text(p->recipe, text);
     return g_string_free(text, FALSE);
 }
@@ -132,6 +137,27 @@ static bool check_reconstruction(mt_pipeline *p, GError **error)
     return mt_normal_errors_read(p->recipe->reference, p->model_sha256, p->normal, error);
 }
 
+/* A folder of nnU-Net's, or a network and its card. */
+static bool load_network(mt_pipeline *p, const char *path, GError **error)
+{
+    if (mt_nnunet_is_folder(path))
+        p->recipe->unit_mm = true; /* its own readers take every file for mm */
+    p->dense = mt_nnunet_is_folder(path) ? mt_nnunet_load(path, NULL, error) : mt_dense_load(path, error);
+    p->rules = g_new0(mt_finding_rules, 1);
+    return p->dense != NULL;
+}
+
+bool mt_pipeline_load_case_stage(mt_pipeline *p, GError **error)
+{
+    const mt_recipe_stage *stage = &p->recipe->stages[0];
+
+    if (!load_network(p, stage->model, error) || !find_labels(p->recipe, mt_dense_get_card(p->dense), p->rules) ||
+        !mt_finding_rules_read(p->recipe, p->rules, error))
+        return false;
+    p->stages = mt_object_stages_load(p->recipe, p->rules, p->threads, error);
+    return p->stages != NULL;
+}
+
 bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
 {
     const char *path = p->recipe->encoder;
@@ -141,14 +167,10 @@ bool mt_pipeline_load_dense(mt_pipeline *p, GError **error)
                     mt_recipe_task_name(p->recipe->task), p->recipe->head);
         return false;
     }
-    if (mt_nnunet_is_folder(path))
-        p->recipe->unit_mm = true; /* its own readers take every file for mm */
-    p->dense = mt_nnunet_is_folder(path) ? mt_nnunet_load(path, NULL, error) : mt_dense_load(path, error);
-    if (p->dense == NULL)
+    if (!load_network(p, path, error))
         return false;
     p->model_name = g_strdup(mt_dense_get_card(p->dense)->name);
     p->model_sha256 = hash_of(p->dense);
-    p->rules = g_new0(mt_finding_rules, 1);
     if (!name_labels(p->recipe, mt_dense_get_card(p->dense), p->rules, error) || !check_reconstruction(p, error) ||
         !mt_finding_rules_read(p->recipe, p->rules, error) || !mt_finding_rules_card(p, error) || !choose_precision(p, error))
         return false;

@@ -4,14 +4,20 @@
 #include "src/case/sequence_files.h"
 #include "src/case/volume_read.h"
 #include "src/case/volume_sequences.h"
+#include "src/encoder/box_model.h"
 #include "src/pipeline/case_stages.h"
 #include "src/pipeline/dense_load.h"
+#include "src/pipeline/detect_case.h"
+#include "src/pipeline/detect_windows.h"
 #include "src/pipeline/object_stages.h"
 #include "src/pipeline/reconstruct_case.h"
+#include "src/pipeline/segment_slide.h"
+#include "src/result/object_places.h"
 #include "src/store/schema.h"
 #include "tiling/dense_frame.h"
 #include "tiling/sliding.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Parts of fewer voxels are the network's noise. */
@@ -25,6 +31,8 @@ typedef struct dense_run {
     mt_label_slabs  *slabs;
     int64_t          size[3]; /* of the case's planes */
     int64_t          voxels;
+    bool             slide; /* read part by part; the map has the network's own px, `px` of level 0 each */
+    double           px[2];
     mt_error_slabs   errors; /* of task=reconstruct */
     double           mean_error;
     float           *error_map;   /* likewise, on the case's planes */
@@ -36,13 +44,24 @@ typedef struct dense_run {
 
 static const mt_dense_card *card_of(const dense_run *d)
 {
-    return mt_dense_get_card(d->run->p->dense);
+    return d->run->p->box_model != NULL ? mt_box_model_card(d->run->p->box_model) : mt_dense_get_card(d->run->p->dense);
 }
 
 /* Every sequence is a case of its own; what is said of the exam is said on the grid of the first. */
 static bool open_sequences(dense_run *d, GError **error)
 {
     const mt_recipe *recipe = d->run->p->recipe;
+    g_autoptr(GError) reason = NULL;
+
+    d->sequences = mt_pipeline_open_roles(recipe, d->run->job, &reason);
+    if (reason != NULL) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    if (d->sequences != NULL) {
+        d->run->tiles.c = g_ptr_array_steal_index(d->sequences, 0);
+        return true;
+    }
     g_auto(GStrv) paths = mt_sequence_files(d->run->job->path, (const char *const *)recipe->sequences, error);
 
     d->sequences = g_ptr_array_new_with_free_func((GDestroyNotify)mt_case_free);
@@ -77,9 +96,10 @@ static bool open_case(dense_run *d, GError **error)
 
     run->identity = mt_case_identity(run->job->path, error);
     run->tiles.off_contract = p->contract.off;
-    if (run->identity == NULL || !open_pixels(d, error))
+    if (run->identity == NULL || !mt_case_tiles_check_prepared(card_of(d)->requires, p->recipe, run->job, error) || !open_pixels(d, error))
         return false;
-    if (mt_case_get_kind(run->tiles.c) != MT_CASE_SLIDE)
+    d->slide = mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE;
+    if (!d->slide || (p->dense != NULL && p->recipe->task == MT_RECIPE_SEGMENT))
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: task=%s takes pictures and volumes whole, and this is a slide", run->job->path,
                 mt_recipe_task_name(p->recipe->task));
@@ -113,6 +133,13 @@ static bool check_channels(const dense_run *d, GError **error)
     return false;
 }
 
+static mt_registering registering(const mt_recipe *recipe)
+{
+    if (g_strcmp0(recipe->registering, "header") == 0)
+        return MT_REGISTER_HEADER;
+    return g_strcmp0(recipe->registering, "stated") == 0 ? MT_REGISTER_STATED : MT_REGISTER_NONE;
+}
+
 static mt_volume *read_whole(dense_run *d, int threads, GError **error)
 {
     const mt_recipe *recipe = d->run->p->recipe;
@@ -123,7 +150,7 @@ static mt_volume *read_whole(dense_run *d, int threads, GError **error)
     for (guint i = 0; i < d->sequences->len; i++)
         cases[i + 1] = d->sequences->pdata[i];
     return mt_volume_read_sequences(cases, (const char *const *)recipe->sequences, (int)d->sequences->len + 1, card_of(d)->order,
-                                    MT_REGISTER_NONE, recipe->memory_bytes, threads, error);
+                                    registering(recipe), recipe->memory_bytes, threads, error);
 }
 
 static bool read_volume(dense_run *d, GError **error)
@@ -133,6 +160,8 @@ static bool read_volume(dense_run *d, GError **error)
     mt_intensity_facts facts = mt_intensity_facts_of(c);
     int                threads = mt_case_stage_threads(d->run);
 
+    if (d->slide)
+        return true;
     d->size[0] = level->width;
     d->size[1] = level->height;
     d->size[2] = mt_case_planes(c);
@@ -163,23 +192,46 @@ static bool reconstructs(const dense_run *d)
 
 static bool slide_into(dense_run *d, mt_sliding_sink sink, void *sink_user, mt_progress progress, void *user, GError **error)
 {
-    mt_sliding_params params = {.precision = d->run->p->contract.precision,
-                                .threads = mt_case_stage_threads(d->run),
-                                .mirror = !reconstructs(d),
-                                .limit_bytes = d->run->p->recipe->memory_bytes,
-                                .progress = progress,
-                                .progress_user = user,
-                                .sink = sink,
-                                .sink_user = sink_user};
+    const mt_pipeline *p = d->run->p;
+    bool               verified = p->encoder == NULL || mt_dense_is_verified(p->dense, p->contract.precision);
+    mt_sliding_params  params = {.precision = verified ? p->contract.precision : MT_PRECISION_FP32,
+                                 .threads = mt_case_stage_threads(d->run),
+                                 .mirror = !reconstructs(d),
+                                 .limit_bytes = d->run->p->recipe->memory_bytes,
+                                 .progress = progress,
+                                 .progress_user = user,
+                                 .sink = sink,
+                                 .sink_user = sink_user};
 
-    if (!mt_sliding_windows(d->run->p->dense, d->volume->size, &params, &d->run->n, error))
+    int64_t windows;
+
+    if (!mt_sliding_windows(d->run->p->dense, d->volume->size, &params, &windows, error))
         return false;
-    d->run->n_valid = d->run->n;
+    if (d->run->p->encoder == NULL)
+        d->run->n = d->run->n_valid = windows;
     return mt_sliding_run(d->run->p->dense, d->volume, &params, error);
+}
+
+static bool slide_over_slide(dense_run *d, mt_progress progress, void *user, GError **error)
+{
+    mt_slide_map map = {0};
+    bool         ok = mt_segment_slide(d->run, positive_channel(d->run->p), &map, progress, user, error);
+
+    d->labels = map.labels;
+    d->probability = map.probability;
+    memcpy(d->size, map.size, sizeof map.size);
+    d->size[2] = 1;
+    d->voxels = map.size[0] * map.size[1];
+    memcpy(d->px, map.px, sizeof d->px);
+    return ok;
 }
 
 static bool slide(dense_run *d, mt_progress progress, void *user, GError **error)
 {
+    if (d->slide)
+        return slide_over_slide(d, progress, user, error);
+    if (d->run->p->box_model != NULL)
+        return mt_detect_windows(d->run, &d->frame, d->volume, progress, user, error);
     if (reconstructs(d)) {
         d->errors = (mt_error_slabs){d->volume, mt_alloc(mt_volume_voxels(d->volume), sizeof(float), error)};
         return d->errors.errors != NULL && slide_into(d, mt_error_slabs_take, &d->errors, progress, user, error);
@@ -238,19 +290,66 @@ static void count_labels(dense_run *d)
     }
 }
 
+/* By lobes and organs that the map shows. */
+static void place_objects(dense_run *d)
+{
+    const mt_finding_rules     *rules = d->run->p->rules;
+    char                      **wanted = d->run->p->recipe->places;
+    g_autofree mt_object_place *places = g_new0(mt_object_place, rules->n + 1);
+    int                         n = 0;
+
+    for (int k = 0; wanted != NULL && k < rules->n; k++) {
+        if (!g_strv_contains((const char *const *)wanted, rules->labels[k]))
+            continue;
+        places[n].label = k;
+        memcpy(places[n++].members, members_of(d, k), sizeof places->members);
+    }
+    mt_objects_place(d->findings.objects, d->labels, places, n);
+}
+
+/* Regions share voxels: a part of one may be a whole of another, and they stay as they are. */
+static bool clean_map(dense_run *d, GError **error)
+{
+    double least = d->run->p->recipe->min_mm;
+    bool   ok = true;
+
+    for (int k = 0; ok && least > 0 && !card_of(d)->regions && k < d->run->p->rules->n; k++)
+        ok = mt_objects_clean_map(d->findings.objects, d->labels, members_of(d, k), least, error);
+    return ok;
+}
+
+/* Objects of a slide are looked for in the map's px. */
+static void frame_of_map(const dense_run *d, mt_objects_frame *frame)
+{
+    for (int a = 0; a < 2; a++) {
+        frame->size[a] = d->size[a];
+        frame->spacing_mm[a] *= d->px[a];
+    }
+    frame->affine = NULL;
+}
+
 static bool find_objects(dense_run *d, GError **error)
 {
     const mt_finding_rules *rules = d->run->p->rules;
     int                     positive = positive_channel(d->run->p);
     double                  affine[16];
     mt_objects_frame        frame = mt_finding_frame(d->run->tiles.c, affine);
+    mt_objects_frame        whole = frame;
+
+    if (d->slide)
+        frame_of_map(d, &frame);
 
     d->findings.objects = mt_objects_new(&frame, rules->labels);
+    if (!clean_map(d, error))
+        return false;
     for (int k = 0; k < rules->n; k++)
         if (!mt_objects_add_labels(d->findings.objects, k, d->labels, members_of(d, k),
                                    rules->channels[k] == positive ? d->probability : NULL, MIN_OBJECT_VOXELS, error))
             return false;
     mt_objects_drop_small(d->findings.objects, d->run->p->recipe->min_mm);
+    place_objects(d);
+    if (d->slide)
+        mt_objects_rescale(d->findings.objects, d->px, &whole);
     count_labels(d);
     return true;
 }
@@ -258,7 +357,9 @@ static bool find_objects(dense_run *d, GError **error)
 /* Of a picture: pixels of the mask, as far as its own resolution tells; of a volume there is no mask of all planes. */
 static double mask_voxels(const dense_run *d)
 {
-    return d->size[2] == 1 ? mt_mask_share(d->run->tiles.mask, 0, 0, (double)d->size[0], (double)d->size[1]) * (double)d->voxels : 0;
+    const mt_level *level = mt_case_level(d->run->tiles.c, 0);
+
+    return d->size[2] == 1 ? mt_mask_share(d->run->tiles.mask, 0, 0, (double)level->width, (double)level->height) * (double)d->voxels : 0;
 }
 
 static void measure(dense_run *d)
@@ -298,7 +399,8 @@ static bool record(dense_run *d, GError **error)
 {
     mt_store *store = d->run->store;
 
-    return write_map(d, MT_OBJECT_SEGMENTATION, MT_U8, d->labels, error) && name_values(d, error) &&
+    return (!d->slide || mt_invalid_tiles_store(d->run->invalid, store, error)) &&
+           write_map(d, MT_OBJECT_SEGMENTATION, MT_U8, d->labels, error) && name_values(d, error) &&
            (d->probability == NULL || write_map(d, MT_OBJECT_PROBABILITY, MT_F32, d->probability, error)) &&
            mt_findings_store(&d->findings, store, error);
 }
@@ -332,11 +434,20 @@ static bool find_and_score(dense_run *d, GError **error)
     if (reconstructs(d))
         return score_errors(d, error);
     g_clear_pointer(&d->volume, mt_volume_free);
-    if (!turn_maps(d, error) || !find_objects(d, error) || !mt_object_stages_run(d->run, d->findings.objects, error))
+    if (d->run->p->box_model != NULL)
+        return mt_detect_finish(d->run, error);
+    if ((!d->slide && !turn_maps(d, error)) || !find_objects(d, error) || !mt_object_stages_run(d->run, d->findings.objects, error))
         return false;
     measure(d);
     d->run->output = mt_findings_output(&d->findings, d->run->p->rules, error);
     return d->run->output != NULL;
+}
+
+static bool record_task(dense_run *d, GError **error)
+{
+    if (d->run->p->box_model != NULL)
+        return mt_detect_store(d->run, error);
+    return reconstructs(d) ? record_errors(d, error) : record(d, error);
 }
 
 static bool check_room(const dense_run *d, const char *target, GError **error)
@@ -367,11 +478,63 @@ static bool run_stages(dense_run *d, const char *target, mt_progress progress, v
     g_clear_pointer(&d->volume, mt_volume_free);
     run->timings->head_s = mt_case_stage_lap(&start);
     if (!mt_case_stage_enter(run, "publish", progress, user, error) || !check_room(d, target, error) ||
-        !mt_case_stage_create(run, target, error) || !(reconstructs(d) ? record_errors(d, error) : record(d, error)) ||
-        !mt_case_stage_publish(run, error))
+        !mt_case_stage_create(run, target, error) || !record_task(d, error) || !mt_case_stage_publish(run, error))
         return false;
     run->timings->publish_s = mt_case_stage_lap(&start);
     return true;
+}
+
+static void clear(dense_run *d)
+{
+    mt_findings_clear(&d->findings);
+    g_clear_pointer(&d->slabs, mt_label_slabs_free);
+    g_clear_pointer(&d->volume, mt_volume_free);
+    g_clear_pointer(&d->sequences, g_ptr_array_unref);
+    mt_free(d->labels);
+    mt_free(d->probability);
+    mt_free(d->errors.errors);
+    mt_free(d->error_map);
+    g_free(d->counts);
+}
+
+/* The classifier's score of its positive label against its threshold; "" where the stage runs. */
+static char *why_not(const mt_case_run *run)
+{
+    const mt_head_card   *card = &run->p->head_card;
+    const mt_head_output *output = run->output;
+
+    for (int i = 0; card->positive != NULL && isfinite(card->threshold) && card->labels != NULL && i < output->n_classes; i++)
+        if (strcmp(card->labels[i], card->positive) == 0 && (double)output->scores[i] < card->threshold)
+            return g_strdup_printf("not run: %s %.4g is below %.4g", card->positive, (double)output->scores[i], card->threshold);
+    return g_strdup("run");
+}
+
+static bool segment_case(dense_run *d, mt_progress progress, void *user, GError **error)
+{
+    mt_case_run *run = d->run;
+
+    if (mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "read %s: [stage.2] task=segment takes pictures and volumes whole, and this is a slide", run->job->path);
+        return false;
+    }
+    if (!read_volume(d, error) || !slide(d, progress, user, error))
+        return false;
+    g_clear_pointer(&d->volume, mt_volume_free);
+    if (!turn_maps(d, error) || !find_objects(d, error) || !mt_object_stages_run(run, d->findings.objects, error))
+        return false;
+    measure(d);
+    return record(d, error);
+}
+
+bool mt_dense_run_case_stage(mt_case_run *run, mt_progress progress, void *user, GError **error)
+{
+    g_autofree char *what = why_not(run);
+    dense_run        d = {.run = run};
+    bool             ok = strcmp(what, "run") != 0 || segment_case(&d, progress, user, error);
+
+    clear(&d);
+    return ok && mt_store_write_string(run->store, MT_OBJECT_STAGE2, what, error);
 }
 
 bool mt_dense_run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
@@ -379,14 +542,6 @@ bool mt_dense_run_stages(mt_case_run *run, const char *target, mt_progress progr
     dense_run d = {.run = run};
     bool      ok = run_stages(&d, target, progress, user, error);
 
-    mt_findings_clear(&d.findings);
-    g_clear_pointer(&d.slabs, mt_label_slabs_free);
-    g_clear_pointer(&d.volume, mt_volume_free);
-    g_clear_pointer(&d.sequences, g_ptr_array_unref);
-    mt_free(d.labels);
-    mt_free(d.probability);
-    mt_free(d.errors.errors);
-    mt_free(d.error_map);
-    g_free(d.counts);
+    clear(&d);
     return ok;
 }

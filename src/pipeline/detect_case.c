@@ -1,6 +1,8 @@
 #include "src/pipeline/detect_case.h"
 
 #include "src/encoder/card_text.h"
+#include "src/pipeline/object_stages.h"
+#include "src/store/schema.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,10 +29,20 @@ bool mt_pipeline_load_detector(mt_pipeline *p, GError **error)
             r->encoder, mt_encoder_card(p->encoder)->source);
         return false;
     }
+    return mt_detect_load_rules(p, error);
+}
+
+bool mt_detect_load_rules(mt_pipeline *p, GError **error)
+{
+    const mt_recipe *r = p->recipe;
+
     p->rules = g_new0(mt_finding_rules, 1);
     p->rules->labels = g_strdupv(p->boxes->labels);
     p->rules->n = (int)g_strv_length(p->boxes->labels);
-    return mt_finding_rules_rename(r, p->rules, error) && mt_finding_rules_read(r, p->rules, error) && mt_finding_rules_card(p, error);
+    if (!mt_finding_rules_rename(r, p->rules, error) || !mt_finding_rules_read(r, p->rules, error) || !mt_finding_rules_card(p, error))
+        return false;
+    p->stages = mt_object_stages_load(r, p->rules, p->threads, error);
+    return p->stages != NULL;
 }
 
 void mt_detect_resolve(mt_pipeline *p)
@@ -42,6 +54,7 @@ void mt_detect_resolve(mt_pipeline *p)
 
     mt_finding_rules_text(p, text);
     mt_card_text_put_numbers(text, "boxes", numbers, G_N_ELEMENTS(numbers));
+    mt_object_stages_text(p->stages, text);
     g_free(p->resolved);
     p->resolved = g_string_free(text, FALSE);
 }
@@ -84,6 +97,34 @@ bool mt_detect_take_tile(mt_case_run *run, int64_t i, const float *output, GErro
     return true;
 }
 
+static void count_masks(const mt_case_run *run, mt_label_counts *counts)
+{
+    const mt_objects *objects = run->findings.objects;
+    int64_t           n = objects->frame.size[0] * objects->frame.size[1] * objects->frame.size[2];
+
+    for (int64_t i = 0; i < n; i++)
+        if (run->stage_map[i] != 0)
+            counts[run->stage_map[i] - 1].voxels++;
+}
+
+bool mt_detect_store(mt_case_run *run, GError **error)
+{
+    const mt_finding_rules *rules = run->p->rules;
+    const int64_t          *size = run->findings.objects->frame.size;
+    int64_t                 shape[] = {size[2], size[1], size[0]};
+    g_auto(GStrv) names = g_new0(char *, rules->n + 1);
+
+    if (!mt_findings_store(&run->findings, run->store, error))
+        return false;
+    if (run->stage_map == NULL)
+        return true;
+    g_autoptr(mt_tensor) map = mt_tensor_new_view(MT_U8, 3, shape, run->stage_map, NULL);
+    for (int k = 0; k < rules->n; k++)
+        names[k] = g_strdup_printf("%d=%s", k + 1, rules->labels[k]);
+    return mt_store_write_packed(run->store, MT_OBJECT_SEGMENTATION, map, error) &&
+           mt_store_attr_strings(run->store, MT_OBJECT_SEGMENTATION, MT_ATTR_LABELS, (const char *const *)names, error);
+}
+
 bool mt_detect_finish(mt_case_run *run, GError **error)
 {
     const mt_pipeline *p = run->p;
@@ -96,10 +137,14 @@ bool mt_detect_finish(mt_case_run *run, GError **error)
         const mt_found_box *box = &g_array_index(run->boxes, mt_found_box, i);
         mt_objects_add_box(run->findings.objects, box->label, box->at, box->score);
     }
+    if (!mt_object_stages_run(run, run->findings.objects, error))
+        return false;
     mt_objects_drop_small(run->findings.objects, p->recipe->min_mm);
     g_autofree mt_label_counts *counts = g_new0(mt_label_counts, p->rules->n);
     for (int k = 0; k < p->rules->n; k++)
-        counts[k] = (mt_label_counts){-1, -1, -1}; /* boxes have no area of their own */
+        counts[k] = (mt_label_counts){run->stage_map != NULL ? 0 : -1, -1, -1}; /* boxes have no area of their own */
+    if (run->stage_map != NULL)
+        count_masks(run, counts);
     const mt_measure_facts facts = {.objects = run->findings.objects, .counts = counts};
     mt_findings_measure(&run->findings, p->rules, &facts, p->language);
     run->output = mt_findings_output(&run->findings, p->rules, error);

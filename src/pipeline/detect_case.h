@@ -8,6 +8,8 @@
 /* After the encoder: group [detect] of its card. */
 bool mt_pipeline_load_detector(mt_pipeline *p, GError **error);
 
+/* Rules, head card and stages of p->boxes. */
+bool mt_detect_load_rules(mt_pipeline *p, GError **error);
 /* Into p->resolved: what makes objects of boxes. */
 void mt_detect_resolve(mt_pipeline *p);
 
@@ -15,5 +17,7 @@ void mt_detect_resolve(mt_pipeline *p);
 bool mt_detect_take_tile(mt_case_run *run, int64_t i, const float *output, GError **error);
 /* Once all tiles are in: run->findings and run->output. */
 bool mt_detect_finish(mt_case_run *run, GError **error);
+/* /objects and what follows from them; the map of the masks that a stage gave. */
+bool mt_detect_store(mt_case_run *run, GError **error);
 
 #endif

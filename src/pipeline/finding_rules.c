@@ -35,10 +35,23 @@ bool mt_finding_rules_rename(const mt_recipe *recipe, mt_finding_rules *rules, G
     return true;
 }
 
+/* [head] location names labels that the network has. */
+static bool check_places(const mt_recipe *recipe, const mt_finding_rules *rules, const char *source, GError **error)
+{
+    for (char **place = recipe->places; place != NULL && *place != NULL; place++)
+        if (!g_strv_contains((const char *const *)rules->labels, *place)) {
+            g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [head] location=%s is none of the network's classes", source, *place);
+            return false;
+        }
+    return true;
+}
+
 bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GError **error)
 {
     const char *source = recipe->path != NULL ? recipe->path : "the recipe";
 
+    if (!check_places(recipe, rules, source, error))
+        return false;
     rules->measures = g_new0(mt_measure_rule *, recipe->measures != NULL ? g_strv_length(recipe->measures) + 1 : 1);
     rules->actions = g_new0(mt_action_rule *, recipe->actions != NULL ? g_strv_length(recipe->actions) + 1 : 1);
     for (char **text = recipe->measures; text != NULL && *text != NULL; text++) {
@@ -86,6 +99,10 @@ void mt_finding_rules_text(const mt_pipeline *p, GString *text)
 
     g_string_append(text, "\n[head]\n");
     mt_card_text_put(text, "task", mt_recipe_task_name(p->recipe->task));
+    if (p->recipe->places != NULL) {
+        g_autofree char *places = g_strjoinv(";", p->recipe->places);
+        mt_card_text_put(text, "location", places);
+    }
     if (p->recipe->min_mm > 0)
         mt_card_text_put_numbers(text, "min_mm", &p->recipe->min_mm, 1);
     mt_card_text_put(text, "labels", labels);

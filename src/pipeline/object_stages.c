@@ -1,19 +1,34 @@
 #include "src/pipeline/object_stages.h"
 
 #include "src/base/alloc.h"
-#include "src/case/volume_crop.h"
-#include "src/case/volume_read.h"
-#include "src/case/volume_sample.h"
+#include "src/base/hash.h"
+#include "src/encoder/card_text.h"
+#include "src/encoder/nnunet.h"
 #include "src/pipeline/case_stages.h"
+#include "src/pipeline/object_crop.h"
+#include "src/pipeline/object_mask.h"
 
 #include <math.h>
 #include <string.h>
 
-static bool check(const mt_recipe *recipe, int number, const mt_recipe_stage *stage, const mt_finding_rules *rules,
-                  const mt_crop_model *model, GError **error)
+static void free_stage(gpointer data)
 {
-    const mt_dense_card *card = mt_crop_model_card(model);
-    const char          *source = recipe->path != NULL ? recipe->path : "the recipe";
+    mt_object_stage *stage = data;
+
+    mt_crop_model_free(stage->what);
+    mt_dense_unref(stage->where);
+    g_free(stage);
+}
+
+const mt_dense_card *mt_object_stage_card(const mt_object_stage *stage)
+{
+    return stage->what != NULL ? mt_crop_model_card(stage->what) : mt_dense_get_card(stage->where);
+}
+
+static bool check(const mt_recipe *recipe, int number, const mt_recipe_stage *stage, const mt_finding_rules *rules,
+                  const mt_dense_card *card, GError **error)
+{
+    const char *source = recipe->path != NULL ? recipe->path : "the recipe";
 
     if (stage->labels != NULL && g_strv_length(stage->labels) != (guint)card->n_labels)
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [stage.%d] names %u labels, its network has %d", source, number,
@@ -21,79 +36,49 @@ static bool check(const mt_recipe *recipe, int number, const mt_recipe_stage *st
     else if (stage->objects != NULL && !g_strv_contains((const char *const *)rules->labels, stage->objects))
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [stage.%d] objects=%s is none of the classes", source, number,
                     stage->objects);
-    else if (stage->task != MT_RECIPE_CLASSIFY || recipe->sequences != NULL || card->n_channels != 1)
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [stage.%d]: task=classify over cases of one channel is what a stage does",
-                    source, number);
+    else if (recipe->sequences != NULL || card->slices != 1)
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [stage.%d]: a stage takes crops of one file, with slices=1", source, number);
     else
         return true;
     return false;
 }
 
+static bool load(mt_object_stage *stage, const mt_recipe_stage *of, int threads, GError **error)
+{
+    if (of->task == MT_RECIPE_CLASSIFY)
+        stage->what = mt_crop_model_load(of->model, threads, error);
+    else
+        stage->where = mt_nnunet_is_folder(of->model) ? mt_nnunet_load(of->model, NULL, error) : mt_dense_load(of->model, error);
+    return stage->what != NULL || stage->where != NULL;
+}
+
 GPtrArray *mt_object_stages_load(const mt_recipe *recipe, const mt_finding_rules *rules, int threads, GError **error)
 {
-    g_autoptr(GPtrArray) stages = g_ptr_array_new_with_free_func((GDestroyNotify)mt_crop_model_free);
+    g_autoptr(GPtrArray) stages = g_ptr_array_new_with_free_func(free_stage);
 
     for (int i = 0; i < recipe->n_stages; i++) {
-        mt_crop_model *model = mt_crop_model_load(recipe->stages[i].model, threads, error);
-        if (model == NULL)
-            return NULL;
-        g_ptr_array_add(stages, model);
-        if (!check(recipe, i + 2, &recipe->stages[i], rules, model, error))
+        mt_object_stage *stage = g_new0(mt_object_stage, 1);
+        g_ptr_array_add(stages, stage);
+        if (!load(stage, &recipe->stages[i], threads, error) ||
+            !check(recipe, i + 2, &recipe->stages[i], rules, mt_object_stage_card(stage), error))
             return NULL;
     }
     return g_steal_pointer(&stages);
 }
 
-/* The whole case in the network's order of axes and values. */
-static mt_volume *read_case(mt_case_run *run, const mt_dense_card *card, GError **error)
+void mt_object_stages_text(const GPtrArray *stages, GString *text)
 {
-    mt_intensity_facts  facts = mt_intensity_facts_of(run->tiles.c);
-    mt_intensity_scheme scheme = card->scheme[0];
-    int                 threads = mt_case_stage_threads(run);
-    uint8_t            *mask = NULL;
-    g_autoptr(mt_volume) v = NULL;
+    for (guint i = 0; stages != NULL && i < stages->len; i++) {
+        const mt_object_stage *stage = stages->pdata[i];
+        g_autofree char       *card = mt_dense_card_text(mt_object_stage_card(stage));
+        g_autofree char       *sha256 = mt_hash_bytes(card, strlen(card));
 
-    if (!mt_intensity_scheme_fit(&scheme, &facts, error))
-        return NULL;
-    v = mt_volume_read(run->tiles.c, card->order, run->p->recipe->memory_bytes, threads, error);
-    bool ok = v != NULL && (!mt_intensity_scheme_needs_mask(&scheme) || (mask = mt_volume_nonzero_mask(v, error)) != NULL) &&
-              mt_intensity_scheme_apply(&scheme, v, 0, mask, threads, error);
-    mt_free(mask);
-    for (int64_t i = 0; ok && (card->mean[0] != 0 || card->std[0] != 1) && i < mt_volume_voxels(v); i++)
-        v->data[i] = (v->data[i] - (float)card->mean[0]) / (float)card->std[0];
-    return ok ? g_steal_pointer(&v) : NULL;
-}
-
-/* Voxels from one sample to the next: the stage's mm, else the card's, else the case's own. */
-static bool find_step(const mt_case_run *run, const mt_recipe_stage *stage, const mt_dense_card *card, const mt_volume *v, double step[3],
-                      GError **error)
-{
-    for (int d = 0; d < 3; d++) {
-        double wanted = stage->crop_mm > 0 ? stage->crop_mm / (double)card->patch[d] : card->spacing_mm[d];
-        step[d] = 1;
-        if (wanted <= 0 || v->size[d] == 1)
-            continue;
-        if (v->spacing_mm[d] <= 0) {
-            g_set_error(error, MT_ERROR, MT_ERROR_SPACING,
-                        "crop the objects of %s: its spacing is unknown (%s): give --slide-mpp or a manifest "
-                        "column mpp",
-                        run->job->path, mt_case_mpp_source(run->tiles.c));
-            return false;
-        }
-        step[d] = wanted / v->spacing_mm[d];
+        if (stage->what != NULL)
+            g_string_append_printf(text, "stage_%u_sha256=%s\n", i + 2, mt_crop_model_sha256(stage->what));
+        for (int fold = 0; stage->where != NULL && fold < mt_dense_n_folds(stage->where); fold++)
+            g_string_append_printf(text, "stage_%u_sha256_%d=%s\n", i + 2, fold, mt_model_sha256(mt_dense_model(stage->where, fold)));
+        g_string_append_printf(text, "stage_%u_card_sha256=%s\n", i + 2, sha256);
     }
-    return true;
-}
-
-/* From the case's planes to the order in which the volume was read. */
-static void turn_point(const mt_case *c, mt_volume_order order, const double from[3], double to[3])
-{
-    mt_volume_turn turn = mt_volume_turn_between(c, MT_VOLUME_PLANES, order);
-    int64_t        size[3];
-
-    mt_volume_order_size(c, MT_VOLUME_PLANES, size);
-    for (int d = 0; d < 3; d++)
-        to[d] = turn.flip[d] ? (double)(size[turn.axis[d]] - 1) - from[turn.axis[d]] : from[turn.axis[d]];
 }
 
 static void tell(const mt_recipe_stage *stage, const mt_dense_card *card, int number, const float *scores, mt_object *object)
@@ -109,31 +94,107 @@ static void tell(const mt_recipe_stage *stage, const mt_dense_card *card, int nu
     object->stage = number;
 }
 
-static bool run_stage(mt_case_run *run, int i, mt_objects *objects, GError **error)
+/* Logits of the labels to what belongs to any of them: the background's complement, or the most probable of findings. */
+static void join_labels(const mt_dense_card *card, const float *logits, int64_t voxels, float *out)
+{
+    bool exclusive = card->activation == MT_DENSE_SOFTMAX && card->n_labels > 1;
+
+    for (int64_t i = 0; i < voxels; i++) {
+        double sum = 0, largest = -HUGE_VAL;
+        for (int k = 0; k < card->n_labels; k++)
+            largest = fmax(largest, (double)logits[k * voxels + i]);
+        for (int k = 0; exclusive && k < card->n_labels; k++)
+            sum += exp((double)logits[k * voxels + i] - largest);
+        out[i] = exclusive                           ? (float)(1 - exp((double)logits[i] - largest) / sum)
+                 : card->activation == MT_DENSE_NONE ? (float)largest
+                                                     : (float)(1 / (1 + exp(-largest)));
+    }
+}
+
+static bool wanted(const mt_recipe_stage *stage, const mt_objects *objects, const mt_object *object)
+{
+    return stage->objects == NULL || strcmp(objects->labels[object->label], stage->objects) == 0;
+}
+
+static bool classify(mt_case_run *run, int i, mt_objects *objects, GError **error)
 {
     const mt_recipe_stage *stage = &run->p->recipe->stages[i];
-    mt_crop_model         *model = run->p->stages->pdata[i];
+    mt_crop_model         *model = ((mt_object_stage *)run->p->stages->pdata[i])->what;
     const mt_dense_card   *card = mt_crop_model_card(model);
-    int64_t                voxels = card->patch[0] * card->patch[1] * card->patch[2];
-    g_autoptr(mt_volume) v = read_case(run, card, error);
-    double step[3];
+    g_autofree float      *scores = g_new0(float, card->n_labels);
+    g_auto(mt_object_crop) crop = {0};
+    bool ok = mt_object_crop_begin(&crop, run, stage, card, error);
 
-    if (v == NULL || !find_step(run, stage, card, v, step, error))
-        return false;
-    float *crop = mt_alloc(voxels + card->n_labels, sizeof *crop, error), *scores = crop != NULL ? crop + voxels : NULL;
-    bool   ok = crop != NULL;
     for (guint k = 0; ok && k < objects->list->len; k++) {
         mt_object *object = objects->list->pdata[k];
-        double     centre[3];
-        if (stage->objects != NULL && strcmp(objects->labels[object->label], stage->objects) != 0)
+        if (!wanted(stage, objects, object))
             continue;
-        turn_point(run->tiles.c, card->order, object->centre, centre);
-        mt_volume_sample(v, centre, step, card->patch, crop);
-        ok = mt_crop_model_run(model, crop, scores, error);
+        ok = mt_object_crop_take(&crop, object->centre, error) && mt_crop_model_run(model, crop.samples, scores, error);
         if (ok)
             tell(stage, card, i + 2, scores, object);
     }
-    mt_free(crop);
+    return ok;
+}
+
+#define MAX_PASSES 8 /* of a crop that follows its mask */
+
+typedef struct segmenter {
+    mt_dense_session *session;
+    float            *logits; /* of each label, then what belongs to any */
+} segmenter;
+
+/* The map that the masks of boxes are drawn into: of pictures and volumes that have none of their own. */
+static bool begin_map(mt_case_run *run, const mt_object_crop *crop, GError **error)
+{
+    if (crop->whole == NULL || run->p->boxes == NULL || run->stage_map != NULL)
+        return true;
+    run->stage_map = mt_alloc(crop->size[0] * crop->size[1] * crop->size[2], 1, error);
+    return run->stage_map != NULL;
+}
+
+/* One object: again round its new middle, where the mask goes on beyond the crop. */
+static bool outline(const segmenter *s, mt_object_crop *crop, mt_objects *objects, mt_object *object, uint8_t *map, GError **error)
+{
+    static const bool    upright[3] = {false, false, false};
+    const mt_dense_card *card = crop->card;
+    int64_t              voxels = card->patch[0] * card->patch[1] * card->patch[2];
+    float               *probability = s->logits + voxels * card->n_labels;
+    bool                 cut = true, ok = true;
+
+    for (int pass = 0; ok && cut && pass < MAX_PASSES; pass++) {
+        double from[3] = {object->centre[0], object->centre[1], object->centre[2]}, moved = 0;
+
+        ok = mt_object_crop_take(crop, object->centre, error) && mt_dense_session_run(s->session, crop->samples, upright, s->logits, error);
+        if (!ok)
+            break;
+        join_labels(card, s->logits, voxels, probability);
+        ok = mt_object_mask_take(crop, probability, objects, object, map, &cut, error);
+        for (int d = 0; d < 3; d++)
+            moved = fmax(moved, fabs(object->centre[d] - from[d]));
+        cut = cut && moved >= 0.25;
+    }
+    return ok;
+}
+
+static bool segment(mt_case_run *run, int i, mt_objects *objects, GError **error)
+{
+    const mt_recipe_stage *stage = &run->p->recipe->stages[i];
+    mt_dense              *where = ((mt_object_stage *)run->p->stages->pdata[i])->where;
+    const mt_dense_card   *card = mt_dense_get_card(where);
+    int64_t                voxels = mt_dense_patch_voxels(where);
+    g_autoptr(mt_dense_session) session = mt_dense_session_new(where, MT_PRECISION_FP32, mt_case_stage_threads(run), error);
+    g_auto(mt_object_crop) crop = {0};
+    float *logits = session != NULL ? mt_alloc(voxels * (card->n_labels + 1), sizeof *logits, error) : NULL;
+    bool   ok = logits != NULL && mt_object_crop_begin(&crop, run, stage, card, error) && begin_map(run, &crop, error);
+
+    for (guint k = 0; ok && k < objects->list->len; k++) {
+        mt_object *object = objects->list->pdata[k];
+        if (wanted(stage, objects, object))
+            ok = outline(&(segmenter){session, logits}, &crop, objects, object, run->stage_map, error);
+    }
+    mt_free(logits);
+    if (ok)
+        mt_objects_join_masks(objects);
     return ok;
 }
 
@@ -141,7 +202,10 @@ bool mt_object_stages_run(mt_case_run *run, mt_objects *objects, GError **error)
 {
     bool ok = true;
 
-    for (guint i = 0; ok && run->p->stages != NULL && objects->list->len > 0 && i < run->p->stages->len; i++)
-        ok = run_stage(run, (int)i, objects, error);
+    guint first = run->p->encoder != NULL && run->p->dense != NULL ? 1 : 0; /* the case's own stage has been */
+
+    for (guint i = first; ok && run->p->stages != NULL && objects->list->len > 0 && i < run->p->stages->len; i++)
+        ok = ((mt_object_stage *)run->p->stages->pdata[i])->what != NULL ? classify(run, (int)i, objects, error)
+                                                                         : segment(run, (int)i, objects, error);
     return ok;
 }

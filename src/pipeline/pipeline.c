@@ -1,4 +1,5 @@
 /* What a run holds: the loaded encoder and head, and the contract between them and the cases. */
+#include "src/encoder/box_model.h"
 #include "src/pipeline/pipeline_private.h"
 
 #include "src/base/hash.h"
@@ -6,7 +7,9 @@
 #include "src/pipeline/case_tiles.h"
 #include "src/pipeline/dense_load.h"
 #include "src/pipeline/detect_case.h"
+#include "src/pipeline/detect_windows.h"
 #include "src/pipeline/named_heads.h"
+#include "src/pipeline/object_stages.h"
 #include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/resolved.h"
@@ -78,10 +81,36 @@ static bool load_head(mt_pipeline *p, const mt_recipe *recipe, GError **error)
     return true;
 }
 
+/* The networks behind a classifier make another recipe. */
+static void add_stages(mt_pipeline *p)
+{
+    GString *text = g_string_new(p->resolved);
+
+    mt_object_stages_text(p->stages, text);
+    g_free(p->resolved);
+    p->resolved = g_string_free(text, FALSE);
+}
+
+/* A detector whose card says that boxes are outputs of their own; p->boxes is read then. */
+static bool finds_explicit_boxes(mt_pipeline *p, GError **error)
+{
+    size_t           stem = strlen(p->recipe->encoder) - (g_str_has_suffix(p->recipe->encoder, ".onnx") ? strlen(".onnx") : 0);
+    g_autofree char *card = g_strdup_printf("%.*s.card", (int)stem, p->recipe->encoder);
+
+    if (!g_file_test(card, G_FILE_TEST_EXISTS))
+        return false;
+    g_autoptr(mt_box_card) boxes = mt_box_card_read(card, error);
+    if (boxes == NULL || boxes->format != MT_BOX_EXPLICIT)
+        return false;
+    p->boxes = g_steal_pointer(&boxes);
+    return true;
+}
+
 mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **error)
 {
     g_autoptr(mt_pipeline) p = g_new0(mt_pipeline, 1);
     g_autofree char *json = mt_recipe_to_json(recipe);
+    g_autoptr(GError) cause = NULL;
 
     p->recipe = mt_recipe_from_json(json, error); /* a copy of our own */
     p->language = mt_language_of(recipe->language);
@@ -100,11 +129,19 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     mt_masker_exclude(p->masker, recipe->exclude);
     if (mt_recipe_task_is_dense(recipe->task) && recipe->task != MT_RECIPE_DETECT)
         return mt_pipeline_load_dense(p, error) ? g_steal_pointer(&p) : NULL;
+    if (recipe->task == MT_RECIPE_DETECT && finds_explicit_boxes(p, &cause))
+        return mt_pipeline_load_box_model(p, error) ? g_steal_pointer(&p) : NULL;
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return NULL;
+    }
     if (!mt_pipeline_load_stain(p->recipe, &p->stain, error))
         return NULL;
     p->encoder = mt_recipe_load_encoder(recipe, error);
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !(recipe->task == MT_RECIPE_DETECT ? mt_pipeline_load_detector(p, error) : load_head(p, p->recipe, error)))
+        return NULL;
+    if (mt_recipe_segments_case(recipe) && !mt_pipeline_load_case_stage(p, error))
         return NULL;
     p->model_name = g_strdup(mt_encoder_card(p->encoder)->name);
     p->model_sha256 = g_strdup(mt_model_sha256(mt_encoder_model(p->encoder)));
@@ -114,6 +151,8 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     p->resolved = mt_resolved_text(p->recipe, p->masker, &p->contract, p->encoder, p->batch, p->stain, p->head, &p->head_card);
     if (p->boxes != NULL)
         mt_detect_resolve(p);
+    else if (p->stages != NULL)
+        add_stages(p);
     p->recipe_sha256 = mt_hash_bytes(p->resolved, strlen(p->resolved));
     return g_steal_pointer(&p);
 }
@@ -125,6 +164,7 @@ void mt_pipeline_free(mt_pipeline *p)
     g_clear_pointer(&p->masker, mt_masker_free);
     g_clear_pointer(&p->encoder, mt_encoder_unref);
     g_clear_pointer(&p->dense, mt_dense_unref);
+    g_clear_pointer(&p->box_model, mt_box_model_free);
     g_clear_pointer(&p->rules, mt_finding_rules_free);
     g_clear_pointer(&p->stages, g_ptr_array_unref);
     g_clear_pointer(&p->boxes, mt_box_card_free);
@@ -150,7 +190,7 @@ const mt_head_card *mt_pipeline_card(const mt_pipeline *p)
 
 const char *mt_pipeline_head_kind(const mt_pipeline *p)
 {
-    if (p->rules != NULL)
+    if (p->rules != NULL && p->head == NULL)
         return mt_recipe_task_name(p->recipe->task);
     return p->head != NULL ? mt_head_kind(p->head) : NULL;
 }
@@ -169,7 +209,9 @@ const char *mt_pipeline_share_weights(mt_pipeline *p, int fd)
 
 bool mt_pipeline_demonstration(const mt_pipeline *p)
 {
-    if (p->dense != NULL)
+    if (p->box_model != NULL)
+        return mt_box_model_card(p->box_model)->demonstration;
+    if (p->dense != NULL && (p->encoder == NULL || mt_dense_get_card(p->dense)->demonstration))
         return mt_dense_get_card(p->dense)->demonstration;
     return mt_encoder_card(p->encoder)->demonstration || (p->head != NULL && p->head_card.demonstration);
 }

@@ -15,9 +15,10 @@ struct mt_pipeline {
     mt_recipe               *recipe;
     mt_encoder              *encoder;                   /* NULL: the task works on whole cases */
     mt_dense                *dense;                     /* NULL: the task works on tiles */
+    struct mt_box_model     *box_model;                 /* of explicit boxes: it works on whole cases; NULL: another task */
     mt_box_card             *boxes;                     /* of task=detect; NULL: another task */
     struct mt_normal_errors *normal;                    /* of task=reconstruct; NULL: nothing to compare with */
-    GPtrArray               *stages;                    /* mt_crop_model *, one for each of the recipe's */
+    GPtrArray               *stages;                    /* mt_object_stage *, one for each of the recipe's */
     struct mt_finding_rules *rules;                     /* of dense */
     char                    *model_name, *model_sha256; /* of either */
     mt_masker               *masker;

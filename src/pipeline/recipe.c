@@ -1,7 +1,9 @@
 #include <microtome/recipe.h>
 
 #include "src/base/key_file.h"
+#include "src/case/preparation.h"
 #include "src/pipeline/recipe_findings.h"
+#include "src/pipeline/recipe_series.h"
 #include "src/pipeline/recipe_tasks.h"
 #include "src/pipeline/resolved.h"
 #include "src/result/messages.h"
@@ -16,9 +18,13 @@
 
 static const mt_key KEYS[] = {
     {"input", "modality"},
+    {"input", "register"},
+    {"input", "preparation"},
     {"input", "plane_axis"},
     {"input", "unit"},
     {"input", "sequences"},
+    {"series", "*"}, /* recipe_series.c */
+    {"series.*", "*"},
     {"mask", "method"},
     {"mask", "min_share"},
     {"mask", "exclude"},
@@ -35,6 +41,7 @@ static const mt_key KEYS[] = {
     {"encoder", "precision"},
     {"head", "model"},
     {"head", "task"},
+    {"head", "location"},
     {"head", "min_mm"},
     {"head", "combine"},
     {"head", "k"},
@@ -82,6 +89,8 @@ void mt_recipe_free(mt_recipe *recipe)
         return;
     g_free(recipe->path);
     g_free(recipe->modality);
+    g_free(recipe->preparation);
+    g_free(recipe->registering);
     g_free(recipe->mask_method);
     g_free(recipe->stain_method);
     g_free(recipe->stain_target);
@@ -95,7 +104,21 @@ void mt_recipe_free(mt_recipe *recipe)
     g_free(recipe->backend);
     g_free(recipe->language);
     mt_recipe_findings_clear(recipe);
+    mt_recipe_series_clear(recipe);
     g_free(recipe);
+}
+
+/* How sequences on other grids come together. */
+static bool read_register(GKeyFile *file, const char *path, char **how, GError **error)
+{
+    static const char *const known[] = {"none", "header", "stated", NULL};
+
+    if (!mt_key_file_string(file, path, "input", "register", how, error))
+        return false;
+    if (*how == NULL || g_strv_contains(known, *how))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [input] register=%s: none, header or stated is wanted", path, *how);
+    return false;
 }
 
 static bool read_axis(GKeyFile *file, const char *path, mt_plane_axis *axis, GError **error)
@@ -311,8 +334,11 @@ static bool read_approximate(GKeyFile *file, const char *path, bool *approximate
 
 static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **error)
 {
-    return mt_key_file_string(file, path, "input", "modality", &r->modality, error) && read_axis(file, path, &r->plane_axis, error) &&
-           read_unit(file, path, &r->unit_mm, error) && read_mask(file, path, &r->mask_method, error) &&
+    return mt_key_file_string(file, path, "input", "modality", &r->modality, error) &&
+           mt_key_file_string(file, path, "input", "preparation", &r->preparation, error) &&
+           mt_preparation_check(NULL, r->preparation, path, error) && read_register(file, path, &r->registering, error) &&
+           read_axis(file, path, &r->plane_axis, error) && read_unit(file, path, &r->unit_mm, error) &&
+           read_mask(file, path, &r->mask_method, error) &&
            mt_key_file_double(file, path, "mask", "min_share", 0, 1, &r->min_share, error) &&
            read_exclude(file, path, &r->exclude, error) && read_stain(file, path, r, error) &&
            mt_key_file_double(file, path, "grid", "mpp", 0, 1000, &r->mpp, error) &&
@@ -324,7 +350,8 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            read_model(file, path, "head", &r->head, error) && mt_recipe_read_task(file, path, r, error) &&
            mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
-           read_triage(file, path, r, error) && read_quality(file, path, r, error) && mt_recipe_findings_read(file, path, r, error);
+           read_triage(file, path, r, error) && read_quality(file, path, r, error) && mt_recipe_findings_read(file, path, r, error) &&
+           mt_recipe_series_read(file, path, r, error);
 }
 
 mt_recipe *mt_recipe_load(const char *path, GError **error)
@@ -369,6 +396,8 @@ char *mt_recipe_to_json(const mt_recipe *r)
 
     put_string(o, "path", r->path);
     put_string(o, "modality", r->modality);
+    put_string(o, "preparation", r->preparation);
+    put_string(o, "register", r->registering);
     g_autofree char *exclude = r->exclude != 0 ? mt_artefacts_text(r->exclude) : NULL;
     put_string(o, "exclude", exclude);
     put_string(o, "mask_method", r->mask_method);
@@ -397,6 +426,7 @@ char *mt_recipe_to_json(const mt_recipe *r)
         json_object_set_new(o, "label_names", names);
     }
     mt_recipe_findings_put(r, o);
+    mt_recipe_series_put(r, o);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     char *copy = g_strdup(text);
     free(text);
@@ -436,6 +466,8 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     r->compat = (mt_compat)compat;
     r->path = take_string(o, "path");
     r->modality = take_string(o, "modality");
+    r->preparation = take_string(o, "preparation");
+    r->registering = take_string(o, "register");
     r->mask_method = take_string(o, "mask_method");
     r->stain_method = take_string(o, "stain_method");
     r->stain_target = take_string(o, "stain_target");
@@ -462,6 +494,7 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
             r->label_names[i] = g_strdup(json_string_value(json_array_get(names, i)));
     }
     mt_recipe_findings_take(r, o);
+    mt_recipe_series_take(r, o);
     json_decref(o);
     return g_steal_pointer(&r);
 }

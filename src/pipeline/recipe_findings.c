@@ -123,6 +123,7 @@ bool mt_recipe_findings_read(GKeyFile *file, const char *path, mt_recipe *recipe
 {
     return mt_key_file_list(file, path, "input", "sequences", &recipe->sequences, error) &&
            mt_key_file_double(file, path, "head", "min_mm", 0, 1000, &recipe->min_mm, error) &&
+           mt_key_file_list(file, path, "head", "location", &recipe->places, error) &&
            read_task(file, path, "head", &recipe->task, error) && read_stages(file, path, recipe, error) &&
            read_rules(file, path, "measure", &recipe->measures, error) && read_rules(file, path, "action", &recipe->actions, error);
 }
@@ -137,6 +138,7 @@ void mt_recipe_findings_clear(mt_recipe *recipe)
     g_clear_pointer(&recipe->stages, g_free);
     recipe->n_stages = 0;
     g_clear_pointer(&recipe->sequences, g_strfreev);
+    g_clear_pointer(&recipe->places, g_strfreev);
     g_clear_pointer(&recipe->measures, g_strfreev);
     g_clear_pointer(&recipe->actions, g_strfreev);
 }
@@ -171,6 +173,7 @@ void mt_recipe_findings_put(const mt_recipe *recipe, json_t *object)
     json_object_set_new(object, "min_mm", json_real(recipe->min_mm));
     json_object_set_new(object, "unit_mm", json_boolean(recipe->unit_mm));
     put_list(object, "sequences", recipe->sequences);
+    put_list(object, "places", recipe->places);
     put_list(object, "measures", recipe->measures);
     put_list(object, "actions", recipe->actions);
     for (int i = 0; i < recipe->n_stages; i++) {
@@ -194,6 +197,7 @@ void mt_recipe_findings_take(mt_recipe *recipe, const json_t *object)
     recipe->min_mm = json_number_value(json_object_get(object, "min_mm"));
     recipe->unit_mm = json_is_true(json_object_get(object, "unit_mm"));
     recipe->sequences = take_list(object, "sequences");
+    recipe->places = take_list(object, "places");
     recipe->measures = take_list(object, "measures");
     recipe->actions = take_list(object, "actions");
     recipe->n_stages = (int)json_array_size(stages);

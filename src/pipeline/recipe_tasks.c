@@ -91,6 +91,12 @@ static bool usage(GError **error, const char *what)
     return false;
 }
 
+bool mt_recipe_segments_case(const mt_recipe *r)
+{
+    return r->n_stages > 0 && (r->task == MT_RECIPE_CLASSIFY || r->task == MT_RECIPE_MULTI || r->task == MT_RECIPE_MIL) &&
+           r->stages[0].task == MT_RECIPE_SEGMENT && r->stages[0].objects == NULL && r->stages[0].crop_mm == 0;
+}
+
 bool mt_recipe_check_task(const mt_recipe *r, GError **error)
 {
     mt_recipe_task task = r->task;
@@ -99,8 +105,11 @@ bool mt_recipe_check_task(const mt_recipe *r, GError **error)
         return usage(error, "[input] sequences are channels of a network that takes cases whole: [head] task=segment or reconstruct");
     if (r->min_mm > 0 && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_DETECT)
         return usage(error, "min_mm is of objects: [head] task=segment or detect");
-    if (r->n_stages > 0 && task != MT_RECIPE_SEGMENT)
-        return usage(error, "stages take the objects of [head] task=segment");
+    if (r->places != NULL && task != MT_RECIPE_SEGMENT && !mt_recipe_segments_case(r))
+        return usage(error, "location is of labels of a map: [head] task=segment");
+    if (r->n_stages > 0 && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_DETECT && !mt_recipe_segments_case(r))
+        return usage(error,
+                     "stages take the objects of [head] task=segment or detect; behind a classifier [stage.2] task=segment takes the case");
     if (task == MT_RECIPE_MIL || mt_recipe_task_is_dense(task)) {
         bool normal = task == MT_RECIPE_RECONSTRUCT; /* has a folder of normal cases as its reference */
         if (r->combine != NULL || r->top_k > 0 || (r->reference != NULL && !normal) || r->heads != NULL)

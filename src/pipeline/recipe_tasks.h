@@ -11,6 +11,8 @@ bool mt_recipe_read_task(GKeyFile *file, const char *path, mt_recipe *recipe, GE
 void mt_recipe_clear_task(mt_recipe *recipe);
 void mt_recipe_put_task(const mt_recipe *recipe, json_t *object);
 void mt_recipe_take_task(mt_recipe *recipe, const json_t *object);
+/* A classifier whose [stage.2] segments the whole case. */
+bool mt_recipe_segments_case(const mt_recipe *recipe);
 /* Task and the other keys go together: MT_ERROR_USAGE says what is missing or too much. */
 bool mt_recipe_check_task(const mt_recipe *recipe, GError **error);
 

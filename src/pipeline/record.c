@@ -91,10 +91,23 @@ static bool record_stain(mt_case_run *run, GError **error)
     return mt_schema_write_stain(run->store, &stain, error);
 }
 
+/* What was chosen of the study, and why the rest was not. */
+static bool record_series(mt_case_run *run, GError **error)
+{
+    static const char *const columns[] = {"series",      "chosen",       "modality", "images", "columns", "rows",
+                                          "orientation", "thickness_mm", "contrast", "reason", NULL};
+    const char              *text = mt_case_series(run->tiles.c);
+    g_auto(GStrv) lines = text != NULL ? g_strsplit(text, "\n", -1) : NULL;
+
+    return lines == NULL ||
+           (mt_store_write_strings(run->store, MT_OBJECT_SERIES, (const char *const *)lines, g_strv_length(lines), error) &&
+            mt_store_attr_strings(run->store, MT_OBJECT_SERIES, "columns", columns, error));
+}
+
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
     return (run->tiles.grid == NULL || mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error)) &&
-           record_rings(run, error) && record_geometry(run, error) && record_stain(run, error) &&
+           record_rings(run, error) && record_geometry(run, error) && record_series(run, error) && record_stain(run, error) &&
            mt_schema_write_thumbnail(run->store, run->thumbnail, error) && mt_image_quality_store(&run->quality, run->store, error);
 }
 

@@ -7,6 +7,7 @@
 #include "src/encoder/card_text.h"
 #include "src/pipeline/named_heads.h"
 #include "src/pipeline/recipe_findings.h"
+#include "src/pipeline/recipe_series.h"
 
 #include <math.h>
 #include <string.h>
@@ -99,6 +100,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     GString         *text = g_string_new("# microtome: the recipe of this folder, every choice made\n[input]\n");
 
     mt_card_text_put(text, "modality", recipe->modality);
+    mt_card_text_put(text, "preparation", recipe->preparation);
     mt_card_text_put(text, "plane_axis", mt_plane_axes[recipe->plane_axis]);
     mt_card_text_put(text, "unit", recipe->unit_mm ? "mm" : NULL);
     mt_card_text_put(text, "backend", recipe->backend);
@@ -127,6 +129,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     if (head != NULL)
         mt_resolved_put_head(text, head, head_card, recipe->head);
     mt_named_heads_text(recipe, text);
+    mt_recipe_series_text(recipe, text);
     mt_recipe_findings_text(recipe, text);
     return g_string_free(text, FALSE);
 }

@@ -72,9 +72,11 @@ static bool read_part(const char *text, mt_measure_rule *const *measures, int n,
     p->measure = -1;
     if (strcmp(condition, "else") != 0 && !read_condition(condition, measures, n, p))
         return false;
+    if (words[0] == NULL) /* nothing behind the colon: g_strsplit makes no part of it */
+        return false;
     p->words[MT_LANGUAGE_EN] = g_strdup(g_strstrip(words[0]));
     p->words[MT_LANGUAGE_KO] = g_strdup(words[1] != NULL ? g_strstrip(words[1]) : words[0]);
-    return *p->words[MT_LANGUAGE_EN] != '\0';
+    return *p->words[MT_LANGUAGE_EN] != '\0' && *p->words[MT_LANGUAGE_KO] != '\0';
 }
 
 mt_action_rule *mt_action_rule_parse(const char *text, mt_measure_rule *const *measures, int n_measures, const char *source, GError **error)
@@ -84,16 +86,20 @@ mt_action_rule *mt_action_rule_parse(const char *text, mt_measure_rule *const *m
 
     rule->parts = g_array_new(FALSE, TRUE, sizeof(part));
     g_array_set_clear_func(rule->parts, part_clear);
-    if (equals == NULL) {
+    rule->name = g_strstrip(g_strndup(text, (gsize)(equals != NULL ? equals - text : 0)));
+    if (*rule->name == '\0' || equals[1 + strspn(equals + 1, " \t;")] == '\0') {
         refuse(source, text, "NAME=MEASURE >= VALUE: text; ... is wanted", error);
         return NULL;
     }
-    rule->name = g_strstrip(g_strndup(text, (gsize)(equals - text)));
     g_auto(GStrv) pieces = g_strsplit(equals + 1, ";", -1);
     for (char **piece = pieces; *piece != NULL; piece++) {
         part p = {0};
-        if (*g_strstrip(*piece) == '\0')
-            continue;
+        if (*g_strstrip(*piece) == '\0' && piece[1] == NULL)
+            break; /* a semicolon behind the last part, as lists of key files have it */
+        if (rule->parts->len > 0 && g_array_index(rule->parts, part, rule->parts->len - 1).measure < 0) {
+            refuse(source, rule->name, "else is the last part: what follows it would never be read", error);
+            return NULL;
+        }
         bool ok = read_part(*piece, measures, n_measures, &p);
         g_array_append_vals(rule->parts, &p, 1);
         if (ok)

@@ -1,6 +1,6 @@
 /* [action] of a recipe: what a measure means for the next step, in words.
  * NAME=MEASURE >= VALUE: text; MEASURE >= VALUE: text; .. ; else: text.  The first that holds is taken; >=, >, <= and <.  A text may be
- * followed by | and the same in Korean. */
+ * followed by | and the same in Korean.  No part is empty (a semicolon may stand behind the last), and nothing follows an else. */
 #ifndef MT_ACTIONS_H
 #define MT_ACTIONS_H
 

@@ -168,7 +168,7 @@ static const char *absolute_meaning(const evidence *e)
     return e->attention != NULL ? "case score x attention" : "case score";
 }
 
-static bool fill_absolute(mt_heatmap *heatmap, const evidence *e, const mt_result *result, GError **error)
+static bool fill_evidence(mt_heatmap *heatmap, const evidence *e, const mt_result *result, GError **error)
 {
     double score = e->scores != NULL && e->c >= 0 ? ((const float *)e->scores->data)[e->c] : (double)NAN;
     double largest = e->attention != NULL ? largest_attention(e) : 0;
@@ -187,8 +187,30 @@ static bool fill_absolute(mt_heatmap *heatmap, const evidence *e, const mt_resul
             value = cell(e->tile_scores, i, e->c) * (e->attention != NULL ? MIN(1, (double)heatmap->n_valid * attention) : 1);
         else if (e->attention != NULL)
             value = largest > 0 ? score * attention / largest : 0;
-        heatmap->tile_values[i] = is_valid(e, i) ? (float)CLAMP(value, 0, 1) : NAN;
+        heatmap->tile_numbers[i] = (float)value;
     }
+    return true;
+}
+
+/* A column as it stands. */
+static void fill_column(mt_heatmap *heatmap, const mt_tensor *table, int64_t column)
+{
+    for (int64_t i = 0; i < heatmap->n_tiles; i++)
+        heatmap->tile_numbers[i] = cell(table, i, column);
+}
+
+static bool fill_absolute(mt_heatmap *heatmap, const evidence *e, const mt_result *result, GError **error)
+{
+    if (heatmap->source == MT_HEAT_EVIDENCE)
+        return fill_evidence(heatmap, e, result, error);
+    if (heatmap->source == MT_HEAT_TILE_SCORE) {
+        heatmap->meaning = g_strdup("tile score");
+        fill_column(heatmap, e->tile_scores, e->c);
+        return true;
+    }
+    heatmap->meaning = g_strdup("attention, 1 is the largest in this case");
+    fill_column(heatmap, e->attention, e->k);
+    heatmap->range[1] = largest_attention(e);
     return true;
 }
 
@@ -227,40 +249,165 @@ bool mt_evidence_rank(const float *values, int64_t stride, const uint8_t *valid,
     return true;
 }
 
-static bool fill_percentile(mt_heatmap *heatmap, const evidence *e, GError **error)
+static int compare_floats(const void *a, const void *b)
 {
-    const mt_tensor *table = e->logits != NULL ? e->logits : e->attention != NULL ? e->attention : e->tile_scores;
-    const uint8_t   *valid = e->valid != NULL ? e->valid->data : NULL;
+    float x = *(const float *)a, y = *(const float *)b;
 
-    heatmap->meaning = g_strdup(table == e->tile_scores ? "rank of the tile score in this case" : "rank of the attention in this case");
-    return mt_evidence_rank((const float *)table->data + (table == e->tile_scores ? e->c : e->k), table->shape[1], valid, e->n,
-                            heatmap->tile_values, error);
+    return (x > y) - (x < y);
 }
 
-bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const char *label, GError **error)
+/* How many of the sorted numbers lie below `value`, or not above it. */
+static int64_t count_to(const float *sorted, int64_t n, float value, bool equal)
+{
+    int64_t low = 0, high = n;
+
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (sorted[middle] < value || (equal && sorted[middle] == value))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool mt_evidence_rank_among(const float *reference, int64_t n_reference, float *numbers, int64_t n, GError **error)
+{
+    float *sorted = mt_alloc(n_reference, sizeof *sorted, error);
+
+    if (sorted == NULL)
+        return false;
+    memcpy(sorted, reference, (size_t)n_reference * sizeof *sorted);
+    qsort(sorted, (size_t)n_reference, sizeof *sorted, compare_floats);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t below = count_to(sorted, n_reference, numbers[i], false), upto = count_to(sorted, n_reference, numbers[i], true);
+        numbers[i] = (float)((double)(below + upto + (upto > below)) / (2 * (double)n_reference));
+    }
+    mt_free(sorted);
+    return true;
+}
+
+static const mt_tensor *ranked_table(const mt_heatmap *heatmap, const evidence *e)
+{
+    if (heatmap->source == MT_HEAT_TILE_SCORE)
+        return e->tile_scores;
+    return e->logits != NULL ? e->logits : e->attention != NULL ? e->attention : e->tile_scores;
+}
+
+static bool fill_percentile(mt_heatmap *heatmap, const evidence *e, const mt_heatmap_params *params, GError **error)
+{
+    const mt_tensor *table = ranked_table(heatmap, e);
+    const uint8_t   *valid = e->valid != NULL ? e->valid->data : NULL;
+    int64_t          column = table == e->tile_scores ? e->c : e->k;
+
+    heatmap->meaning = g_strdup_printf("rank of the %s %s", table == e->tile_scores ? "tile score" : "attention",
+                                       params->reference != NULL ? "among the reference" : "in this case");
+    if (params->reference == NULL)
+        return mt_evidence_rank((const float *)table->data + column, table->shape[1], valid, e->n, heatmap->tile_numbers, error);
+    fill_column(heatmap, table, column);
+    return mt_evidence_rank_among(params->reference, params->n_reference, heatmap->tile_numbers, e->n, error);
+}
+
+static bool fill_zscore(mt_heatmap *heatmap, const evidence *e, const mt_result *result, GError **error)
+{
+    const mt_tensor *table = ranked_table(heatmap, e);
+    int64_t          column = table == e->tile_scores ? e->c : e->k, n = heatmap->n_valid;
+    double           sum = 0, squares = 0;
+
+    heatmap->meaning = g_strdup_printf("z-score of the %s in this case", table == e->tile_scores ? "tile score" : "attention");
+    fill_column(heatmap, table, column);
+    for (int64_t i = 0; i < e->n; i++)
+        sum += is_valid(e, i) ? (double)heatmap->tile_numbers[i] : 0;
+    for (int64_t i = 0; i < e->n; i++)
+        squares += is_valid(e, i) ? pow((double)heatmap->tile_numbers[i] - sum / (double)n, 2) : 0;
+    if (n > 0 && !isfinite(squares)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a heatmap of %s: the attention of a tile is no number: use --scale percentile",
+                    mt_result_path(result));
+        return false;
+    }
+    double mean = n > 0 ? sum / (double)n : 0, deviation = n > 0 ? sqrt(squares / (double)n) : 0;
+    for (int64_t i = 0; i < e->n; i++)
+        heatmap->tile_numbers[i] = deviation > 0 ? (float)(((double)heatmap->tile_numbers[i] - mean) / deviation) : 0;
+    heatmap->range[0] = -3;
+    heatmap->range[1] = 3;
+    return true;
+}
+
+/* Numbers to what is drawn; unread tiles have neither. */
+static void draw_numbers(mt_heatmap *heatmap, const evidence *e, const mt_heatmap_params *params)
+{
+    if (params->range[1] > params->range[0])
+        memcpy(heatmap->range, params->range, sizeof heatmap->range);
+    double low = heatmap->range[0], width = heatmap->range[1] - low;
+    for (int64_t i = 0; i < e->n; i++) {
+        if (!is_valid(e, i))
+            heatmap->tile_numbers[i] = NAN;
+        double share = width > 0 ? ((double)heatmap->tile_numbers[i] - low) / width : 0;
+        heatmap->tile_values[i] = is_valid(e, i) ? (float)CLAMP(share, 0, 1) : NAN;
+    }
+}
+
+static bool lacks(const mt_result *result, const char *what, GError **error)
+{
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "draw a heatmap of %s: it has no %s", mt_result_path(result), what);
+    return true;
+}
+
+/* Whether there is anything to draw of what was asked for. */
+static bool check_source(mt_heatmap *heatmap, const evidence *e, const mt_result *result, GError **error)
+{
+    bool single = e->n == 1 && e->scores != NULL && heatmap->scale == MT_HEAT_ABSOLUTE;
+
+    if (heatmap->source == MT_HEAT_AUTO)
+        heatmap->source = MT_HEAT_EVIDENCE;
+    if (e->n == 0)
+        return true;
+    if (heatmap->source == MT_HEAT_ATTENTION && e->attention == NULL && lacks(result, "attention", error))
+        return false;
+    if (heatmap->source == MT_HEAT_TILE_SCORE && e->tile_scores == NULL && lacks(result, "tile scores", error))
+        return false;
+    if (e->attention != NULL || e->logits != NULL || e->tile_scores != NULL || single)
+        return true;
+    g_set_error(
+        error, MT_ERROR, MT_ERROR_INPUT,
+        "draw a heatmap of %s: it has no attention and no tile scores, so there is nothing to draw: run it with a head (-m HEAD) that "
+        "has attention",
+        mt_result_path(result));
+    return false;
+}
+
+bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, GError **error)
 {
     g_auto(evidence) e = {.n = heatmap->n_tiles, .c = -1};
+    bool ok = false;
 
     if (!read_parts(&e, result, error))
         return false;
+    heatmap->range[1] = 1;
+    heatmap->labels = g_strdupv(e.labels);
     heatmap->tile_values = mt_alloc(e.n, sizeof(float), error);
-    if (heatmap->tile_values == NULL)
+    heatmap->tile_numbers = heatmap->tile_values != NULL ? mt_alloc(e.n, sizeof(float), error) : NULL;
+    if (heatmap->tile_numbers == NULL || !check_source(heatmap, &e, result, error))
         return false;
     for (int64_t i = 0; i < e.n; i++)
         heatmap->n_valid += is_valid(&e, i);
     if (e.n == 0)
         return true;
-    bool single = e.n == 1 && e.scores != NULL && heatmap->scale == MT_HEAT_ABSOLUTE;
-    if (e.attention == NULL && e.logits == NULL && e.tile_scores == NULL && !single) {
-        g_set_error(
-            error, MT_ERROR, MT_ERROR_INPUT,
-            "draw a heatmap of %s: it has no attention and no tile scores, so there is nothing to draw: run it with a head (-m HEAD) that "
-            "has attention",
-            mt_result_path(result));
-        return false;
-    }
-    if (!choose_class(&e, result, label, error))
+    if (!choose_class(&e, result, params->label, error))
         return false;
     heatmap->label = e.c >= 0 ? g_strdup(e.labels[e.c]) : NULL;
-    return heatmap->scale == MT_HEAT_ABSOLUTE ? fill_absolute(heatmap, &e, result, error) : fill_percentile(heatmap, &e, error);
+    switch (heatmap->scale) {
+    case MT_HEAT_ABSOLUTE:
+        ok = fill_absolute(heatmap, &e, result, error);
+        break;
+    case MT_HEAT_PERCENTILE:
+        ok = fill_percentile(heatmap, &e, params, error);
+        break;
+    case MT_HEAT_ZSCORE:
+        ok = fill_zscore(heatmap, &e, result, error);
+        break;
+    }
+    if (ok)
+        draw_numbers(heatmap, &e, params);
+    return ok;
 }

@@ -2,12 +2,22 @@
 #ifndef MT_EVIDENCE_H
 #define MT_EVIDENCE_H
 
+#include "src/result/heat_plane.h"
+
 #include <microtome/heatmap.h>
 
-/* Fill label, meaning, n_valid and tile_values of `heatmap`, whose n_tiles is known. */
-bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const char *label, GError **error);
+/* Fill label, labels, meaning, range, n_valid, tile_numbers and tile_values of `heatmap`, whose n_tiles is known. */
+bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, GError **error);
+
+/* Whether a stored map is to be drawn in place of tiles: asked for, or all that the case has. */
+bool mt_evidence_is_map(const mt_heatmap *heatmap, const mt_result *result);
+/* Fill source, label, labels, meaning, range and plane of `heatmap`; *map is its plane. */
+bool mt_evidence_map(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, mt_heat_plane **map, GError **error);
 
 /* rank('average') / n of n values among those with valid[i] != 0 (NULL: all), into out; NAN for the others. */
 bool mt_evidence_rank(const float *values, int64_t stride, const uint8_t *valid, int64_t n, float *out, GError **error);
+
+/* numbers[i] becomes its share of the reference, as scipy's percentileofscore(kind='rank') / 100. */
+bool mt_evidence_rank_among(const float *reference, int64_t n_reference, float *numbers, int64_t n, GError **error);
 
 #endif

@@ -3,24 +3,21 @@
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
 #include "src/result/evidence.h"
+#include "src/result/headline.h"
+#include "src/result/heat_field.h"
+#include "src/result/heat_smooth.h"
 #include "src/store/schema.h"
-#include "tiling/polygon_fill.h"
 
 #include <math.h>
 #include <string.h>
 
 #define LONG_SIDE_PX 1024
 #define RASTER_PX_MAX 65536
+#define SMOOTH_PX_MAX 512 /* sigma in drawn px: beyond it the picture is one colour, and hours of work */
 
-/* Sums over the tiles that touch a pixel, weighted by the share of the pixel that they cover. */
-typedef struct coverage {
-    double value, weight, unread;
-} coverage;
-
-static bool read_frame(mt_heatmap *heatmap, const mt_result *result, GError **error)
+static bool places_of_tiles(mt_heatmap *heatmap, const mt_result *result, GError **error)
 {
-    const char *path = mt_result_path(result);
-    bool        ok;
+    bool ok;
 
     heatmap->coords = mt_result_read(result, MT_OBJECT_COORDS, error);
     if (heatmap->coords == NULL)
@@ -37,10 +34,48 @@ static bool read_frame(mt_heatmap *heatmap, const mt_result *result, GError **er
     for (int64_t i = 0; ok && i < mt_tensor_count(heatmap->coords); i++)
         ok = ABS(((const int64_t *)heatmap->coords->data)[i] / 2) <= MT_LIMIT_SLIDE_EDGE_PX / 2;
     if (!ok)
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a heatmap of %s: %s lacks the place of its tiles in the plane", path,
-                    MT_OBJECT_COORDS);
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a heatmap of %s: %s lacks the place of its tiles in the plane",
+                    mt_result_path(result), MT_OBJECT_COORDS);
     heatmap->n_tiles = ok ? heatmap->coords->shape[0] : 0;
     return ok;
+}
+
+/* A case that was read whole: the frame is that of its map. */
+static bool size_of_map(mt_heatmap *heatmap, const mt_result *result, GError **error)
+{
+    static const char *const maps[] = {MT_OBJECT_SEGMENTATION, MT_OBJECT_PROBABILITY, MT_OBJECT_ERROR_MAP};
+    g_autoptr(mt_tensor) size = mt_result_has(result, MT_OBJECT_SIZE) ? mt_result_read(result, MT_OBJECT_SIZE, NULL) : NULL;
+    int64_t shape[3];
+
+    heatmap->coords = mt_tensor_new(MT_I64, 2, (int64_t[]){0, 2}, error);
+    if (heatmap->coords == NULL)
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(maps) && heatmap->level0_size[0] < 1; i++)
+        if (mt_heat_plane_shape(result, maps[i], shape)) {
+            heatmap->level0_size[0] = (double)shape[2];
+            heatmap->level0_size[1] = (double)shape[1];
+        }
+    if (size != NULL && size->dtype == MT_I64 && mt_tensor_count(size) == 3)
+        for (int a = 0; a < 2; a++)
+            heatmap->level0_size[a] = (double)((const int64_t *)size->data)[a];
+    if (heatmap->level0_size[0] >= 1 && heatmap->level0_size[1] >= 1 && heatmap->level0_size[0] <= (double)MT_LIMIT_SLIDE_EDGE_PX &&
+        heatmap->level0_size[1] <= (double)MT_LIMIT_SLIDE_EDGE_PX)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a heatmap of %s: it has neither tiles (%s) nor a map (/map)", mt_result_path(result),
+                MT_OBJECT_COORDS);
+    return false;
+}
+
+static bool read_frame(mt_heatmap *heatmap, const mt_result *result, GError **error)
+{
+    g_autofree char *line = mt_result_headline(mt_result_path(result), NULL);
+    g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, mt_result_path(result), NULL) : NULL;
+
+    if (headline != NULL && headline->mpp_x > 0 && headline->mpp_y > 0) {
+        heatmap->mpp[0] = headline->mpp_x;
+        heatmap->mpp[1] = headline->mpp_y;
+    }
+    return mt_result_has(result, MT_OBJECT_COORDS) ? places_of_tiles(heatmap, result, error) : size_of_map(heatmap, result, error);
 }
 
 static bool size_raster(mt_heatmap *heatmap, const mt_result *result, GError **error)
@@ -67,13 +102,6 @@ static bool size_raster(mt_heatmap *heatmap, const mt_result *result, GError **e
     return heatmap->states != NULL;
 }
 
-static int64_t plane_of(const mt_heatmap *heatmap, int64_t i)
-{
-    const int64_t *row = (const int64_t *)heatmap->coords->data + i * heatmap->coords->shape[1];
-
-    return heatmap->coords->shape[1] == 3 ? row[2] : 0;
-}
-
 static void choose_plane(mt_heatmap *heatmap, int64_t wanted)
 {
     mt_heat_tile strongest = {0};
@@ -83,109 +111,112 @@ static void choose_plane(mt_heatmap *heatmap, int64_t wanted)
     heatmap->plane = MAX(wanted, 0);
 }
 
-/* The tile's rectangle in the raster, at its true place: pixels on its rim count by the share that is covered. */
-static void paint_tile(const mt_heatmap *heatmap, int64_t i, coverage *sums)
+/* What is drawn: the numbers of the tiles, or a stored map. */
+static bool find_values(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, mt_heat_plane **map, GError **error)
 {
-    const int64_t *row = (const int64_t *)heatmap->coords->data + i * heatmap->coords->shape[1];
-    double         sx = (double)heatmap->width / heatmap->level0_size[0], sy = (double)heatmap->height / heatmap->level0_size[1];
-    double         x0 = MAX((double)row[0] * sx, 0), x1 = MIN(((double)row[0] + heatmap->tile_level0[0]) * sx, (double)heatmap->width);
-    double         y0 = MAX((double)row[1] * sy, 0), y1 = MIN(((double)row[1] + heatmap->tile_level0[1]) * sy, (double)heatmap->height);
-    float          value = heatmap->tile_values[i];
-
-    for (int64_t y = (int64_t)y0; (double)y < y1; y++) {
-        double rows = MIN(y1, (double)(y + 1)) - MAX(y0, (double)y);
-        for (int64_t x = (int64_t)x0; (double)x < x1; x++) {
-            double    share = rows * (MIN(x1, (double)(x + 1)) - MAX(x0, (double)x));
-            coverage *sum = &sums[y * heatmap->width + x];
-            if (isnan(value))
-                sum->unread += share;
-            else
-                sum->value += share * (double)value, sum->weight += share;
-        }
-    }
-}
-
-static bool paint(mt_heatmap *heatmap, const uint8_t *tissue, GError **error)
-{
-    int64_t   n_px = heatmap->width * heatmap->height;
-    coverage *sums = mt_alloc(n_px, sizeof *sums, error);
-
-    if (sums == NULL)
+    if (mt_evidence_is_map(heatmap, result))
+        return mt_evidence_map(heatmap, result, params, map, error);
+    if (!mt_evidence_fill(heatmap, result, params, error))
         return false;
-    for (int64_t i = 0; i < heatmap->n_tiles; i++)
-        if (plane_of(heatmap, i) == heatmap->plane)
-            paint_tile(heatmap, i, sums);
-    for (int64_t p = 0; p < n_px; p++) {
-        if (!tissue[p] || sums[p].weight + sums[p].unread < 1e-6)
-            continue;
-        heatmap->states[p] = sums[p].unread > sums[p].weight ? MT_HEAT_UNREAD : MT_HEAT_VALUE;
-        if (heatmap->states[p] == MT_HEAT_VALUE)
-            heatmap->values[p] = (float)(sums[p].value / sums[p].weight);
-    }
-    mt_free(sums);
+    choose_plane(heatmap, params->plane);
     return true;
 }
 
-/* 1 inside the outlines, holes left out; everywhere where the result has no outlines. */
-static bool fill_tissue(const mt_heatmap *heatmap, const mt_result *result, uint8_t *tissue, GError **error)
+static bool check_params(const mt_heatmap_params *params, const char *path, GError **error)
 {
-    g_autoptr(mt_tensor) points = NULL, offsets = NULL;
-    int64_t n_px = heatmap->width * heatmap->height;
+    const char *wrong = NULL;
 
-    memset(tissue, 1, (size_t)n_px);
-    if (!mt_result_has(result, MT_OBJECT_TISSUE_POINTS))
-        return true;
-    points = mt_result_read(result, MT_OBJECT_TISSUE_POINTS, error);
-    offsets = points != NULL ? mt_result_read(result, MT_OBJECT_TISSUE_OFFSETS, error) : NULL;
-    if (offsets == NULL)
-        return false;
-    bool ok = points->dtype == MT_I32 && points->rank == 2 && points->shape[1] == 2 && offsets->dtype == MT_I64 && offsets->rank == 1;
-    for (int64_t i = 0; ok && i + 1 < offsets->shape[0]; i++) {
-        const int64_t *offset = (const int64_t *)offsets->data + i;
-        ok = offset[0] >= 0 && offset[0] <= offset[1] && offset[1] <= points->shape[0];
-    }
-    if (!ok) {
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a heatmap of %s: its tissue outlines are damaged", mt_result_path(result));
-        return false;
-    }
-    if (offsets->shape[0] < 2)
-        return true;
-    mt_polygon_frame frame = {.width = heatmap->width,
-                              .height = heatmap->height,
-                              .scale_x = (double)heatmap->width / heatmap->level0_size[0],
-                              .scale_y = (double)heatmap->height / heatmap->level0_size[1]};
-    return mt_polygon_fill(points->data, offsets->data, offsets->shape[0] - 1, &frame, tissue, error);
+    if (!(params->smooth_um >= 0 && isfinite(params->smooth_um)))
+        wrong = "the width of smoothing is no length";
+    else if (!isfinite(params->range[0]) || !isfinite(params->range[1]) || params->range[0] > params->range[1])
+        wrong = "its range does not rise";
+    else if (params->reference != NULL && (params->n_reference < 1 || params->scale != MT_HEAT_PERCENTILE))
+        wrong = "a reference has numbers, and ranks are drawn with it";
+    if (wrong != NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "draw a heatmap of %s: %s", path, wrong);
+    return wrong == NULL;
 }
 
 mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *params, GError **error)
 {
     g_autoptr(mt_heatmap) heatmap = g_new0(mt_heatmap, 1);
-    uint8_t *tissue;
-    bool     ok;
+    mt_heat_plane *map = NULL;
 
     heatmap->scale = params->scale;
-    if (!read_frame(heatmap, result, error) || !size_raster(heatmap, result, error) ||
-        !mt_evidence_fill(heatmap, result, params->label, error))
+    heatmap->source = params->source;
+    heatmap->smooth_um = params->smooth_um;
+    if (!check_params(params, mt_result_path(result), error) || !read_frame(heatmap, result, error) ||
+        !size_raster(heatmap, result, error) || !find_values(heatmap, result, params, &map, error))
         return NULL;
-    choose_plane(heatmap, params->plane);
-    tissue = mt_alloc(heatmap->width * heatmap->height, 1, error);
-    ok = tissue != NULL && fill_tissue(heatmap, result, tissue, error) && paint(heatmap, tissue, error);
-    mt_free(tissue);
-    return ok ? g_steal_pointer(&heatmap) : NULL;
+    heatmap->field = mt_heat_field_new(heatmap, result, map, error);
+    mt_heat_view whole = {.scale_x = (double)heatmap->width / heatmap->level0_size[0],
+                          .scale_y = (double)heatmap->height / heatmap->level0_size[1],
+                          .width = heatmap->width,
+                          .height = heatmap->height};
+    if (heatmap->field == NULL || !mt_heatmap_render(heatmap, &whole, heatmap->values, heatmap->states, error))
+        return NULL;
+    return g_steal_pointer(&heatmap);
 }
 
 void mt_heatmap_free(mt_heatmap *heatmap)
 {
     if (heatmap == NULL)
         return;
+    mt_heat_field_free(heatmap->field);
     mt_free(heatmap->values);
     mt_free(heatmap->states);
     mt_free(heatmap->tile_values);
+    mt_free(heatmap->tile_numbers);
     if (heatmap->coords != NULL)
         mt_tensor_unref(heatmap->coords);
+    g_strfreev(heatmap->labels);
     g_free(heatmap->label);
     g_free(heatmap->meaning);
     g_free(heatmap);
+}
+
+/* Sigma in px of the view; a case without µm/px is smoothed in level-0 px. */
+static void sigma_of(const mt_heatmap *heatmap, const mt_heat_view *view, double sigma[2])
+{
+    const double scale[2] = {view->scale_x, view->scale_y};
+
+    for (int a = 0; a < 2; a++)
+        sigma[a] = MIN(SMOOTH_PX_MAX, heatmap->smooth_um / (heatmap->mpp[a] > 0 ? heatmap->mpp[a] : 1) * scale[a]);
+}
+
+/* The window and as much around it as reaches into it. */
+static bool render_smooth(const mt_heatmap *heatmap, const mt_heat_view *view, float *values, uint8_t *states, GError **error)
+{
+    double       sigma[2];
+    mt_heat_view wide = *view;
+
+    sigma_of(heatmap, view, sigma);
+    int64_t dx = mt_heat_smooth_reach(sigma[0]), dy = mt_heat_smooth_reach(sigma[1]);
+    wide.first_x -= dx, wide.width += 2 * dx;
+    wide.first_y -= dy, wide.height += 2 * dy;
+    float   *wide_values = mt_alloc(wide.width * wide.height, sizeof *wide_values, error);
+    uint8_t *wide_states = wide_values != NULL ? mt_alloc(wide.width * wide.height, 1, error) : NULL;
+    bool     ok = wide_states != NULL && mt_heat_field_render(heatmap, &wide, wide_values, wide_states, error) &&
+              mt_heat_smooth(wide_values, wide_states, wide.width, wide.height, sigma, error);
+    for (int64_t y = 0; ok && y < view->height; y++) {
+        memcpy(values + y * view->width, wide_values + (y + dy) * wide.width + dx, (size_t)view->width * sizeof *values);
+        memcpy(states + y * view->width, wide_states + (y + dy) * wide.width + dx, (size_t)view->width);
+    }
+    mt_free(wide_values);
+    mt_free(wide_states);
+    return ok;
+}
+
+bool mt_heatmap_render(const mt_heatmap *heatmap, const mt_heat_view *view, float *values, uint8_t *states, GError **error)
+{
+    if (!(view->scale_x > 0 && view->scale_y > 0) || view->width < 1 || view->height < 1 || view->width > RASTER_PX_MAX ||
+        view->height > RASTER_PX_MAX) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "draw a heatmap: a window of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " px",
+                    view->width, view->height);
+        return false;
+    }
+    return heatmap->smooth_um > 0 ? render_smooth(heatmap, view, values, states, error)
+                                  : mt_heat_field_render(heatmap, view, values, states, error);
 }
 
 int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out)
@@ -202,7 +233,7 @@ int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile 
             continue;
         n = MIN(n + 1, k);
         memmove(&out[place + 1], &out[place], (size_t)(n - place - 1) * sizeof *out);
-        out[place] = (mt_heat_tile){i, row[0], row[1], plane_of(heatmap, i), value};
+        out[place] = (mt_heat_tile){i, row[0], row[1], heatmap->coords->shape[1] == 3 ? row[2] : 0, value};
     }
     return n;
 }

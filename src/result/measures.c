@@ -1,5 +1,6 @@
 #include "src/result/measures.h"
 
+#include "src/result/densest_square.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -110,6 +111,10 @@ mt_measure_rule *mt_measure_rule_parse(const char *text, char *const *labels, co
     int              kind = find_kind(word);
     rule->name = g_strstrip(g_strndup(text, (gsize)(equals - text)));
     rule->text = g_strstrip(g_strdup(equals + 1));
+    if (*rule->name == '\0') {
+        refuse(source, text, error, "NAME=RULE(CLASS ..) is wanted");
+        return NULL;
+    }
     if (kind == MT_MEASURE_N_KINDS) {
         GString *known = g_string_new(NULL);
         for (int i = 0; i < MT_MEASURE_N_KINDS; i++)
@@ -127,7 +132,8 @@ static void size_of_label(const mt_measure_rule *rule, const mt_measure_facts *f
 {
     const mt_label_counts *count = &facts->counts[rule->label];
     bool                   flat = facts->objects->frame.size[2] == 1;
-    double                 voxel = flat == (rule->kind == MT_MEASURE_AREA) ? mt_objects_voxel_size(&facts->objects->frame) : (double)NAN;
+    double                 voxel =
+        flat == (rule->kind == MT_MEASURE_AREA) ? mt_objects_voxel_size(&facts->objects->frame) * facts->objects->map_voxel : (double)NAN;
 
     m->value = (double)count->voxels * voxel;
     if (count->sure >= 0) {
@@ -150,54 +156,20 @@ static void share(const mt_measure_rule *rule, const mt_measure_facts *facts, mt
     }
 }
 
-static gint by_x(gconstpointer a, gconstpointer b)
-{
-    const mt_object *p = *(const mt_object *const *)a, *q = *(const mt_object *const *)b;
-
-    return (p->centre[0] > q->centre[0]) - (p->centre[0] < q->centre[0]);
-}
-
-/* Most objects whose centres lie in one square: its left and its upper edge may be moved until each meets a centre, so those places are
- * tried alone. */
-static int most_in_square(const GPtrArray *points, double dx, double dy)
-{
-    int best = 0;
-
-    for (guint left = 0; left < points->len; left++) {
-        const mt_object *l = points->pdata[left];
-        g_autoptr(GArray) ys = g_array_new(FALSE, FALSE, sizeof(double));
-        for (guint i = left; i < points->len; i++) {
-            const mt_object *o = points->pdata[i];
-            if (o->centre[0] - l->centre[0] > dx)
-                break;
-            g_array_append_vals(ys, &o->centre[1], 1);
-        }
-        for (guint top = 0; top < ys->len; top++) {
-            int    inside = 0;
-            double y = g_array_index(ys, double, top);
-            for (guint i = 0; i < ys->len; i++)
-                inside += g_array_index(ys, double, i) >= y && g_array_index(ys, double, i) - y <= dy;
-            best = MAX(best, inside);
-        }
-    }
-    return best;
-}
-
 static void density(const mt_measure_rule *rule, const mt_measure_facts *facts, mt_measurement *m)
 {
     const mt_objects *objects = facts->objects;
-    const double     *mm = objects->frame.spacing_mm;
-    g_autoptr(GPtrArray) points = g_ptr_array_new();
+    const double     *mm = objects->frame.spacing_mm, edge = sqrt(rule->mm2);
+    g_autoptr(GArray) points = g_array_new(FALSE, FALSE, sizeof(mt_plane_point));
 
-    if (mm[0] <= 0 || mm[1] <= 0 || objects->frame.size[2] != 1)
+    if (!(mm[0] > 0 && mm[1] > 0) || objects->frame.size[2] != 1)
         return;
     for (guint i = 0; i < objects->list->len; i++) {
         const mt_object *o = objects->list->pdata[i];
         if (o->label == rule->label)
-            g_ptr_array_add(points, objects->list->pdata[i]);
+            g_array_append_vals(points, &(mt_plane_point){o->centre[0], o->centre[1]}, 1);
     }
-    g_ptr_array_sort(points, by_x);
-    m->value = most_in_square(points, sqrt(rule->mm2) / mm[0], sqrt(rule->mm2) / mm[1]) / rule->mm2;
+    m->value = (double)mt_densest_square((mt_plane_point *)(void *)points->data, points->len, edge / mm[0], edge / mm[1]) / rule->mm2;
 }
 
 /* From the top of a label's highest object to the bottom of its lowest, in mm or, where the spacing is unknown, in pixels. */

@@ -25,6 +25,7 @@ mt_objects *mt_objects_new(const mt_objects_frame *frame, char *const *labels)
         memcpy(objects->affine, frame->affine, sizeof objects->affine);
         objects->frame.affine = objects->affine;
     }
+    objects->map_voxel = 1;
     objects->labels = g_strdupv((char **)(uintptr_t)labels);
     objects->list = g_ptr_array_new_with_free_func(object_free);
     return objects;
@@ -106,8 +107,10 @@ static void measure(const mt_objects *objects, const mt_voxel_run *runs, int64_t
     object->area_mm2 = is_flat(objects) ? size : (double)NAN;
     object->volume_mm3 = is_flat(objects) ? (double)NAN : size;
     object->longest_mm = object->perpendicular_mm = NAN;
-    if (known)
-        mt_object_diameters(runs, n, mm, &object->longest_mm, &object->perpendicular_mm);
+    if (known) {
+        mt_measuring_plane plane = mt_measuring_plane_of(mm, objects->frame.affine, objects->frame.size[2]);
+        mt_object_diameters(runs, n, object->box, &plane, &object->longest_mm, &object->perpendicular_mm);
+    }
 }
 
 static void survey_runs(const mt_objects *objects, const mt_voxel_run *runs, int64_t n, const float *probability, mt_object *object)
@@ -193,12 +196,184 @@ bool mt_objects_add_labels(mt_objects *objects, int label, const uint8_t *map, c
     return true;
 }
 
+/* Squared distance of a part's nearest voxel from a point. */
+static double distance_to(const mt_voxel_run *runs, int64_t n, const double point[3])
+{
+    double best = HUGE_VAL;
+
+    for (int64_t i = 0; i < n; i++) {
+        double x = CLAMP(point[0], (double)runs[i].x0, (double)(runs[i].x1 - 1)) - point[0];
+        double y = (double)runs[i].y - point[1], z = (double)runs[i].z - point[2];
+        best = fmin(best, x * x + y * y + z * z);
+    }
+    return best;
+}
+
+static void clear_parts(const mt_volume_components *components, int32_t kept, uint8_t *mask, const int64_t size[3])
+{
+    for (int64_t i = 0; i < components->n_runs; i++) {
+        const mt_voxel_run *run = &components->runs[i];
+        if (run->component != kept)
+            memset(mask + ((int64_t)run->z * size[1] + run->y) * size[0] + run->x0, 0, (size_t)(run->x1 - run->x0));
+    }
+}
+
+/* The runs of one part become the object's. */
+static void become(mt_objects *objects, mt_object *object, mt_voxel_run *runs, int64_t n, const int64_t first[3])
+{
+    double score = object->score;
+
+    for (int64_t i = 0; i < n; i++) {
+        runs[i].x0 += (int32_t)first[0], runs[i].x1 += (int32_t)first[0];
+        runs[i].y += (int32_t)first[1];
+        runs[i].z += (int32_t)first[2];
+    }
+    object->kind = MT_OBJECT_MASK;
+    object->voxels = 0;
+    memset(object->box, 0, sizeof object->box);
+    g_clear_pointer(&object->location, g_free);
+    survey_runs(objects, runs, n, NULL, object);
+    object->score = score;
+    to_mm(objects, object->centre, object->centre_mm);
+    measure(objects, runs, n, object);
+    find_place(objects, object);
+}
+
+bool mt_objects_set_mask(mt_objects *objects, mt_object *object, uint8_t *mask, const int64_t first[3], const int64_t size[3], bool *found,
+                         GError **error)
+{
+    static const uint8_t members[32] = {2};
+    g_autoptr(mt_volume_components) components = mt_volume_components_new(mask, size, members, error);
+    int64_t *start, nearest = 0;
+    double   best = HUGE_VAL, point[3];
+
+    *found = components != NULL && components->n > 0;
+    if (!*found)
+        return components != NULL;
+    mt_voxel_run *grouped = group_runs(components, &start, error);
+    if (grouped == NULL)
+        return false;
+    for (int d = 0; d < 3; d++)
+        point[d] = object->centre[d] - (double)first[d];
+    for (int64_t i = 0; i < components->n; i++) {
+        double far = distance_to(grouped + start[i], start[i + 1] - start[i], point);
+        if (far < best) {
+            best = far;
+            nearest = i;
+        }
+    }
+    clear_parts(components, (int32_t)nearest, mask, size);
+    become(objects, object, grouped + start[nearest], start[nearest + 1] - start[nearest], first);
+    mt_free(grouped);
+    mt_free(start);
+    return true;
+}
+
+static double box_iou(const mt_object *a, const mt_object *b)
+{
+    double both = 1, first = 1, second = 1;
+
+    for (int d = 0; d < 3; d++) {
+        both *= (double)MAX(0, MIN(a->box[3 + d], b->box[3 + d]) - MAX(a->box[d], b->box[d]));
+        first *= (double)(a->box[3 + d] - a->box[d]);
+        second *= (double)(b->box[3 + d] - b->box[d]);
+    }
+    return both / (first + second - both);
+}
+
+typedef struct ranked {
+    const mt_object *object;
+    guint            index;
+} ranked;
+
+static int compare_left(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+
+    if (x->object->box[0] != y->object->box[0])
+        return x->object->box[0] < y->object->box[0] ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static bool is_better(const ranked *a, const ranked *b)
+{
+    double x = isnan(a->object->score) ? -1 : a->object->score, y = isnan(b->object->score) ? -1 : b->object->score;
+
+    if (x != y)
+        return x > y;
+    return a->object->voxels > b->object->voxels || (a->object->voxels == b->object->voxels && a->index < b->index);
+}
+
+void mt_objects_join_masks(mt_objects *objects)
+{
+    guint              n = objects->list->len;
+    g_autofree ranked *sorted = g_new0(ranked, n + 1);
+    g_autofree bool   *dropped = g_new0(bool, n + 1);
+
+    for (guint i = 0; i < n; i++)
+        sorted[i] = (ranked){objects->list->pdata[i], i};
+    qsort(sorted, n, sizeof *sorted, compare_left);
+    for (guint i = 0; i < n; i++)
+        for (guint k = i + 1; k < n && sorted[k].object->box[0] < sorted[i].object->box[3]; k++) {
+            const mt_object *a = sorted[i].object, *b = sorted[k].object;
+            if (a->label != b->label || a->kind != MT_OBJECT_MASK || b->kind != MT_OBJECT_MASK || box_iou(a, b) < 0.5)
+                continue;
+            dropped[is_better(&sorted[i], &sorted[k]) ? sorted[k].index : sorted[i].index] = true;
+        }
+    for (guint i = n; i-- > 0;)
+        if (dropped[i])
+            g_ptr_array_remove_index(objects->list, i);
+}
+
+void mt_objects_rescale(mt_objects *objects, const double px[2], const mt_objects_frame *frame)
+{
+    objects->frame = *frame;
+    objects->map_voxel = px[0] * px[1];
+    if (frame->affine != NULL) {
+        memcpy(objects->affine, frame->affine, sizeof objects->affine);
+        objects->frame.affine = objects->affine;
+    }
+    for (guint i = 0; i < objects->list->len; i++) {
+        mt_object *o = objects->list->pdata[i];
+        for (int a = 0; a < 2; a++) {
+            o->box[a] = (int64_t)floor((double)o->box[a] * px[a] + 1e-6);
+            o->box[a + 3] = MIN(frame->size[a], (int64_t)ceil((double)o->box[a + 3] * px[a] - 1e-6));
+            o->centre[a] = (o->centre[a] + 0.5) * px[a] - 0.5;
+        }
+        to_mm(objects, o->centre, o->centre_mm);
+    }
+}
+
+bool mt_objects_clean_map(const mt_objects *objects, uint8_t *map, const uint8_t members[32], double mm, GError **error)
+{
+    const int64_t *size = objects->frame.size;
+    g_autoptr(mt_volume_components) components = mt_volume_components_new(map, size, members, error);
+    int64_t *first;
+
+    if (components == NULL || !lengths_known(objects))
+        return components != NULL;
+    mt_voxel_run *grouped = group_runs(components, &first, error);
+    if (grouped == NULL)
+        return false;
+    for (int64_t i = 0; i < components->n; i++) {
+        mt_object part = {0};
+        survey_runs(objects, grouped + first[i], first[i + 1] - first[i], NULL, &part);
+        measure(objects, grouped + first[i], first[i + 1] - first[i], &part);
+        for (int64_t r = first[i]; part.longest_mm < mm && r < first[i + 1]; r++)
+            memset(map + ((int64_t)grouped[r].z * size[1] + grouped[r].y) * size[0] + grouped[r].x0, 0,
+                   (size_t)(grouped[r].x1 - grouped[r].x0));
+    }
+    mt_free(grouped);
+    mt_free(first);
+    return true;
+}
+
 mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6], double score)
 {
     const double *mm = objects->frame.spacing_mm;
     mt_object    *object = g_new0(mt_object, 1);
     bool          known = lengths_known(objects);
-    double        edge[3];
+    double        edge[3], size = mt_objects_voxel_size(&objects->frame);
 
     object->kind = MT_OBJECT_BOX;
     object->label = label;
@@ -210,12 +385,17 @@ mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6
         object->box[3 + d] = (int64_t)ceil(box[3 + d]);
         object->centre[d] = (box[d] + box[3 + d] - 1) / 2;
         edge[d] = (box[3 + d] - box[d]) * mm[d];
+        size *= d < 2 || !is_flat(objects) ? box[3 + d] - box[d] : 1;
     }
     to_mm(objects, object->centre, object->centre_mm);
-    object->area_mm2 = known && is_flat(objects) ? edge[0] * edge[1] : (double)NAN;
-    object->volume_mm3 = known && !is_flat(objects) ? edge[0] * edge[1] * edge[2] : (double)NAN;
-    object->longest_mm = known ? fmax(edge[0], edge[1]) : (double)NAN;
-    object->perpendicular_mm = known ? fmin(edge[0], edge[1]) : (double)NAN;
+    object->area_mm2 = is_flat(objects) ? size : (double)NAN;
+    object->volume_mm3 = is_flat(objects) ? (double)NAN : size;
+    object->longest_mm = object->perpendicular_mm = NAN;
+    if (known) {
+        mt_measuring_plane plane = mt_measuring_plane_of(mm, objects->frame.affine, objects->frame.size[2]);
+        object->longest_mm = fmax(edge[plane.column], edge[plane.row]);
+        object->perpendicular_mm = fmin(edge[plane.column], edge[plane.row]);
+    }
     find_place(objects, object);
     g_ptr_array_add(objects->list, object);
     return object;
@@ -223,11 +403,18 @@ mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6
 
 void mt_objects_drop_small(mt_objects *objects, double mm)
 {
-    for (guint i = objects->list->len; i-- > 0;) {
-        const mt_object *object = objects->list->pdata[i];
+    GPtrArray *kept = g_ptr_array_new_full(objects->list->len, object_free);
+
+    for (guint i = 0; i < objects->list->len; i++) {
+        mt_object *object = objects->list->pdata[i];
         if (object->longest_mm < mm)
-            g_ptr_array_remove_index(objects->list, i);
+            object_free(object);
+        else
+            g_ptr_array_add(kept, object);
     }
+    g_ptr_array_set_free_func(objects->list, NULL);
+    g_ptr_array_unref(objects->list);
+    objects->list = kept;
 }
 
 double mt_objects_max_score(const mt_objects *objects, int label)

@@ -34,8 +34,9 @@ typedef struct mt_objects_frame {
 typedef struct mt_objects {
     mt_objects_frame frame;
     double           affine[16];
-    char           **labels; /* NULL-terminated */
-    GPtrArray       *list;   /* mt_object *, by label, then by first voxel */
+    char           **labels;    /* NULL-terminated */
+    GPtrArray       *list;      /* mt_object *, by label, then by first voxel */
+    double           map_voxel; /* voxels of the frame that one of the map is: 1, more for a slide's */
 } mt_objects;
 
 /* Of a voxel (a picture's pixel: mm2); NAN: unknown.  A sheared grid's is its affine's determinant, not the product of its spacings. */
@@ -48,6 +49,18 @@ void        mt_objects_free(mt_objects *objects);
  * min_voxels voxels.  probability: of each voxel, NULL: no score.  MT_ERROR_LIMIT for noise. */
 bool mt_objects_add_labels(mt_objects *objects, int label, const uint8_t *map, const uint8_t members[32], const float *probability,
                            int64_t min_voxels, GError **error);
+/* The object becomes the mask: of its 26-connected parts the one nearest the object's centre, all others are cleared.  `mask` (not 0) lies at
+ * voxel `first` of the case and has `size`.  *found is false, and the object as it was, for an empty one. */
+bool mt_objects_set_mask(mt_objects *objects, mt_object *object, uint8_t *mask, const int64_t first[3], const int64_t size[3], bool *found,
+                         GError **error);
+/* Of masks of one class that are the same thing, found from several boxes (their boxes overlap by half or more, intersection over union), the
+ * one with the highest score stays, of equal ones the largest. */
+void mt_objects_join_masks(mt_objects *objects);
+/* From a map whose px are px[0] x px[1] of the case's, to the case's frame: boxes, centres, places in mm.  Sizes and diameters in mm stay; voxels
+ * are of the map. */
+void mt_objects_rescale(mt_objects *objects, const double px[2], const mt_objects_frame *frame);
+/* Parts of the label whose longest diameter is known and below `mm` become 0 in the map: what is no finding is not drawn either. */
+bool mt_objects_clean_map(const mt_objects *objects, uint8_t *map, const uint8_t members[32], double mm, GError **error);
 /* Objects whose longest diameter is known and below `mm` are no findings. */
 void mt_objects_drop_small(mt_objects *objects, double mm);
 /* A detector's: half-open box in voxels. */

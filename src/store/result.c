@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ATTRIBUTE_VALUES 65536 /* elements of one attribute that we are ready to read */
+#define ATTRIBUTE_VALUES 65536             /* elements of one attribute that we are ready to read */
+#define COLUMN_VALUES (1 << 22)            /* of one dataset */
+#define MAX_CHUNK_BYTES (INT64_C(1) << 28) /* unpacked, of a block that is read */
 
 /* A regular file, open for reading; a FIFO in its place must not block us. */
 static int open_regular(const char *path, GError **error)
@@ -197,7 +199,7 @@ static bool refused_size(mt_hid dataset, int64_t elements, char **reason)
     return *reason != NULL;
 }
 
-static mt_hid open_dataset(const mt_result *result, const char *object, GError **error)
+static mt_hid open_stored(const mt_result *result, const char *object, GError **error)
 {
     g_auto(mt_hid) dataset = -1;
     g_autofree char *reason = NULL;
@@ -211,8 +213,23 @@ static mt_hid open_dataset(const mt_result *result, const char *object, GError *
         mt_hdf5_error(error, MT_ERROR_INPUT, "read %s of %s", object, result->path);
         return -1;
     }
+    if (refused_storage(dataset, &reason)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s of %s: %s", object, result->path, reason);
+        return -1;
+    }
+    return mt_hid_steal(&dataset);
+}
+
+/* One that will be read whole. */
+mt_hid mt_result_open_dataset(const mt_result *result, const char *object, GError **error)
+{
+    g_auto(mt_hid) dataset = open_stored(result, object, error);
+    g_autofree char *reason = NULL;
+
+    if (dataset < 0)
+        return -1;
     g_auto(mt_hid) space = H5Dget_space(dataset);
-    if (refused_storage(dataset, &reason) || refused_size(dataset, H5Sget_simple_extent_npoints(space), &reason)) {
+    if (refused_size(dataset, H5Sget_simple_extent_npoints(space), &reason)) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s of %s: %s", object, result->path, reason);
         return -1;
     }
@@ -240,7 +257,7 @@ static mt_tensor *shape_tensor(const mt_result *result, const char *object, mt_h
 
 int mt_result_shape(const mt_result *result, const char *object, int64_t shape[MT_MAX_RANK], GError **error)
 {
-    g_auto(mt_hid) dataset = open_dataset(result, object, error);
+    g_auto(mt_hid) dataset = open_stored(result, object, error);
     hsize_t extent[H5S_MAX_RANK];
 
     if (dataset < 0)
@@ -258,7 +275,7 @@ int mt_result_shape(const mt_result *result, const char *object, int64_t shape[M
 
 mt_tensor *mt_result_read(const mt_result *result, const char *object, GError **error)
 {
-    g_auto(mt_hid) dataset = open_dataset(result, object, error);
+    g_auto(mt_hid) dataset = mt_result_open_dataset(result, object, error);
     g_autoptr(mt_tensor) tensor = dataset >= 0 ? shape_tensor(result, object, dataset, error) : NULL;
 
     if (tensor == NULL)
@@ -271,9 +288,67 @@ mt_tensor *mt_result_read(const mt_result *result, const char *object, GError **
     return g_steal_pointer(&tensor);
 }
 
+/* Inside the dataset, and every chunk that it touches small enough to be unpacked. */
+static bool check_block(mt_hid dataset, int rank, const int64_t *first, const int64_t *count, char **reason)
+{
+    g_auto(mt_hid) space = H5Dget_space(dataset);
+    g_auto(mt_hid) create = H5Dget_create_plist(dataset);
+    g_auto(mt_hid) type = H5Dget_type(dataset);
+    hsize_t extent[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+    double  bytes = (double)H5Tget_size(type);
+
+    H5Sget_simple_extent_dims(space, extent, NULL);
+    for (int i = 0; i < rank && *reason == NULL; i++)
+        if (first[i] < 0 || count[i] < 1 || (hsize_t)first[i] >= extent[i] || (hsize_t)count[i] > extent[i] - (hsize_t)first[i])
+            *reason =
+                g_strdup_printf("elements %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " of axis %d asked for, it has %" G_GUINT64_FORMAT,
+                                first[i], first[i] + count[i] - 1, i, (guint64)extent[i]);
+    if (H5Pget_layout(create) == H5D_CHUNKED && H5Pget_chunk(create, rank, chunk) == rank)
+        for (int i = 0; i < rank; i++)
+            bytes *= (double)chunk[i];
+    if (*reason == NULL && H5Pget_layout(create) == H5D_CHUNKED && bytes > MAX_CHUNK_BYTES)
+        *reason = g_strdup_printf("its chunks of %.0f bytes are larger than %.0f", bytes, (double)MAX_CHUNK_BYTES);
+    return *reason == NULL;
+}
+
+mt_tensor *mt_result_read_block(const mt_result *result, const char *object, const int64_t *first, const int64_t *count, GError **error)
+{
+    g_auto(mt_hid) dataset = open_stored(result, object, error);
+    g_autofree char *reason = NULL;
+    hsize_t          start[MT_MAX_RANK], size[MT_MAX_RANK];
+
+    if (dataset < 0)
+        return NULL;
+    g_auto(mt_hid) space = H5Dget_space(dataset);
+    g_auto(mt_hid) type = H5Dget_type(dataset);
+    int      rank = H5Sget_simple_extent_ndims(space);
+    mt_dtype dtype = mt_hdf5_dtype(type);
+    if (rank < 1 || rank > MT_MAX_RANK || dtype == MT_DTYPE_NONE)
+        reason = g_strdup("no array of a known number type");
+    if (reason != NULL || !check_block(dataset, rank, first, count, &reason)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read a block of %s of %s: %s", object, result->path, reason);
+        return NULL;
+    }
+    for (int i = 0; i < rank; i++) {
+        start[i] = (hsize_t)first[i];
+        size[i] = (hsize_t)count[i];
+    }
+    g_autoptr(mt_tensor) tensor = mt_tensor_new(dtype, rank, count, error);
+    g_auto(mt_hid) memory = tensor != NULL ? H5Screate_simple(rank, size, NULL) : -1;
+    g_auto(mt_hid) number = mt_hdf5_type(dtype);
+    if (tensor == NULL)
+        return NULL;
+    if (memory < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, size, NULL) < 0 ||
+        H5Dread(dataset, number, memory, space, H5P_DEFAULT, tensor->data) < 0) {
+        mt_hdf5_error(error, MT_ERROR_INPUT, "read a block of %s of %s", object, result->path);
+        return NULL;
+    }
+    return g_steal_pointer(&tensor);
+}
+
 bool mt_result_read_rows(const mt_result *result, const char *object, int64_t first, int64_t count, float *out, GError **error)
 {
-    g_auto(mt_hid) dataset = open_dataset(result, object, error);
+    g_auto(mt_hid) dataset = mt_result_open_dataset(result, object, error);
     g_autofree char *name = g_strdup_printf("%s of %s", object, result->path);
 
     return dataset >= 0 && mt_hdf5_read_rows(dataset, name, first, count, out, error);
@@ -323,11 +398,11 @@ static char **read_fixed_strings(mt_hid id, mt_hid type, int64_t n, read_values 
 }
 
 /* The strings of a dataset or an attribute; NULL where it holds something else. */
-static char **read_strings(mt_hid id, mt_hid type, mt_hid space, read_values read)
+static char **read_strings(mt_hid id, mt_hid type, mt_hid space, int64_t most, read_values read)
 {
     int64_t n = H5Sget_simple_extent_npoints(space);
 
-    if (H5Tget_class(type) != H5T_STRING || n < 0 || n > ATTRIBUTE_VALUES)
+    if (H5Tget_class(type) != H5T_STRING || n < 0 || n > most)
         return NULL;
     if (n == 0)
         return g_new0(char *, 1);
@@ -336,18 +411,32 @@ static char **read_strings(mt_hid id, mt_hid type, mt_hid space, read_values rea
 
 char *mt_result_read_string(const mt_result *result, const char *object, GError **error)
 {
-    g_auto(mt_hid) dataset = open_dataset(result, object, error);
+    g_auto(mt_hid) dataset = mt_result_open_dataset(result, object, error);
 
     if (dataset < 0)
         return NULL;
     g_auto(mt_hid) type = H5Dget_type(dataset);
     g_auto(mt_hid) space = H5Dget_space(dataset);
-    g_auto(GStrv) strings = read_strings(dataset, type, space, read_dataset);
+    g_auto(GStrv) strings = read_strings(dataset, type, space, ATTRIBUTE_VALUES, read_dataset);
     if (strings == NULL || strings[0] == NULL) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s of %s: no string", object, result->path);
         return NULL;
     }
     return g_strdup(strings[0]);
+}
+
+char **mt_result_read_strings(const mt_result *result, const char *object, GError **error)
+{
+    g_auto(mt_hid) dataset = mt_result_open_dataset(result, object, error);
+
+    if (dataset < 0)
+        return NULL;
+    g_auto(mt_hid) type = H5Dget_type(dataset);
+    g_auto(mt_hid) space = H5Dget_space(dataset);
+    char **strings = read_strings(dataset, type, space, COLUMN_VALUES, read_dataset);
+    if (strings == NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s of %s: no strings", object, result->path);
+    return strings;
 }
 
 static mt_hid open_attribute(const mt_result *result, const char *object, const char *name)
@@ -384,7 +473,7 @@ char **mt_result_attr_strings(const mt_result *result, const char *object, const
         return NULL;
     g_auto(mt_hid) type = H5Aget_type(attribute);
     g_auto(mt_hid) space = H5Aget_space(attribute);
-    return read_strings(attribute, type, space, read_attribute);
+    return read_strings(attribute, type, space, ATTRIBUTE_VALUES, read_attribute);
 }
 
 char *mt_result_attr_string(const mt_result *result, const char *object, const char *name)

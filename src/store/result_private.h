@@ -13,4 +13,7 @@ struct mt_result {
     mt_hid         file;
 };
 
+/* A dataset that will be read whole: of the file itself, and no larger than its bytes can be.  -1 with an error. */
+mt_hid mt_result_open_dataset(const mt_result *result, const char *object, GError **error);
+
 #endif

@@ -31,9 +31,10 @@
 #define MT_OBJECT_BOUNDS "/geometry/bounds" /* int64 (4): x, y, width, height of what was scanned */
 #define MT_OBJECT_AXIS "/geometry/axis"     /* "axial", "coronal", "sagittal" */
 #define MT_OBJECT_FRAME "/geometry/frame_of_reference"
-#define MT_OBJECT_STAIN_METHOD "/stain/method"                       /* "macenko", "reinhard"; no /stain: colours as they are */
-#define MT_OBJECT_STAIN_TARGET "/stain/target"                       /* "default" or a file name; its numbers are in the recipe */
-#define MT_OBJECT_STAIN_MATRIX "/stain/matrix"                       /* float64 (3,2): optical density R, G, B of hematoxylin, eosin */
+#define MT_OBJECT_SERIES "/input/series"       /* string (S): a line a series of the study, tabs between its columns (attribute columns) */
+#define MT_OBJECT_STAIN_METHOD "/stain/method" /* "macenko", "reinhard"; no /stain: colours as they are */
+#define MT_OBJECT_STAIN_TARGET "/stain/target" /* "default" or a file name; its numbers are in the recipe */
+#define MT_OBJECT_STAIN_MATRIX "/stain/matrix" /* float64 (3,2): optical density R, G, B of hematoxylin, eosin */
 #define MT_OBJECT_STAIN_MAX_CONCENTRATION "/stain/max_concentration" /* float64 (2) */
 #define MT_OBJECT_STAIN_LAB_MEAN "/stain/lab_mean"                   /* float64 (3) */
 #define MT_OBJECT_STAIN_LAB_STD "/stain/lab_std"                     /* float64 (3) */
@@ -44,6 +45,7 @@
 #define MT_OBJECT_SEGMENTATION "/map/segmentation" /* uint8 (planes, height, width); attribute labels: "1=nodule" */
 #define MT_OBJECT_ERROR_MAP "/map/error"           /* float32, likewise: of a reconstruction; attribute mean: of the network's voxels */
 #define MT_OBJECT_PROBABILITY "/map/probability"   /* float32, likewise: of the positive label */
+#define MT_OBJECT_STAGE2 "/stages/2"               /* string: "run", or why a classifier's second stage was not */
 #define MT_OBJECT_CASES "/cases"                   /* of a patient: string (S), the ids of the cases */
 #define MT_OBJECT_CASE_OFFSETS "/case_offsets"     /* int64 (S+1): tiles of case i are offsets[i] to offsets[i+1] */
 #define MT_OBJECT_CASE_SCORES "/case_scores"       /* float32 (S,C): NaN for a case that has none */

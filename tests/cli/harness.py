@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM, SYNTHETIC, SOURCE = sys.argv[1], sys.argv[2], sys.argv[3]
+PROGRAM, SYNTHETIC, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
 DATA = os.environ.get("MICROTOME_TEST_DATA")
 
 

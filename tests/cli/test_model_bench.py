@@ -61,6 +61,10 @@ def test_refusals(folder):
     """what cannot be measured is refused"""
     equal(microtome("model", "bench", "--batch", 0, MODEL).code, 64)
     equal(microtome("model", "bench", "--seconds", 0, MODEL).code, 64)
+    for size in "96", "96x", "0x96", "8x8x8x8":
+        answer = microtome("model", "bench", "--size", size, MODEL)
+        equal(answer.code, 64)
+        contains(answer.err, "--size is WxH or WxHxD, each 1 to 4096")
     missing = microtome("model", "bench", os.path.join(folder, "none.onnx"))
     equal(missing.code, 66)
     contains(missing.err, "none.onnx: No such file or directory")

@@ -7,14 +7,14 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import contains, equal, main, microtome, read  # noqa: E402
+from harness import contains, data, equal, main, microtome, read, synthetic  # noqa: E402
 
 try:
     import h5py
     import nibabel
     import numpy as np
     import onnx
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, numpy_helper
     from PIL import Image
 except ImportError as missing:
     print(f"1..0 # SKIP {missing}")
@@ -368,4 +368,231 @@ def test_stages(folder):
         contains(answer.err, message)
 
 
-main([test_small, test_unit, test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])
+def test_trained(folder):
+    """a trained network on a part of a real T1: the stored labels and probabilities, whichever way the file's axes run"""
+    stored = data("models", "mri_meshnet5_gw", "test_data_set_0")
+    with open(data("models", "mri_meshnet5_gw", "model.onnx"), "rb") as f, open(folder + "/net.onnx", "wb") as g:
+        g.write(f.read())
+    arrays = []
+    for name in "input_0.pb", "output_0.pb", "output_1.pb":
+        with open(os.path.join(stored, name), "rb") as f:
+            arrays.append(numpy_helper.to_array(TensorProto.FromString(f.read())))
+    image, logits, labels = arrays[0][0, 0], arrays[1][0], arrays[2][0]
+    wanted = np.exp(logits[1].astype(float)) / np.exp(logits.astype(float)).sum(0)
+    size = "x".join(str(n) for n in image.shape[::-1])
+    write(folder + "/net.card", f"[encoder]\nsize_px={size}\noutput=logits\nchannels=t1\nvalue=none\nmean=0\nstd=1\norientation=ras\n"
+          "activation=softmax\nlabels=background;grey;white\nspacing_mm=1;1;1\n")
+    recipe = write(folder + "/r.ini", "[encoder]\nmodel=net.onnx\n[head]\ntask=segment\n[labels]\npositive=grey\n[thresholds]\ngrey=0.5\n"
+                   "[measure]\ngrey=volume(grey)\n")
+    for name, flip in ("ras", 1), ("lps", -1):
+        turned = image.transpose(2, 1, 0)[::flip, ::flip]
+        volume = nibabel.Nifti1Image(np.ascontiguousarray(turned), np.diag([flip, flip, 1, 1]))
+        volume.header.set_xyzt_units("mm")
+        nibabel.save(volume, f"{folder}/{name}.nii")
+    answer = microtome("run", "-r", recipe, "-o", folder + "/out", folder + "/ras.nii", folder + "/lps.nii")
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    for name in "ras", "lps":
+        with h5py.File(f"{folder}/out/cases/{name}.h5") as f:
+            found, map_ = f["/map/segmentation"][:], f["/map/probability"]
+            equal(found.shape, labels.shape)
+            assert np.array_equal(found, labels), (found != labels).sum()
+            p = map_[:].astype(float)
+            p = p / 255 if map_.dtype == np.uint8 else p
+            assert np.abs(p - wanted).max() < 0.003, np.abs(p - wanted).max()
+
+
+def mean_network(path):
+    """Classifier of a 32 px picture: logits 0 and the mean of the samples less 60."""
+    nodes = [helper.make_node("ReduceMean", ["x"], ["m"], axes=[1, 2, 3], keepdims=0), helper.make_node("Sub", ["m", "least"], ["d"]),
+             helper.make_node("Reshape", ["d", "shape"], ["r"]), helper.make_node("Mul", ["r", "pair"], ["y"])]
+    graph = helper.make_graph(nodes, "mean", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 32, 32])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+                              [helper.make_tensor("least", TensorProto.FLOAT, [], [60.0]), helper.make_tensor("shape", TensorProto.INT64, [2], [-1, 1]),
+                               helper.make_tensor("pair", TensorProto.FLOAT, [1, 2], [0.0, 1.0])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, path)
+
+
+def test_behind_classifier(folder):
+    """classify, then segment, then measure: the second network sees a case where the first finds something, and not elsewhere"""
+    mean_network(folder + "/what.onnx")
+    write(folder + "/what.card", "[encoder]\nname=what\nsize_px=32\nfit=stretch\nvalue=rgb8\nmean=0\nstd=0.00392156862745098\n"
+          "[head]\nlabels=normal;pneumonia\nactivation=softmax\npositive=pneumonia\n")
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 3, 1, 1], [0, 0, 0, 0.1, 0, 0])
+    bias = helper.make_tensor("b", TensorProto.FLOAT, [2], [0.0, -15.0])
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w", "b"], ["y"])], "threshold",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2, "h", "w"])], [weight, bias])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, folder + "/where.onnx")
+    write(folder + "/where.card", CARD.format(size="16x16", more="").replace("channels=ct", "channels=rgb").replace("background;nodule", "background;opacity"))
+    recipe = write(folder + "/r.ini", "[encoder]\nmodel=what.onnx\n[head]\ntask=classify\n[labels]\npositive=pneumonia\n[thresholds]\npneumonia=0.5\n"
+                   "[stage.2]\ntask=segment\nmodel=where.onnx\n[measure]\nn=count(opacity)\npixels=area(opacity)\n")
+    sick, well = np.full((48, 64, 3), 50, np.uint8), np.full((48, 64, 3), 40, np.uint8)
+    sick[10:30, 20:50] = 200
+    well[5:8, 5:8] = 200
+    Image.fromarray(sick).save(folder + "/sick.png")
+    Image.fromarray(well).save(folder + "/well.png")
+    answer = microtome("run", "-r", recipe, "-o", folder + "/out", folder + "/sick.png", folder + "/well.png")
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    with h5py.File(folder + "/out/cases/sick.h5") as f:
+        equal(f["stages/2"].asstr()[()], "run")
+        assert np.array_equal(f["map/segmentation"][0], (sick[..., 0] > 150).astype(np.uint8))
+        equal(f["objects/voxels"][:].tolist(), [600])
+        equal({r["name"].decode(): float(r["value"]) for r in f["measurements"][:]}["n"], 1)
+        assert f["prediction/scores"][1] > 0.99
+    with h5py.File(folder + "/out/cases/well.h5") as f:
+        contains(f["stages/2"].asstr()[()], "not run: pneumonia ")
+        equal(("map" in f, "objects" in f, "measurements" in f), (False, False, False))
+        assert f["prediction/scores"][1] < 0.5
+    text = read(folder + "/out/recipe.ini")
+    contains(text, "[stage.2]\ntask=segment\nmodel=where.onnx\n")
+    contains(text, "stage_2_card_sha256=")
+    answer = microtome("run", "-r", write(folder + "/bad.ini", read(recipe).replace("task=segment", "task=classify")), "-o", folder + "/bad", folder + "/sick.png")
+    equal(answer.code, 64)
+    contains(answer.err, "behind a classifier [stage.2] task=segment takes the case")
+
+
+def test_location(folder):
+    """lobes of the same map say where a nodule lies, also where the nodule took their voxels; without them side and third"""
+    # logits -|x - v| for v = 0, 50, 100, 200: the nearest value is the label
+    values = [0.0, 50.0, 100.0, 200.0]
+    nodes, names = [], []
+    for k, v in enumerate(values):
+        nodes += [helper.make_node("Sub", ["x", f"v{k}"], [f"d{k}"]), helper.make_node("Abs", [f"d{k}"], [f"a{k}"]), helper.make_node("Neg", [f"a{k}"], [f"n{k}"])]
+        names.append(f"n{k}")
+    nodes.append(helper.make_node("Concat", names, ["y"], axis=1))
+    graph = helper.make_graph(nodes, "nearest", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, "d", "h", "w"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4, "d", "h", "w"])],
+                              [helper.make_tensor(f"v{k}", TensorProto.FLOAT, [], [v]) for k, v in enumerate(values)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, folder + "/net.onnx")
+    write(folder + "/net.card", CARD.format(size="16x16x16", more="").replace("background;nodule", "background;left_lower_lobe;right_lower_lobe;nodule"))
+    volume = np.zeros((40, 30, 20), np.int16)
+    volume[4:18, 5:25, 2:18], volume[22:36, 5:25, 2:18] = 50, 100
+    volume[9:12, 14:17, 9:12] = 200  # within the left one
+    volume[36:38, 14:17, 9:12] = 200  # at the rim of the right one
+    nii = nibabel.Nifti1Image(volume, np.eye(4))
+    nii.header.set_xyzt_units("mm")
+    nibabel.save(nii, folder + "/v.nii")
+    text = "[input]\nmodality=CT\n[encoder]\nmodel=net.onnx\n[head]\ntask=segment\nlocation=left_lower_lobe;right_lower_lobe\n[labels]\npositive=nodule\n[thresholds]\nnodule=0.5\n"
+    answer = microtome("run", "-r", write(folder + "/r.ini", text), "-o", folder + "/out", folder + "/v.nii")
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    with h5py.File(folder + "/out/cases/v.h5") as f:
+        of = dict(zip(f["objects/voxels"][:].tolist(), zip(f["objects/class"].asstr()[:], f["objects/location"].asstr()[:])))
+    equal((of[27], of[18]), (("nodule", "left lower lobe"), ("nodule", "right lower lobe")))
+    contains(of[14 * 20 * 16][1], "third")
+    contains(read(folder + "/out/recipe.ini"), "location=left_lower_lobe;right_lower_lobe\n")
+    answer = microtome("run", "-r", write(folder + "/bad.ini", text.replace("location=left", "location=upper")), "-o", folder + "/bad", folder + "/v.nii")
+    equal(answer.code, 78)
+    contains(answer.err, "[head] location=upper_lower_lobe is none of the network's classes")
+
+
+def test_requires(folder):
+    """what the card requires to have been done has to be said, by recipe or manifest; a case that nobody vouches for is refused"""
+    recipe, path, *_ = volume_case(folder, "v", "requires=skull_stripped;bias_corrected\n")
+    out = os.path.join(folder, "out")
+    answer = microtome("run", "-r", recipe, "-o", out, path)
+    equal(answer.code, 65)
+    contains(answer.err, "the model requires skull_stripped;bias_corrected, and nothing says that it was done to this case")
+    manifest = write(folder + "/cases.csv", f"path,id,preparation\n{path},a,skull_stripped;bias_corrected\n{path},b,bias_corrected\n")
+    answer = microtome("run", "-r", recipe, "-o", out, "--force", manifest)
+    equal(answer.code, 65)
+    equal(sorted(os.listdir(out + "/cases")), ["a.h5"])
+    said = write(folder + "/said.ini", read(recipe).replace("[head]", "[input]\npreparation=skull_stripped;bias_corrected\n[head]", 1)
+                 if "[input]" not in read(recipe) else read(recipe).replace("[input]", "[input]\npreparation=skull_stripped;bias_corrected", 1))
+    answer = microtome("run", "-r", said, "-o", folder + "/said", path)
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    contains(read(folder + "/said/recipe.ini"), "preparation=skull_stripped;bias_corrected\n")
+    answer = microtome("run", "-r", write(folder + "/bad.ini", read(said).replace("bias_corrected", "washed", 1)), "-o", folder + "/bad", path)
+    contains(answer.err, '"washed" is not known: skull_stripped, template, bias_corrected')
+
+
+def test_register(folder):
+    """a sequence on another grid is refused, and brought over through the headers where the recipe says that they may be"""
+    exam = os.path.join(folder, "exam")
+    os.mkdir(exam)
+    fine, coarse = np.zeros((24, 20, 12)), np.zeros((12, 10, 6))
+    coarse[4:8, 3:7, 2:4] = 200
+    far = np.diag([2.0, 2.0, 2.0, 1.0])
+    far[:3, 3] = 0.5  # voxel edges fall together
+    save_nifti(os.path.join(exam, "exam_T1.nii.gz"), fine, np.eye(4))
+    save_nifti(os.path.join(exam, "exam_FLAIR.nii.gz"), coarse, far)
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 2, 1, 1, 1], [0.0, 0.0, 0.0, 0.1])
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w", "b"], ["y"])], "second",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2, "d", "h", "w"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2, "d", "h", "w"])],
+                              [weight, helper.make_tensor("b", TensorProto.FLOAT, [2], [0.0, -10.0])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, folder + "/net.onnx")
+    write(folder + "/net.card", CARD.format(size="8x8x8", more="").replace("channels=ct", "channels=t1;flair"))
+    text = RECIPE.split("[measure]")[0] + "[input]\nsequences=t1;flair\n"
+    manifest = write(folder + "/m.csv", f"path,id\n{exam},exam\n")
+    for how, code, message in ("", 65, "say register=header"), ("register=none\n", 65, "say register=header"), ("register=sure\n", 78, "none, header or stated is wanted"):
+        answer = microtome("run", "-r", write(folder + "/r.ini", text + how), "-o", folder + "/out" + how.strip(), manifest)
+        equal(answer.code, code)
+        contains(answer.err, message)
+    answer = microtome("run", "-r", write(folder + "/r.ini", text + "register=stated\n"), "-o", folder + "/there", manifest)
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    with h5py.File(folder + "/there/cases/exam.h5") as f:
+        drawn = f["map/segmentation"][:].transpose(2, 1, 0)
+    wanted = np.zeros(fine.shape, np.uint8)
+    wanted[8:16, 6:14, 4:8] = 1
+    both, either = (drawn & wanted).sum(), (drawn | wanted).sum()
+    assert both / either > 0.8, both / either
+    contains(read(folder + "/there/recipe.ini"), "register=stated\n")
+
+
+def dark_network(path):
+    """Two labels, voxel by voxel: 1 where the green sample is below 0.7."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 3, 1, 1], [0, 0, 0, 0, -20.0, 0])
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w", "b"], ["y"])], "dark",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2, "h", "w"])],
+                              [weight, helper.make_tensor("b", TensorProto.FLOAT, [2], [0.0, 14.0])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, path)
+
+
+def test_slide(folder):
+    """a slide part by part: the map of the same pixels read as a picture; at a coarser µm/px areas stay; unread places are told"""
+    slides = synthetic(os.path.join(folder, "slides"), "--count", 1, "--size", 2300, "--seed", 5)
+    slide = os.path.join(slides, [n for n in os.listdir(slides) if n.endswith(".tif")][0])
+    dark_network(folder + "/net.onnx")
+    card = CARD.replace("value=none", "value=rgb01").replace("channels=ct", "channels=rgb").replace("background;nodule", "background;tissue")
+    recipe = write(folder + "/r.ini", "[encoder]\nmodel=net.onnx\n[head]\ntask=segment\n[mask]\nmethod=none\n[labels]\npositive=tissue\n[thresholds]\ntissue=0.5\n"
+                   "[measure]\narea=area(tissue)\nshare=share(tissue of mask)\n")
+    write(folder + "/net.card", card.format(size="64x64", more=""))
+    import openslide
+    pixels = np.asarray(openslide.OpenSlide(slide).read_region((0, 0), 0, openslide.OpenSlide(slide).dimensions).convert("RGB"))
+    Image.fromarray(pixels).save(folder + "/p.png")
+    areas = {}
+    for name, path, more in ("slide", slide, ""), ("picture", folder + "/p.png", ""), ("coarse", slide, "spacing_mm=0.002;0.002\n"), ("two", slide, ""):
+        write(folder + "/net.card", card.format(size="64x64", more=more))
+        threads = ("--threads", "1") if name == "two" else ()
+        answer = microtome("run", "-r", recipe, "-o", f"{folder}/{name}", path, *threads, *(("--slide-mpp", "0.5") if name == "picture" else ()))
+        equal((answer.code, answer.err if answer.code else ""), (0, ""))
+        result = f"{folder}/{name}/cases/{os.listdir(folder + '/' + name + '/cases')[0]}"
+        with h5py.File(result) as f:
+            areas[name] = (f["map/segmentation"][0], {r["name"].decode(): float(r["value"]) for r in f["measurements"][:]}, len(f["objects/box"]),
+                           f["objects/box"][:] if len(f["objects/box"]) else None)
+    equal(areas["slide"][0].shape, pixels.shape[:2])
+    wanted = (pixels[..., 1] < 0.7 * 255).astype(np.uint8)
+    assert np.array_equal(areas["slide"][0], wanted), (areas["slide"][0] != wanted).sum()
+    assert np.array_equal(areas["slide"][0], areas["picture"][0]) and np.array_equal(areas["slide"][0], areas["two"][0])
+    equal(areas["slide"][2], areas["picture"][2])
+    assert areas["slide"][0].sum() > 1000
+    coarse = areas["coarse"]
+    mpp = float(openslide.OpenSlide(slide).properties.get("openslide.mpp-x", 0)) or None
+    if mpp:
+        equal(coarse[0].shape[0], int(np.ceil(pixels.shape[0] * mpp / 2 - 1e-6)))
+    assert abs(coarse[1]["area"] / areas["slide"][1]["area"] - 1) < 0.1, (coarse[1], areas["slide"][1])
+    assert coarse[3][:, 3].max() > coarse[0].shape[1] / 2 and coarse[3][:, 3].max() <= pixels.shape[1]  # boxes are in level-0 px
+
+
+main([test_small, test_slide, test_register, test_requires, test_location, test_behind_classifier, test_trained, test_unit, test_stages, test_reconstruct, test_sequences, test_volume, test_spacing, test_nothing_found, test_picture, test_refusals])

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -262,6 +263,25 @@ def test_killed(folder):
         equal(contents(broken), reference)
 
 
+def test_half_written_rows(folder):
+    """a kill within the write of a shard's rows leaves some of them: the shard is cut again, to the same bytes"""
+    path = slides(folder)[0]
+    whole, out = os.path.join(folder, "whole"), os.path.join(folder, "out")
+    arguments = [path, "--mpp", "0", "--tile", "128", "--shards", "4"]
+    tile(whole, *arguments)
+    reference = contents(whole)
+    table = read(os.path.join(whole, "tiles.csv")).split("\n")
+    second = next(i for i, line in enumerate(table) if "000001.tar" in line)
+    for rows in second + 1, second + 2, second, len(table) - 2:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(whole, out)
+        os.remove(os.path.join(out, "tiles.csv"))
+        with open(os.path.join(out, "tiles.csv.part"), "w") as f:
+            f.write("\n".join(table[:rows]) + "\n" + table[rows][:7])
+        tile(out, *arguments)
+        equal(contents(out), reference)
+
+
 def test_again(folder):
     """a finished folder is left as it is; what is missing in it comes back"""
     path = slides(folder)[0]
@@ -447,5 +467,5 @@ def test_help(folder):
         contains(answer.out, part)
 
 
-main([test_pixels, test_table, test_threads, test_shards, test_shard_size, test_formats, test_stain, test_killed, test_again, test_other_settings,
+main([test_pixels, test_table, test_threads, test_shards, test_shard_size, test_formats, test_stain, test_killed, test_half_written_rows, test_again, test_other_settings,
       test_damaged, test_unusable, test_several, test_sixteen_bits, test_nothing, test_usage, test_help])

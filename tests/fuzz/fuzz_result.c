@@ -13,7 +13,7 @@
 
 static void read_result(const char *path)
 {
-    static const char *const objects[] = {"features", "coords", "valid", "attention", "prediction/scores", "tissue/points"};
+    static const char *const objects[] = {"/features", "/coords", "/valid", "/attention", "/prediction/scores", "/tissue/points"};
     bool                     hashed;
     g_autoptr(mt_result) result = mt_result_open(path, NULL);
 
@@ -30,9 +30,9 @@ static void read_result(const char *path)
             G_GNUC_UNUSED g_autoptr(mt_tensor) tensor = mt_result_read(result, objects[i], NULL);
         }
     }
-    g_free(mt_result_read_string(result, "provenance", NULL));
-    g_free(mt_result_attr_string(result, "features", "encoder"));
-    g_strfreev(mt_result_attr_strings(result, "prediction", "labels"));
+    g_free(mt_result_read_string(result, "/provenance", NULL));
+    g_free(mt_result_attr_string(result, "/features", "encoder"));
+    g_strfreev(mt_result_attr_strings(result, "/prediction/scores", "labels"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

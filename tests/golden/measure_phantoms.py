@@ -164,6 +164,9 @@ def ct_nodules(bench):
     out = bench.run('ct_nodules', cohort)
     dice = bench.masks(out, cohort, '--classes', '1=nodule')
     at_least('ct_nodules', 'Dice', dice['dice']['value'], 0.85)
+    found = bench.evaluate(out, '--lesions', os.path.join(cohort, 'masks'), '--threshold', 0.5)
+    at_least('ct_nodules', 'sensitivity of lesions, in mm', found['lesion_sensitivity']['value'], 0.95)
+    at_most('ct_nodules', 'false positives a scan, in mm', found['false_positives_per_scan']['value'], 0.25)
     nodule_sizes('ct_nodules', cohort, out)
 
 
@@ -234,24 +237,35 @@ def fundus_grade(bench):
 
 
 def prior(bench):
-    """Growth of each nodule from the two results of a patient, in the frame that both studies share."""
+    """Growth of each nodule as `compare` tells it, in the frame that both studies share."""
     cohort = bench.cohort('prior', count=max(3, bench.a.count // 2))
     out = bench.run('ct_nodules', cohort)
-    states, right, growth, millimetres = 0, 0, [], []
+    states, right, growth, millimetres, doubling = 0, 0, [], [], []
     for patient in sorted({r['patient'] for r in table(cohort, 'labels.csv')}):
-        found = {s: objects_of(out, f'{patient}_{s}') for s in ('prior', 'current')}
+        files = [os.path.join(out, 'cases', f'{patient}_{s}.h5') for s in ('prior', 'current')]
+        rows = json.loads(bench.call('compare', *files, '--same-frame', '--days', 100, '--json'))['objects']
+        for row in rows:
+            place = objects_of(out, f'{patient}_{"prior" if row["current_row"] is None else "current"}')
+            row['centre_mm'] = place[row['prior_row'] if row['current_row'] is None else row['current_row']]['centre_mm']
         for t in (t for t in table(cohort, 'truth', 'objects.csv') if t['patient'] == patient):
-            seen = {s: matched([t], found[s])[0] for s in found}
-            wanted = {'prior': t['state'] != 'new', 'current': t['state'] != 'gone'}
-            states, right = states + 1, right + all(bool(seen[s]) == wanted[s] for s in seen)
-            if seen['prior'] and seen['current'] and t['state'] in ('grown', 'stable'):
-                before, after = seen['prior'][0][1], seen['current'][0][1]
-                ratio = float(after['volume_mm3']) / float(before['volume_mm3'])
-                growth.append(ratio / (1 + float(t['growth_percent']) / 100) - 1)
-                millimetres.append(abs(float(after['longest_mm']) - float(before['longest_mm']) - float(t['growth_mm'])))
+            near = matched([t], rows)[0]
+            if not near:
+                states += 1
+                continue
+            row = near[0][1]
+            seen = 'both' if None not in (row['prior_row'], row['current_row']) else row['state']
+            states, right = states + 1, right + (seen == ('both' if t['state'] in ('grown', 'stable') else t['state']))
+            if seen == 'both' and t['state'] in ('grown', 'stable'):
+                truth = 1 + float(t['growth_percent']) / 100
+                growth.append((1 + row['extent_percent'] / 100) / truth - 1)
+                millimetres.append(abs(row['change_mm'] - float(t['growth_mm'])))
+                right -= row['state'] == 'shrunk' or (row['state'] == 'stable' and truth > 1.5)
+                if row['doubling_days'] is not None and truth > 1.5:
+                    doubling.append(abs(np.log(truth) / np.log(2) * row['doubling_days'] / 100 - 1))
     at_least('prior', f'share of {states} nodules with their state', right / states, 0.95)
     at_most('prior', 'growth of volume off, mean', float(np.mean(np.abs(growth))), 0.05)
     at_most('prior', 'growth of diameter off by mm, mean', float(np.mean(millimetres)), 0.7)
+    at_most('prior', 'doubling time off, mean', float(np.mean(doubling)), 0.15)
 
 
 RECIPES = {f.__name__: f for f in (ct_nodules, ct_malignancy, mr_tumour, xray_findings, xray_normal, fundus_disc, fundus_grade, prior)}

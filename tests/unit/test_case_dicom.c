@@ -262,7 +262,8 @@ static void test_refusals(void)
     expect_refusal("radiology/d2n-failing-sliceorientation-001", MT_ERROR_INPUT,
                    "its slices point in different directions (ImageOrientationPatient): it is no volume; give each orientation a folder");
     expect_refusal("radiology/dicomdir/77654033", MT_ERROR_INPUT,
-                   "it holds 4 series, a case is one of them: name a folder with one series ([1] CT, 4 images of 16 x 16, HEAD, 1.25 mm, "
+                   "it holds 4 series, a case is one of them: name a folder with one series, or choose by [series] of a recipe ([1] CT, 4 "
+                   "images of 16 x 16, HEAD, 1.25 mm, "
                    "\"Routine Brain\"; [2] CR, 1 image of 16 x 16, CSPINE, \"Cervical LAT\"; [3] CR, 1 image of 16 x 16, CSPINE, "
                    "\"Cervical OBLI 1\"; [4] CR, 1 image of 16 x 16, CSPINE, \"Cervical OBLI 2\")");
     expect_refusal("radiology/dicom/highdicom-seg_image_ct_binary_overlap.dcm", MT_ERROR_INPUT,

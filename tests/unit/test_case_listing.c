@@ -166,7 +166,7 @@ static GPtrArray *cases_of(const char *folder, const char *name, GPtrArray *warn
     g_autofree char  *path = g_build_filename(folder, name, NULL);
     const char *const arguments[] = {path, NULL};
 
-    return mt_batch_cases_warned(arguments, 0, 0, warnings, error);
+    return mt_batch_cases_warned(arguments, 0, 0, false, warnings, error);
 }
 
 static void test_patterns(void)

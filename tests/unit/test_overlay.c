@@ -211,7 +211,7 @@ static mt_canvas *draw(fixture *f, parts has, mt_heat_scale scale, const char *c
     const char *keep = g_getenv("MT_TEST_KEEP");
 
     g_assert_no_error(error);
-    mt_overlay_png_write(result, heatmap, colormap, f->png, &error);
+    mt_overlay_png_write(result, heatmap, colormap != NULL ? mt_colormap_find(colormap, NULL) : NULL, f->png, &error);
     g_assert_no_error(error);
     image = vips_image_new_from_file(f->png, NULL);
     g_assert_true(image != NULL && image->Bands == 3);
@@ -340,9 +340,9 @@ static void test_messages(fixture *f, gconstpointer data)
     GError          *error = NULL;
 
     (void)data;
-    g_assert_false(mt_overlay_png_write(result, heatmap, "jet", f->png, &error));
+    g_assert_null(mt_colormap_find("jet", &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_USAGE);
-    g_assert_cmpstr(error->message, ==, "colour map jet is unknown: choose one of: heat, inferno, viridis, turbo, coolwarm");
+    g_assert_cmpstr(error->message, ==, "colour map jet is unknown: choose one of: heat, inferno, viridis, magma, cividis, turbo, coolwarm");
     g_clear_error(&error);
     g_assert_false(mt_overlay_png_write(result, heatmap, NULL, nowhere, &error));
     g_assert_error(error, MT_ERROR, MT_ERROR_IO);
@@ -359,6 +359,8 @@ static void test_colormaps(void)
     } maps[] = {{"heat", {255, 255, 204}, {128, 0, 38}, true},
                 {"inferno", {0, 0, 3}, {252, 254, 164}, true},
                 {"viridis", {68, 1, 84}, {253, 231, 36}, true},
+                {"magma", {0, 0, 4}, {252, 253, 191}, true},
+                {"cividis", {0, 34, 78}, {254, 232, 56}, true},
                 {"turbo", {48, 18, 59}, {122, 4, 3}, false},
                 {"coolwarm", {59, 76, 192}, {180, 4, 38}, false}};
     g_auto(GStrv) names = g_strsplit(mt_colormap_names(), ", ", -1);

@@ -326,12 +326,14 @@ static void test_store_heads(void)
     mt_heatmap heatmap = {.n_tiles = 3, .scale = MT_HEAT_ABSOLUTE};
     g_assert_cmpint(g_strv_length(labels), ==, 2);
     g_assert_cmpstr(labels[1], ==, "head_1");
-    g_assert_true(mt_evidence_fill(&heatmap, result, "tumour", &error));
+    g_assert_true(mt_evidence_fill(&heatmap, result, &(mt_heatmap_params){.label = "tumour"}, &error));
     g_assert_no_error(error);
     g_assert_cmpfloat_with_epsilon(heatmap.tile_values[0], 0.75, 1e-6);
     g_assert_cmpfloat_with_epsilon(heatmap.tile_values[1], 0.5, 1e-6);
     g_assert_cmpfloat_with_epsilon(heatmap.tile_values[2], 0.75, 1e-6);
     mt_free(heatmap.tile_values);
+    mt_free(heatmap.tile_numbers);
+    g_strfreev(heatmap.labels);
     g_free(heatmap.meaning);
     g_free(heatmap.label);
     remove_folder(folder);

@@ -231,7 +231,7 @@ static void write_big(const char *path, uint8_t *rgb)
     g_assert_true(mt_tiff_stream_begin(&stream, &error));
     count = tile.size;
     g_assert_true(mt_tiff_stream_append(&stream, tile.data, tile.size, &offset, &error));
-    g_assert_true(mt_tiff_stream_end(&stream, &level, 1, tables.data, tables.size, &error));
+    g_assert_true(mt_tiff_stream_end(&stream, &level, 1, &(mt_tiff_layout){.tables = tables.data, .table_bytes = tables.size}, &error));
     g_close(stream.fd, NULL);
     free(tables.data);
     free(tile.data);
