@@ -65,6 +65,7 @@ typedef struct mt_recipe {
     char            *preparation;      /* [input] preparation: what was done to every case; NULL: nothing is said */
     char           **places;           /* [head] location: labels of the network by which others are placed; NULL: none */
     double           min_mm;           /* [head] min_mm: a smaller longest diameter is no finding; 0: any is */
+    double           min_score;        /* [head] min_score: likewise of its score */
     char           **measures;         /* [measure], "NAME=RULE" each (docs/objects.md); NULL: none */
     char           **actions;          /* [action], likewise; NULL: none */
     mt_recipe_stage *stages;           /* [stage.2], [stage.3], .. */

@@ -307,14 +307,22 @@ static void place_objects(dense_run *d)
     mt_objects_place(d->findings.objects, d->labels, places, n);
 }
 
+/* Only the positive label's probability is kept. */
+static const float *probability_of(const dense_run *d, int label)
+{
+    return d->run->p->rules->channels[label] == positive_channel(d->run->p) ? d->probability : NULL;
+}
+
 /* Regions share voxels: a part of one may be a whole of another, and they stay as they are. */
 static bool clean_map(dense_run *d, GError **error)
 {
-    double least = d->run->p->recipe->min_mm;
-    bool   ok = true;
+    const mt_recipe *r = d->run->p->recipe;
+    bool             ok = true;
 
-    for (int k = 0; ok && least > 0 && !card_of(d)->regions && k < d->run->p->rules->n; k++)
-        ok = mt_objects_clean_map(d->findings.objects, d->labels, members_of(d, k), least, error);
+    if (card_of(d)->regions || (r->min_mm <= 0 && r->min_score <= 0))
+        return true;
+    for (int k = 0; ok && k < d->run->p->rules->n; k++)
+        ok = mt_objects_clean_map(d->findings.objects, d->labels, members_of(d, k), probability_of(d, k), r->min_mm, r->min_score, error);
     return ok;
 }
 
@@ -331,7 +339,6 @@ static void frame_of_map(const dense_run *d, mt_objects_frame *frame)
 static bool find_objects(dense_run *d, GError **error)
 {
     const mt_finding_rules *rules = d->run->p->rules;
-    int                     positive = positive_channel(d->run->p);
     double                  affine[16];
     mt_objects_frame        frame = mt_finding_frame(d->run->tiles.c, affine);
     mt_objects_frame        whole = frame;
@@ -343,10 +350,9 @@ static bool find_objects(dense_run *d, GError **error)
     if (!clean_map(d, error))
         return false;
     for (int k = 0; k < rules->n; k++)
-        if (!mt_objects_add_labels(d->findings.objects, k, d->labels, members_of(d, k),
-                                   rules->channels[k] == positive ? d->probability : NULL, MIN_OBJECT_VOXELS, error))
+        if (!mt_objects_add_labels(d->findings.objects, k, d->labels, members_of(d, k), probability_of(d, k), MIN_OBJECT_VOXELS, error))
             return false;
-    mt_objects_drop_small(d->findings.objects, d->run->p->recipe->min_mm);
+    mt_objects_drop(d->findings.objects, d->run->p->recipe->min_mm, d->run->p->recipe->min_score);
     place_objects(d);
     if (d->slide)
         mt_objects_rescale(d->findings.objects, d->px, &whole);

@@ -139,7 +139,7 @@ bool mt_detect_finish(mt_case_run *run, GError **error)
     }
     if (!mt_object_stages_run(run, run->findings.objects, error))
         return false;
-    mt_objects_drop_small(run->findings.objects, p->recipe->min_mm);
+    mt_objects_drop(run->findings.objects, p->recipe->min_mm, p->recipe->min_score);
     g_autofree mt_label_counts *counts = g_new0(mt_label_counts, p->rules->n);
     for (int k = 0; k < p->rules->n; k++)
         counts[k] = (mt_label_counts){run->stage_map != NULL ? 0 : -1, -1, -1}; /* boxes have no area of their own */

@@ -105,6 +105,8 @@ void mt_finding_rules_text(const mt_pipeline *p, GString *text)
     }
     if (p->recipe->min_mm > 0)
         mt_card_text_put_numbers(text, "min_mm", &p->recipe->min_mm, 1);
+    if (p->recipe->min_score > 0)
+        mt_card_text_put_numbers(text, "min_score", &p->recipe->min_score, 1);
     mt_card_text_put(text, "labels", labels);
     mt_card_text_put(text, "positive", p->head_card.positive);
     if (!isnan(p->head_card.threshold))

@@ -43,6 +43,7 @@ static const mt_key KEYS[] = {
     {"head", "task"},
     {"head", "location"},
     {"head", "min_mm"},
+    {"head", "min_score"},
     {"head", "combine"},
     {"head", "k"},
     {"head", "reference"},

@@ -123,6 +123,7 @@ bool mt_recipe_findings_read(GKeyFile *file, const char *path, mt_recipe *recipe
 {
     return mt_key_file_list(file, path, "input", "sequences", &recipe->sequences, error) &&
            mt_key_file_double(file, path, "head", "min_mm", 0, 1000, &recipe->min_mm, error) &&
+           mt_key_file_double(file, path, "head", "min_score", 0, 1, &recipe->min_score, error) &&
            mt_key_file_list(file, path, "head", "location", &recipe->places, error) &&
            read_task(file, path, "head", &recipe->task, error) && read_stages(file, path, recipe, error) &&
            read_rules(file, path, "measure", &recipe->measures, error) && read_rules(file, path, "action", &recipe->actions, error);
@@ -171,6 +172,7 @@ void mt_recipe_findings_put(const mt_recipe *recipe, json_t *object)
 
     json_object_set_new(object, "task", json_string(mt_recipe_task_name(recipe->task)));
     json_object_set_new(object, "min_mm", json_real(recipe->min_mm));
+    json_object_set_new(object, "min_score", json_real(recipe->min_score));
     json_object_set_new(object, "unit_mm", json_boolean(recipe->unit_mm));
     put_list(object, "sequences", recipe->sequences);
     put_list(object, "places", recipe->places);
@@ -195,6 +197,7 @@ void mt_recipe_findings_take(mt_recipe *recipe, const json_t *object)
     if (task != NULL)
         mt_recipe_task_parse(task, &recipe->task);
     recipe->min_mm = json_number_value(json_object_get(object, "min_mm"));
+    recipe->min_score = json_number_value(json_object_get(object, "min_score"));
     recipe->unit_mm = json_is_true(json_object_get(object, "unit_mm"));
     recipe->sequences = take_list(object, "sequences");
     recipe->places = take_list(object, "places");

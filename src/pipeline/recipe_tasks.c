@@ -103,8 +103,8 @@ bool mt_recipe_check_task(const mt_recipe *r, GError **error)
 
     if (r->sequences != NULL && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_RECONSTRUCT)
         return usage(error, "[input] sequences are channels of a network that takes cases whole: [head] task=segment or reconstruct");
-    if (r->min_mm > 0 && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_DETECT)
-        return usage(error, "min_mm is of objects: [head] task=segment or detect");
+    if ((r->min_mm > 0 || r->min_score > 0) && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_DETECT)
+        return usage(error, "min_mm and min_score are of objects: [head] task=segment or detect");
     if (r->places != NULL && task != MT_RECIPE_SEGMENT && !mt_recipe_segments_case(r))
         return usage(error, "location is of labels of a map: [head] task=segment");
     if (r->n_stages > 0 && task != MT_RECIPE_SEGMENT && task != MT_RECIPE_DETECT && !mt_recipe_segments_case(r))

@@ -344,22 +344,28 @@ void mt_objects_rescale(mt_objects *objects, const double px[2], const mt_object
     }
 }
 
-bool mt_objects_clean_map(const mt_objects *objects, uint8_t *map, const uint8_t members[32], double mm, GError **error)
+static bool no_finding(const mt_object *object, double mm, double score)
+{
+    return object->longest_mm < mm || object->score < score;
+}
+
+bool mt_objects_clean_map(const mt_objects *objects, uint8_t *map, const uint8_t members[32], const float *probability, double mm,
+                          double score, GError **error)
 {
     const int64_t *size = objects->frame.size;
     g_autoptr(mt_volume_components) components = mt_volume_components_new(map, size, members, error);
     int64_t *first;
 
-    if (components == NULL || !lengths_known(objects))
-        return components != NULL;
+    if (components == NULL)
+        return false;
     mt_voxel_run *grouped = group_runs(components, &first, error);
     if (grouped == NULL)
         return false;
     for (int64_t i = 0; i < components->n; i++) {
         mt_object part = {0};
-        survey_runs(objects, grouped + first[i], first[i + 1] - first[i], NULL, &part);
+        survey_runs(objects, grouped + first[i], first[i + 1] - first[i], probability, &part);
         measure(objects, grouped + first[i], first[i + 1] - first[i], &part);
-        for (int64_t r = first[i]; part.longest_mm < mm && r < first[i + 1]; r++)
+        for (int64_t r = first[i]; no_finding(&part, mm, score) && r < first[i + 1]; r++)
             memset(map + ((int64_t)grouped[r].z * size[1] + grouped[r].y) * size[0] + grouped[r].x0, 0,
                    (size_t)(grouped[r].x1 - grouped[r].x0));
     }
@@ -401,13 +407,13 @@ mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6
     return object;
 }
 
-void mt_objects_drop_small(mt_objects *objects, double mm)
+void mt_objects_drop(mt_objects *objects, double mm, double score)
 {
     GPtrArray *kept = g_ptr_array_new_full(objects->list->len, object_free);
 
     for (guint i = 0; i < objects->list->len; i++) {
         mt_object *object = objects->list->pdata[i];
-        if (object->longest_mm < mm)
+        if (no_finding(object, mm, score))
             object_free(object);
         else
             g_ptr_array_add(kept, object);

@@ -59,10 +59,12 @@ void mt_objects_join_masks(mt_objects *objects);
 /* From a map whose px are px[0] x px[1] of the case's, to the case's frame: boxes, centres, places in mm.  Sizes and diameters in mm stay; voxels
  * are of the map. */
 void mt_objects_rescale(mt_objects *objects, const double px[2], const mt_objects_frame *frame);
-/* Parts of the label whose longest diameter is known and below `mm` become 0 in the map: what is no finding is not drawn either. */
-bool mt_objects_clean_map(const mt_objects *objects, uint8_t *map, const uint8_t members[32], double mm, GError **error);
-/* Objects whose longest diameter is known and below `mm` are no findings. */
-void mt_objects_drop_small(mt_objects *objects, double mm);
+/* Parts of the label whose longest diameter is known and below `mm`, or their score below `score`, become 0 in the map: what is no finding is
+ * not drawn either.  probability as in mt_objects_add_labels. */
+bool mt_objects_clean_map(const mt_objects *objects, uint8_t *map, const uint8_t members[32], const float *probability, double mm,
+                          double score, GError **error);
+/* Such objects are no findings. */
+void mt_objects_drop(mt_objects *objects, double mm, double score);
 /* A detector's: half-open box in voxels. */
 mt_object *mt_objects_add_box(mt_objects *objects, int label, const double box[6], double score);
 

@@ -136,8 +136,8 @@ static void test_none_one_all(void)
     g_autoptr(mt_objects) blind = find(size, unknown, NULL, map, 1);
     o = blind->list->pdata[0];
     g_assert_true(isnan(o->volume_mm3) && isnan(o->longest_mm) && isnan(o->perpendicular_mm));
-    mt_objects_drop_small(blind, 100); /* of unknown size: kept */
-    mt_objects_drop_small(all, 7.9);
+    mt_objects_drop(blind, 100, 0); /* of unknown size: kept */
+    mt_objects_drop(all, 7.9, 0);
     g_assert_cmpint(blind->list->len, ==, 1);
     g_assert_cmpint(all->list->len, ==, 1 - (sqrt(40) + 13.0 / 16 < 7.9));
 }
