@@ -313,13 +313,13 @@ static const float *probability_of(const dense_run *d, int label)
     return d->run->p->rules->channels[label] == positive_channel(d->run->p) ? d->probability : NULL;
 }
 
-/* Regions share voxels: a part of one may be a whole of another, and they stay as they are. */
+/* Several regions share voxels: a part of one may be a whole of another, and they stay as they are. */
 static bool clean_map(dense_run *d, GError **error)
 {
     const mt_recipe *r = d->run->p->recipe;
     bool             ok = true;
 
-    if (card_of(d)->regions || (r->min_mm <= 0 && r->min_score <= 0))
+    if ((card_of(d)->regions && card_of(d)->n_labels > 1) || (r->min_mm <= 0 && r->min_score <= 0))
         return true;
     for (int k = 0; ok && k < d->run->p->rules->n; k++)
         ok = mt_objects_clean_map(d->findings.objects, d->labels, members_of(d, k), probability_of(d, k), r->min_mm, r->min_score, error);

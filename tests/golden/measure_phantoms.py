@@ -25,7 +25,6 @@ except ImportError as missing:
     print(f'{missing.name} is not installed')
     sys.exit(77)  # skipped, as meson has it
 
-SEED = 301
 failed, broken = [], []
 
 
@@ -60,7 +59,7 @@ class Bench:
 
     def cohort(self, kind, *options, count=None):
         out = os.path.join(self.a.work, '_'.join([kind, *[o.strip('-') for o in options]]))
-        subprocess.run([self.a.phantoms, kind, '-o', out, '--count', str(count or self.a.count), '--seed', str(SEED), *options], check=True)
+        subprocess.run([self.a.phantoms, kind, '-o', out, '--count', str(count or self.a.count), '--seed', str(self.a.seed), *options], check=True)
         return out
 
     def run(self, recipe, cohort):
@@ -277,6 +276,7 @@ def main():
         parser.add_argument(name)
     parser.add_argument('--work', default=None)
     parser.add_argument('--count', type=int, default=8, help='cases of a CT or MR cohort; pictures are some times as many')
+    parser.add_argument('--seed', type=int, default=301, help='another seed, another cohort')
     parser.add_argument('--only', nargs='+', choices=sorted(RECIPES), help='default: those that are there')
     a = parser.parse_args()
     kept = a.work or tempfile.mkdtemp(prefix='measure-phantoms-')
