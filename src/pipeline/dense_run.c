@@ -1,4 +1,4 @@
-/* One case of a dense task: read whole, a map of it, the objects in the map, what is measured on them. */
+/* One case of a dense task, stage by stage: read whole (a slide part by part), windows of the network over it, the map, what it says. */
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
 #include "src/case/sequence_files.h"
@@ -9,10 +9,9 @@
 #include "src/pipeline/dense_load.h"
 #include "src/pipeline/detect_case.h"
 #include "src/pipeline/detect_windows.h"
-#include "src/pipeline/object_stages.h"
+#include "src/pipeline/label_findings.h"
 #include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/segment_slide.h"
-#include "src/result/object_places.h"
 #include "src/store/schema.h"
 #include "tiling/dense_frame.h"
 #include "tiling/sliding.h"
@@ -20,31 +19,24 @@
 #include <math.h>
 #include <string.h>
 
-/* Parts of fewer voxels are the network's noise. */
-#define MIN_OBJECT_VOXELS 3
-
 typedef struct dense_run {
-    mt_case_run     *run;
-    GPtrArray       *sequences; /* mt_case *, of the recipe's sequences; the first is run->tiles.c */
-    mt_dense_frame   frame;
-    mt_volume       *volume; /* as the network wants it */
-    mt_label_slabs  *slabs;
-    int64_t          size[3]; /* of the case's planes */
-    int64_t          voxels;
-    bool             slide; /* read part by part; the map has the network's own px, `px` of level 0 each */
-    double           px[2];
-    mt_error_slabs   errors; /* of task=reconstruct */
-    double           mean_error;
-    float           *error_map;   /* likewise, on the case's planes */
-    uint8_t         *labels;      /* of each voxel of the planes */
-    float           *probability; /* of the positive label, likewise; NULL: there is none */
-    mt_label_counts *counts;      /* of each label of the rules */
-    mt_findings      findings;
+    mt_case_run    *run;
+    GPtrArray      *sequences; /* mt_case *, of the recipe's sequences; the first is run->tiles.c */
+    mt_dense_frame  frame;
+    mt_volume      *volume; /* as the network wants it */
+    mt_label_slabs *slabs;
+    mt_case_map     map;
+    mt_findings     findings;
+    mt_error_slabs  errors; /* of task=reconstruct */
+    double          mean_error;
+    float          *error_map; /* of each voxel of the planes */
 } dense_run;
 
-static const mt_dense_card *card_of(const dense_run *d)
+static dense_run of_case(mt_case_run *run)
 {
-    return d->run->p->box_model != NULL ? mt_box_model_card(d->run->p->box_model) : mt_dense_get_card(d->run->p->dense);
+    const mt_pipeline *p = run->p;
+
+    return (dense_run){.run = run, .map.card = p->box_model != NULL ? mt_box_model_card(p->box_model) : mt_dense_get_card(p->dense)};
 }
 
 /* Every sequence is a case of its own; what is said of the exam is said on the grid of the first. */
@@ -96,10 +88,10 @@ static bool open_case(dense_run *d, GError **error)
 
     run->identity = mt_case_identity(run->job->path, error);
     run->tiles.off_contract = p->contract.off;
-    if (run->identity == NULL || !mt_case_tiles_check_prepared(card_of(d)->requires, p->recipe, run->job, error) || !open_pixels(d, error))
+    if (run->identity == NULL || !mt_case_tiles_check_prepared(d->map.card->requires, p->recipe, run->job, error) || !open_pixels(d, error))
         return false;
-    d->slide = mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE;
-    if (!d->slide || (p->dense != NULL && p->recipe->task == MT_RECIPE_SEGMENT))
+    d->map.slide = mt_case_get_kind(run->tiles.c) == MT_CASE_SLIDE;
+    if (!d->map.slide || (p->dense != NULL && p->recipe->task == MT_RECIPE_SEGMENT))
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read %s: task=%s takes pictures and volumes whole, and this is a slide", run->job->path,
                 mt_recipe_task_name(p->recipe->task));
@@ -118,7 +110,7 @@ static bool find_foreground(mt_case_run *run, GError **error)
 /* The network's wish before hours of reading. */
 static bool check_channels(const dense_run *d, GError **error)
 {
-    const mt_dense_card *card = card_of(d);
+    const mt_dense_card *card = d->map.card;
     mt_case             *c = d->run->tiles.c;
     int                  sequences = d->sequences != NULL ? (int)d->sequences->len + 1 : 0;
     int                  channels = sequences > 0 ? sequences : mt_case_channels(c);
@@ -146,10 +138,10 @@ static mt_volume *read_whole(dense_run *d, int threads, GError **error)
     mt_case         *cases[MT_DENSE_MAX_CHANNELS] = {d->run->tiles.c};
 
     if (d->sequences == NULL)
-        return mt_volume_read(d->run->tiles.c, card_of(d)->order, recipe->memory_bytes, threads, error);
+        return mt_volume_read(d->run->tiles.c, d->map.card->order, recipe->memory_bytes, threads, error);
     for (guint i = 0; i < d->sequences->len; i++)
         cases[i + 1] = d->sequences->pdata[i];
-    return mt_volume_read_sequences(cases, (const char *const *)recipe->sequences, (int)d->sequences->len + 1, card_of(d)->order,
+    return mt_volume_read_sequences(cases, (const char *const *)recipe->sequences, (int)d->sequences->len + 1, d->map.card->order,
                                     registering(recipe), recipe->memory_bytes, threads, error);
 }
 
@@ -160,29 +152,19 @@ static bool read_volume(dense_run *d, GError **error)
     mt_intensity_facts facts = mt_intensity_facts_of(c);
     int                threads = mt_case_stage_threads(d->run);
 
-    if (d->slide)
+    if (d->map.slide)
         return true;
-    d->size[0] = level->width;
-    d->size[1] = level->height;
-    d->size[2] = mt_case_planes(c);
-    d->voxels = d->size[0] * d->size[1] * d->size[2];
+    d->map.size[0] = level->width;
+    d->map.size[1] = level->height;
+    d->map.size[2] = mt_case_planes(c);
     if (!check_channels(d, error))
         return false;
     mt_volume *whole = read_whole(d, threads, error);
-    d->volume = whole != NULL ? mt_dense_frame_bring(&d->frame, card_of(d), whole, &facts, threads, error) : NULL;
+    d->volume = whole != NULL ? mt_dense_frame_bring(&d->frame, d->map.card, whole, &facts, threads, error) : NULL;
     if (whole != NULL && d->volume == NULL && error != NULL && g_error_matches(*error, MT_ERROR, MT_ERROR_SPACING))
         g_prefix_error(error, "prepare %s (its spacing: %s; --slide-mpp or a manifest column mpp gives one): ", mt_case_path(c),
                        mt_case_mpp_source(c));
     return d->volume != NULL;
-}
-
-/* The output's channel that decides; -1: none. */
-static int positive_channel(const mt_pipeline *p)
-{
-    for (int i = 0; p->head_card.positive != NULL && i < p->rules->n; i++)
-        if (strcmp(p->rules->labels[i], p->head_card.positive) == 0)
-            return p->rules->channels[i];
-    return -1;
 }
 
 static bool reconstructs(const dense_run *d)
@@ -214,21 +196,12 @@ static bool slide_into(dense_run *d, mt_sliding_sink sink, void *sink_user, mt_p
 
 static bool slide_over_slide(dense_run *d, mt_progress progress, void *user, GError **error)
 {
-    mt_slide_map map = {0};
-    bool         ok = mt_segment_slide(d->run, positive_channel(d->run->p), &map, progress, user, error);
-
-    d->labels = map.labels;
-    d->probability = map.probability;
-    memcpy(d->size, map.size, sizeof map.size);
-    d->size[2] = 1;
-    d->voxels = map.size[0] * map.size[1];
-    memcpy(d->px, map.px, sizeof d->px);
-    return ok;
+    return mt_segment_slide(d->run, mt_positive_channel(d->run->p), &d->map, progress, user, error);
 }
 
 static bool slide(dense_run *d, mt_progress progress, void *user, GError **error)
 {
-    if (d->slide)
+    if (d->map.slide)
         return slide_over_slide(d, progress, user, error);
     if (d->run->p->box_model != NULL)
         return mt_detect_windows(d->run, &d->frame, d->volume, progress, user, error);
@@ -236,7 +209,7 @@ static bool slide(dense_run *d, mt_progress progress, void *user, GError **error
         d->errors = (mt_error_slabs){d->volume, mt_alloc(mt_volume_voxels(d->volume), sizeof(float), error)};
         return d->errors.errors != NULL && slide_into(d, mt_error_slabs_take, &d->errors, progress, user, error);
     }
-    mt_label_slabs_params slabs = mt_dense_frame_back(&d->frame, card_of(d), positive_channel(d->run->p));
+    mt_label_slabs_params slabs = mt_dense_frame_back(&d->frame, d->map.card, mt_positive_channel(d->run->p));
     d->slabs = mt_label_slabs_new(&slabs, error);
     return d->slabs != NULL && slide_into(d, mt_label_slabs_take, d->slabs, progress, user, error);
 }
@@ -246,181 +219,28 @@ static bool turn_maps(dense_run *d, GError **error)
 {
     uint8_t *labels = mt_label_slabs_steal_labels(d->slabs);
     float   *probability = mt_label_slabs_steal_map(d->slabs);
-    bool     ok = (d->labels = mt_alloc(d->voxels, 1, error)) != NULL &&
-              (probability == NULL || (d->probability = mt_alloc(d->voxels, sizeof(float), error)) != NULL);
+    bool     ok = (d->map.labels = mt_alloc(mt_case_map_voxels(&d->map), 1, error)) != NULL &&
+              (probability == NULL || (d->map.probability = mt_alloc(mt_case_map_voxels(&d->map), sizeof(float), error)) != NULL);
 
     if (ok)
-        mt_volume_turn_labels(d->run->tiles.c, card_of(d)->order, MT_VOLUME_PLANES, labels, d->labels);
+        mt_volume_turn_labels(d->run->tiles.c, d->map.card->order, MT_VOLUME_PLANES, labels, d->map.labels);
     if (ok && probability != NULL)
-        mt_volume_turn_values(d->run->tiles.c, card_of(d)->order, MT_VOLUME_PLANES, probability, d->probability);
+        mt_volume_turn_values(d->run->tiles.c, d->map.card->order, MT_VOLUME_PLANES, probability, d->map.probability);
     mt_free(labels);
     mt_free(probability);
     return ok;
-}
-
-static const uint8_t *members_of(const dense_run *d, int label)
-{
-    return card_of(d)->members[d->run->p->rules->channels[label]];
-}
-
-static bool has(const uint8_t members[32], uint8_t value)
-{
-    return members[value / 8] >> (value % 8) & 1;
-}
-
-static void count_labels(dense_run *d)
-{
-    const mt_finding_rules *rules = d->run->p->rules;
-    int64_t                 histogram[256] = {0};
-    int                     positive = positive_channel(d->run->p);
-
-    d->counts = g_new0(mt_label_counts, rules->n);
-    for (int64_t i = 0; i < d->voxels; i++)
-        histogram[d->labels[i]]++;
-    for (int k = 0; k < rules->n; k++) {
-        mt_label_counts *count = &d->counts[k];
-        bool             known = d->probability != NULL && rules->channels[k] == positive;
-        for (int v = 0; v < 256; v++)
-            count->voxels += has(members_of(d, k), (uint8_t)v) ? histogram[v] : 0;
-        count->sure = count->possible = known ? 0 : -1;
-        for (int64_t i = 0; known && i < d->voxels; i++) {
-            count->sure += d->probability[i] >= 0.75f;
-            count->possible += d->probability[i] >= 0.25f;
-        }
-    }
-}
-
-/* By lobes and organs that the map shows. */
-static void place_objects(dense_run *d)
-{
-    const mt_finding_rules     *rules = d->run->p->rules;
-    char                      **wanted = d->run->p->recipe->places;
-    g_autofree mt_object_place *places = g_new0(mt_object_place, rules->n + 1);
-    int                         n = 0;
-
-    for (int k = 0; wanted != NULL && k < rules->n; k++) {
-        if (!g_strv_contains((const char *const *)wanted, rules->labels[k]))
-            continue;
-        places[n].label = k;
-        memcpy(places[n++].members, members_of(d, k), sizeof places->members);
-    }
-    mt_objects_place(d->findings.objects, d->labels, places, n);
-}
-
-/* Only the positive label's probability is kept. */
-static const float *probability_of(const dense_run *d, int label)
-{
-    return d->run->p->rules->channels[label] == positive_channel(d->run->p) ? d->probability : NULL;
-}
-
-/* Several regions share voxels: a part of one may be a whole of another, and they stay as they are. */
-static bool clean_map(dense_run *d, GError **error)
-{
-    const mt_recipe *r = d->run->p->recipe;
-    bool             ok = true;
-
-    if ((card_of(d)->regions && card_of(d)->n_labels > 1) || (r->min_mm <= 0 && r->min_score <= 0))
-        return true;
-    for (int k = 0; ok && k < d->run->p->rules->n; k++)
-        ok = mt_objects_clean_map(d->findings.objects, d->labels, members_of(d, k), probability_of(d, k), r->min_mm, r->min_score, error);
-    return ok;
-}
-
-/* Objects of a slide are looked for in the map's px. */
-static void frame_of_map(const dense_run *d, mt_objects_frame *frame)
-{
-    for (int a = 0; a < 2; a++) {
-        frame->size[a] = d->size[a];
-        frame->spacing_mm[a] *= d->px[a];
-    }
-    frame->affine = NULL;
-}
-
-static bool find_objects(dense_run *d, GError **error)
-{
-    const mt_finding_rules *rules = d->run->p->rules;
-    double                  affine[16];
-    mt_objects_frame        frame = mt_finding_frame(d->run->tiles.c, affine);
-    mt_objects_frame        whole = frame;
-
-    if (d->slide)
-        frame_of_map(d, &frame);
-
-    d->findings.objects = mt_objects_new(&frame, rules->labels);
-    if (!clean_map(d, error))
-        return false;
-    for (int k = 0; k < rules->n; k++)
-        if (!mt_objects_add_labels(d->findings.objects, k, d->labels, members_of(d, k), probability_of(d, k), MIN_OBJECT_VOXELS, error))
-            return false;
-    mt_objects_drop(d->findings.objects, d->run->p->recipe->min_mm, d->run->p->recipe->min_score);
-    place_objects(d);
-    if (d->slide)
-        mt_objects_rescale(d->findings.objects, d->px, &whole);
-    count_labels(d);
-    return true;
-}
-
-/* Of a picture: pixels of the mask, as far as its own resolution tells; of a volume there is no mask of all planes. */
-static double mask_voxels(const dense_run *d)
-{
-    const mt_level *level = mt_case_level(d->run->tiles.c, 0);
-
-    return d->size[2] == 1 ? mt_mask_share(d->run->tiles.mask, 0, 0, (double)level->width, (double)level->height) * (double)d->voxels : 0;
-}
-
-static void measure(dense_run *d)
-{
-    const mt_measure_facts facts = {.objects = d->findings.objects, .counts = d->counts, .mask_voxels = mask_voxels(d)};
-
-    mt_findings_measure(&d->findings, d->run->p->rules, &facts, d->run->p->language);
-}
-
-static bool write_map(const dense_run *d, const char *object, mt_dtype dtype, void *values, GError **error)
-{
-    int64_t shape[] = {d->size[2], d->size[1], d->size[0]};
-    g_autoptr(mt_tensor) map = mt_tensor_new_view(dtype, 3, shape, values, NULL);
-
-    return mt_store_write_packed(d->run->store, object, map, error);
-}
-
-/* What a value of the map means: "1=nodule", a label each; of regions the values that belong to it. */
-static bool name_values(const dense_run *d, GError **error)
-{
-    const mt_finding_rules *rules = d->run->p->rules;
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-
-    for (int k = 0; k < rules->n; k++) {
-        g_autoptr(GString) name = g_string_new(NULL);
-        for (int v = 1; v < 256; v++)
-            if (has(members_of(d, k), (uint8_t)v))
-                g_string_append_printf(name, "%s%d", name->len > 0 ? "," : "", v);
-        g_string_append_printf(name, "=%s", rules->labels[k]);
-        g_ptr_array_add(names, g_string_free(g_steal_pointer(&name), FALSE));
-    }
-    g_ptr_array_add(names, NULL);
-    return mt_store_attr_strings(d->run->store, MT_OBJECT_SEGMENTATION, MT_ATTR_LABELS, (const char *const *)names->pdata, error);
-}
-
-static bool record(dense_run *d, GError **error)
-{
-    mt_store *store = d->run->store;
-
-    return (!d->slide || mt_invalid_tiles_store(d->run->invalid, store, error)) &&
-           write_map(d, MT_OBJECT_SEGMENTATION, MT_U8, d->labels, error) && name_values(d, error) &&
-           (d->probability == NULL || write_map(d, MT_OBJECT_PROBABILITY, MT_F32, d->probability, error)) &&
-           mt_findings_store(&d->findings, store, error);
 }
 
 /* The score is the share of normal cases that were drawn better. */
 static bool score_errors(dense_run *d, GError **error)
 {
     mt_case_run *run = d->run;
-    float       *read = mt_alloc(d->voxels, sizeof *read, error);
-    bool         ok = read != NULL && (d->error_map = mt_alloc(d->voxels, sizeof *read, error)) != NULL &&
-              mt_errors_back(&d->frame, card_of(d), d->errors.errors, mt_case_stage_threads(run), read, error);
+    float       *read = mt_alloc(mt_case_map_voxels(&d->map), sizeof *read, error);
+    bool         ok = read != NULL && (d->error_map = mt_alloc(mt_case_map_voxels(&d->map), sizeof *read, error)) != NULL &&
+              mt_errors_back(&d->frame, d->map.card, d->errors.errors, mt_case_stage_threads(run), read, error);
 
     if (ok)
-        mt_volume_turn_values(run->tiles.c, card_of(d)->order, MT_VOLUME_PLANES, read, d->error_map);
+        mt_volume_turn_values(run->tiles.c, d->map.card->order, MT_VOLUME_PLANES, read, d->error_map);
     mt_free(read);
     d->mean_error = mt_error_mean(&d->errors);
     if (!ok || run->p->normal == NULL)
@@ -431,7 +251,7 @@ static bool score_errors(dense_run *d, GError **error)
 
 static bool record_errors(dense_run *d, GError **error)
 {
-    return write_map(d, MT_OBJECT_ERROR_MAP, MT_F32, d->error_map, error) &&
+    return mt_case_map_store(d->run->store, MT_OBJECT_ERROR_MAP, MT_F32, d->map.size, d->error_map, error) &&
            mt_store_attr_double(d->run->store, MT_OBJECT_ERROR_MAP, "mean", &d->mean_error, 1, error);
 }
 
@@ -442,9 +262,8 @@ static bool find_and_score(dense_run *d, GError **error)
     g_clear_pointer(&d->volume, mt_volume_free);
     if (d->run->p->box_model != NULL)
         return mt_detect_finish(d->run, error);
-    if ((!d->slide && !turn_maps(d, error)) || !find_objects(d, error) || !mt_object_stages_run(d->run, d->findings.objects, error))
+    if ((!d->map.slide && !turn_maps(d, error)) || !mt_label_findings_run(d->run, &d->map, &d->findings, error))
         return false;
-    measure(d);
     d->run->output = mt_findings_output(&d->findings, d->run->p->rules, error);
     return d->run->output != NULL;
 }
@@ -453,12 +272,13 @@ static bool record_task(dense_run *d, GError **error)
 {
     if (d->run->p->box_model != NULL)
         return mt_detect_store(d->run, error);
-    return reconstructs(d) ? record_errors(d, error) : record(d, error);
+    return reconstructs(d) ? record_errors(d, error) : mt_label_findings_store(d->run, &d->map, &d->findings, error);
 }
 
 static bool check_room(const dense_run *d, const char *target, GError **error)
 {
-    return mt_publish_check_room(target, "the maps", d->voxels * (d->probability != NULL ? 2 : 1), error);
+    return mt_publish_check_room(target, "the maps",
+                                 mt_case_map_voxels(&d->map) * (1 + (d->map.probability != NULL ? (int64_t)sizeof(float) : 0)), error);
 }
 
 static bool run_stages(dense_run *d, const char *target, mt_progress progress, void *user, GError **error)
@@ -496,11 +316,9 @@ static void clear(dense_run *d)
     g_clear_pointer(&d->slabs, mt_label_slabs_free);
     g_clear_pointer(&d->volume, mt_volume_free);
     g_clear_pointer(&d->sequences, g_ptr_array_unref);
-    mt_free(d->labels);
-    mt_free(d->probability);
+    mt_case_map_clear(&d->map);
     mt_free(d->errors.errors);
     mt_free(d->error_map);
-    g_free(d->counts);
 }
 
 /* The classifier's score of its positive label against its threshold; "" where the stage runs. */
@@ -527,16 +345,14 @@ static bool segment_case(dense_run *d, mt_progress progress, void *user, GError 
     if (!read_volume(d, error) || !slide(d, progress, user, error))
         return false;
     g_clear_pointer(&d->volume, mt_volume_free);
-    if (!turn_maps(d, error) || !find_objects(d, error) || !mt_object_stages_run(run, d->findings.objects, error))
-        return false;
-    measure(d);
-    return record(d, error);
+    return turn_maps(d, error) && mt_label_findings_run(run, &d->map, &d->findings, error) &&
+           mt_label_findings_store(run, &d->map, &d->findings, error);
 }
 
 bool mt_dense_run_case_stage(mt_case_run *run, mt_progress progress, void *user, GError **error)
 {
     g_autofree char *what = why_not(run);
-    dense_run        d = {.run = run};
+    dense_run        d = of_case(run);
     bool             ok = strcmp(what, "run") != 0 || segment_case(&d, progress, user, error);
 
     clear(&d);
@@ -545,7 +361,7 @@ bool mt_dense_run_case_stage(mt_case_run *run, mt_progress progress, void *user,
 
 bool mt_dense_run_stages(mt_case_run *run, const char *target, mt_progress progress, void *user, GError **error)
 {
-    dense_run d = {.run = run};
+    dense_run d = of_case(run);
     bool      ok = run_stages(&d, target, progress, user, error);
 
     clear(&d);

@@ -16,7 +16,7 @@
 typedef struct slide_run {
     mt_case_run         *run;
     const mt_dense_card *card;
-    mt_slide_map        *map;
+    mt_case_map         *map;
     int                  map_label;
     int64_t              part, margin[2]; /* map px: what is kept of a part, and what is read around it */
 } slide_run;
@@ -46,6 +46,7 @@ static bool size_map(slide_run *s, GError **error)
         s->map->size[a] = MAX(1, (int64_t)ceil((double)whole[a] / px - 1e-6));
         s->map->px[a] = (double)whole[a] / (double)s->map->size[a];
     }
+    s->map->size[2] = 1;
     if (s->map->size[0] <= MT_SLIDE_MAP_PX / s->map->size[1])
         return true;
     g_set_error(error, MT_ERROR, MT_ERROR_LIMIT,
@@ -193,9 +194,9 @@ static bool allocate(slide_run *s, GError **error)
     return s->map_label < 0 || px > PROBABILITY_PX || s->map->probability != NULL;
 }
 
-bool mt_segment_slide(mt_case_run *run, int map_label, mt_slide_map *map, mt_progress progress, void *user, GError **error)
+bool mt_segment_slide(mt_case_run *run, int map_label, mt_case_map *map, mt_progress progress, void *user, GError **error)
 {
-    slide_run s = {.run = run, .card = mt_dense_get_card(run->p->dense), .map = map, .map_label = map_label};
+    slide_run s = {.run = run, .card = map->card, .map = map, .map_label = map_label};
 
     if (s.card->patch[2] != 1 || s.card->slices != 1 || s.card->stretch) {
         g_set_error(error, MT_ERROR, MT_ERROR_MODEL,
