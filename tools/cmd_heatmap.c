@@ -2,7 +2,9 @@
 
 #include <microtome/batch.h>
 #include <microtome/colormap.h>
+#include <microtome/heat_figure.h>
 #include <microtome/heat_files.h>
+#include <microtome/heat_sheet.h>
 #include <microtome/heat_tables.h>
 #include <microtome/overlay.h>
 
@@ -13,23 +15,47 @@
 
 /* What --to writes that is no picture. */
 typedef struct table {
-    const char *name; /* and ending */
+    const char *name, *ending;
     bool (*write)(const mt_heatmap *, const mt_result *, const mt_heat_table_params *, const char *, GError **);
 } table;
 
-static const table tables[] = {{"geojson", mt_heat_geojson_write}, {"csv", mt_heat_csv_write}, {"json", mt_heat_json_write}};
+static const table tables[] = {
+    {"geojson", ".geojson", mt_heat_geojson_write}, {"csv", ".csv", mt_heat_csv_write}, {"json", ".json", mt_heat_json_write}};
+
+static const char *const figures[] = {"figure", "figure-svg", "figure-pdf", NULL}; /* of mt_figure_format */
+static const char *const figure_endings[] = {".figure.png", ".figure.svg", ".figure.pdf"};
+
+typedef enum output { OUTPUT_PAGE, OUTPUT_FILE, OUTPUT_TABLE, OUTPUT_TILES, OUTPUT_FIGURE } output;
 
 typedef struct heatmap_options {
-    char               *folder;
-    mt_heatmap_params   heatmap;
-    const mt_colormap  *colormap;
-    bool                page;  /* the picture with legend and decision; else `table`, else `file` */
-    const table        *table; /* NULL: none */
-    bool                regions_only;
-    mt_heat_style       style;
-    mt_heat_file_params file;
-    const char         *slides; /* folder of the slides, or the slide */
+    char                 *folder;
+    mt_heatmap_params     heatmap;
+    const mt_colormap    *colormap;
+    output                output;
+    const table          *table;
+    bool                  regions_only;
+    mt_heat_style         style;
+    mt_heat_file_params   file; /* its `replace` is for all outputs */
+    mt_heat_sheet_params  tiles;
+    mt_heat_figure_params figure;
+    const char           *slides; /* folder of the slides, or the slide */
 } heatmap_options;
+
+static const char *ending_of(const heatmap_options *o)
+{
+    switch (o->output) {
+    case OUTPUT_TABLE:
+        return o->table->ending;
+    case OUTPUT_TILES:
+        return ".tiles.png";
+    case OUTPUT_FIGURE:
+        return figure_endings[o->figure.format];
+    case OUTPUT_FILE:
+        return mt_heat_format_ending(o->file.format);
+    default:
+        return ".png";
+    }
+}
 
 /* DIR/<result's stem> and the ending */
 static char *picture_path(const char *result, const heatmap_options *o)
@@ -38,8 +64,7 @@ static char *picture_path(const char *result, const heatmap_options *o)
 
     if (g_str_has_suffix(name, ".h5"))
         name[strlen(name) - 3] = '\0';
-    const char      *ending = o->page ? ".png" : o->table != NULL ? o->table->name : mt_heat_format_ending(o->file.format);
-    g_autofree char *file = g_strconcat(name, *ending == '.' ? "" : ".", ending, NULL);
+    g_autofree char *file = g_strconcat(name, ending_of(o), NULL);
     return g_build_filename(o->folder, file, NULL);
 }
 
@@ -78,8 +103,18 @@ static char *find_slide(const char *path, const char *slides, GError **error)
     return NULL;
 }
 
-static bool draw_file(const char *path, const mt_result *result, const mt_heatmap *heatmap, const heatmap_options *o, const char *to,
-                      GError **error)
+static bool write_file(const mt_result *result, const mt_heatmap *heatmap, mt_case *slide, const mt_heat_style *style,
+                       const heatmap_options *o, const char *to, GError **error)
+{
+    mt_heat_picture *picture = mt_heat_picture_new(heatmap, result, slide, style, error);
+    bool             ok = picture != NULL && mt_heat_file_write(picture, heatmap, &o->file, to, error);
+
+    mt_heat_picture_free(picture);
+    return ok;
+}
+
+static bool draw_over_slide(const char *path, const mt_result *result, const mt_heatmap *heatmap, const heatmap_options *o, const char *to,
+                            GError **error)
 {
     g_autofree char *slide_path = o->slides != NULL ? find_slide(path, o->slides, error) : NULL;
     mt_case         *slide = slide_path != NULL ? mt_case_open(slide_path, NULL, error) : NULL;
@@ -88,9 +123,9 @@ static bool draw_file(const char *path, const mt_result *result, const mt_heatma
     if (o->slides != NULL && slide == NULL)
         return false;
     style.colormap = o->colormap;
-    mt_heat_picture *picture = mt_heat_picture_new(heatmap, result, slide, &style, error);
-    bool             ok = picture != NULL && mt_heat_file_write(picture, heatmap, &o->file, to, error);
-    mt_heat_picture_free(picture);
+    bool ok = o->output == OUTPUT_TILES    ? mt_heat_sheet_write(heatmap, result, slide, &o->tiles, to, error)
+              : o->output == OUTPUT_FIGURE ? mt_heat_figure_write(heatmap, result, slide, &style, &o->figure, to, error)
+                                           : write_file(result, heatmap, slide, &style, o, to, error);
     mt_case_free(slide);
     return ok;
 }
@@ -102,14 +137,14 @@ static bool draw(const char *path, const heatmap_options *o, GError **error)
     g_autofree char *picture = picture_path(path, o);
     bool             ok = heatmap != NULL;
 
-    if (ok && o->table != NULL)
+    if (ok && o->output == OUTPUT_TABLE)
         ok = o->table->write(
             heatmap, result,
             &(mt_heat_table_params){.threshold = o->style.threshold, .regions_only = o->regions_only, .replace = o->file.replace}, picture,
             error);
     else if (ok)
-        ok = o->page ? mt_overlay_png_write(result, heatmap, o->colormap, picture, error)
-                     : draw_file(path, result, heatmap, o, picture, error);
+        ok = o->output == OUTPUT_PAGE ? mt_overlay_png_write(result, heatmap, o->colormap, picture, error)
+                                      : draw_over_slide(path, result, heatmap, o, picture, error);
     if (!ok) {
         g_prefix_error(error, "draw %s: ", path);
         return false;
@@ -162,6 +197,27 @@ static bool read_range(const char *text, double range[2])
     return last != end + 1 && *last == '\0' && range[0] < range[1];
 }
 
+static bool find_output(const char *name, heatmap_options *o)
+{
+    int at;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+        if (strcmp(name, tables[i].name) == 0)
+            o->table = &tables[i];
+    if (o->table != NULL)
+        o->output = OUTPUT_TABLE;
+    else if (find_word(name, figures, &at)) {
+        o->output = OUTPUT_FIGURE;
+        o->figure.format = (mt_figure_format)at;
+    } else if (mt_heat_format_parse(name, &o->file.format))
+        o->output = OUTPUT_FILE;
+    else if (strcmp(name, "tiles") == 0)
+        o->output = OUTPUT_TILES;
+    else
+        return strcmp(name, "page") == 0;
+    return true;
+}
+
 static int read_words(const words *w, heatmap_options *o)
 {
     static const char *const scales[] = {"absolute", "percentile", "zscore", NULL};
@@ -176,12 +232,9 @@ static int read_words(const words *w, heatmap_options *o)
                                 "--source %s: auto, evidence, attention, tile-score, segmentation, probability or error is wanted",
                                 w->source);
     o->heatmap.source = w->source != NULL ? (mt_heat_source)at : MT_HEAT_AUTO;
-    o->page = w->to == NULL || strcmp(w->to, "page") == 0;
-    for (size_t i = 0; w->to != NULL && i < G_N_ELEMENTS(tables); i++)
-        if (strcmp(w->to, tables[i].name) == 0)
-            o->table = &tables[i];
-    if (!o->page && o->table == NULL && !mt_heat_format_parse(w->to, &o->file.format))
-        return mt_command_usage(&mt_command_heatmap, "--to %s: one of page, %s, geojson, csv, json is wanted", w->to,
+    if (w->to != NULL && !find_output(w->to, o))
+        return mt_command_usage(&mt_command_heatmap,
+                                "--to %s: one of page, tiles, figure, figure-svg, figure-pdf, %s, geojson, csv, json is wanted", w->to,
                                 mt_heat_format_names());
     if (w->range != NULL && !read_range(w->range, o->heatmap.range))
         return mt_command_usage(&mt_command_heatmap, "--range %s: two numbers that rise are wanted, as 0,0.5", w->range);
@@ -203,17 +256,21 @@ static int draw_with_colours(const char *name, char **paths, heatmap_options *o)
 
 static int run(int argc, char **argv)
 {
-    heatmap_options  o = {.heatmap.plane = -1};
+    heatmap_options  o = {.heatmap.plane = -1, .tiles = {.top = 12, .bottom = 6}};
     words            w = {0};
     gboolean         force = FALSE, map_only = FALSE, regions_only = FALSE;
     g_autofree char *colormap = NULL, *label = NULL, *folder = NULL, *slides = NULL;
     g_autofree char *colormap_help = g_strdup_printf("colours: %s, or a file of R,G,B lines", mt_colormap_names());
     g_autofree char *to_help =
-        g_strdup_printf("page (default: slide, legend and decision), %s, geojson, csv, json", mt_heat_format_names());
+        g_strdup_printf("page (default: slide, legend and decision), tiles (the highest and lowest), figure, figure-svg, figure-pdf "
+                        "(slide and map side by side), %s, geojson, csv, json",
+                        mt_heat_format_names());
     GOptionEntry entries[] = {
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <id>.png or what --to writes", "DIR"},
         {"to", 0, 0, G_OPTION_ARG_STRING, &w.to, to_help, "FORMAT"},
         {"um-per-px", 0, 0, G_OPTION_ARG_DOUBLE, &o.file.um_per_px, "resolution of what --to writes (default: the case's own)", "X"},
+        {"top", 0, 0, G_OPTION_ARG_INT, &o.tiles.top, "highest tiles of --to tiles (default 12)", "N"},
+        {"bottom", 0, 0, G_OPTION_ARG_INT, &o.tiles.bottom, "lowest tiles of --to tiles (default 6)", "N"},
         {"slides", 0, 0, G_OPTION_ARG_FILENAME, &slides,
          "draw over the slide itself, from this folder or file (default: the stored picture)", "PATH"},
         {"colormap", 0, 0, G_OPTION_ARG_STRING, &colormap, colormap_help, "NAME"},
@@ -247,7 +304,7 @@ static int run(int argc, char **argv)
     o.heatmap.label = label;
     o.style.map_only = map_only;
     o.regions_only = regions_only;
-    o.file.replace = force;
+    o.file.replace = o.tiles.replace = o.figure.replace = force;
     o.file.threads = mt_command_threads(o.file.threads);
     g_free(w.scale);
     g_free(w.source);
@@ -263,6 +320,7 @@ const mt_command mt_command_heatmap = {
     .help = "Examples:\n"
             "  microtome heatmap OUT/cases/*.h5 -o maps\n"
             "  microtome heatmap OUT/cases/a.h5 -o maps --to ome --um-per-px 8 --slides slides/\n"
+            "  microtome heatmap OUT/cases/a.h5 -o maps --to figure-pdf --slides slides/\n"
             "  microtome heatmap OUT/cases/a.h5 -o maps --to png --um-per-px 4 --scale percentile --colormap coolwarm --alpha 0.4",
     .run = run,
 };

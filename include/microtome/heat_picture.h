@@ -10,10 +10,11 @@
 G_BEGIN_DECLS
 
 typedef struct mt_heat_style {
-    const mt_colormap *colormap;  /* NULL: the default */
-    double             alpha;     /* of the heat over the slide, (0, 1]; 0: by the value, so that cold tissue is seen */
-    double             threshold; /* values below it stay clear, [0, 1) */
-    bool               map_only;  /* white under the heat in place of the slide */
+    const mt_colormap *colormap;   /* NULL: the default */
+    double             alpha;      /* of the heat over the slide, (0, 1]; 0: by the value, so that cold tissue is seen */
+    double             threshold;  /* values below it stay clear, [0, 1) */
+    bool               map_only;   /* white under the heat in place of the slide */
+    bool               slide_only; /* no heat: what is under it */
 } mt_heat_style;
 
 typedef struct mt_heat_picture mt_heat_picture;
@@ -25,6 +26,8 @@ MT_PUBLIC mt_heat_picture *mt_heat_picture_new(const mt_heatmap *heatmap, const 
 MT_PUBLIC void             mt_heat_picture_free(mt_heat_picture *picture);
 /* height x width x 3 bytes.  Unread tiles are hatched.  Any thread, several at once. */
 MT_PUBLIC bool mt_heat_picture_render(const mt_heat_picture *picture, const mt_heat_view *view, uint8_t *rgb, GError **error);
+/* Lays the heat of `value` over the colour in rgb: for legends. */
+MT_PUBLIC void mt_heat_picture_shade(const mt_heat_picture *picture, float value, uint8_t rgb[3]);
 /* The view of the whole case at µm_per_px (at the case's own px where that is 0 or its µm/px are unknown): size of the picture. */
 MT_PUBLIC bool mt_heat_picture_view(const mt_heatmap *heatmap, double um_per_px, mt_heat_view *view, GError **error);
 

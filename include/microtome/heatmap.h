@@ -90,6 +90,8 @@ MT_PUBLIC void        mt_heatmap_free(mt_heatmap *heatmap);
 MT_PUBLIC bool mt_heatmap_render(const mt_heatmap *heatmap, const mt_heat_view *view, float *values, uint8_t *states, GError **error);
 /* The k strongest tiles, equal ones in reading order; returns how many there are (<= k). */
 MT_PUBLIC int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out);
+/* The k weakest that were read, weakest first. */
+MT_PUBLIC int64_t mt_heatmap_bottom_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_heatmap, mt_heatmap_free)
 

@@ -214,6 +214,14 @@ mt_heat_picture *mt_heat_picture_new(const mt_heatmap *heatmap, const mt_result 
     return g_steal_pointer(&p);
 }
 
+void mt_heat_picture_shade(const mt_heat_picture *p, float value, uint8_t rgb[3])
+{
+    const shade *s = &p->table[(int)(CLAMP(value, 0, 1) * (TABLE_STEPS - 1) + 0.5f)];
+
+    if ((double)value >= p->style.threshold)
+        blend(rgb, s->color, s->opacity);
+}
+
 static void draw_heat(const mt_heat_picture *p, const mt_heat_view *view, const float *values, const uint8_t *states, uint8_t *rgb)
 {
     static const uint8_t dark[3] = {60, 72, 92}, light[3] = {226, 230, 236};
@@ -224,15 +232,15 @@ static void draw_heat(const mt_heat_picture *p, const mt_heat_view *view, const 
             bool    stripe = (view->first_x + x + view->first_y + y) % HATCH_PERIOD < HATCH_STRIPE;
             if (states[i] == MT_HEAT_UNREAD)
                 blend(rgb + 3 * i, stripe ? dark : light, stripe ? 0.9f : 0.75f);
-            if (states[i] != MT_HEAT_VALUE || (double)values[i] < p->style.threshold)
-                continue;
-            const shade *s = &p->table[(int)(values[i] * (TABLE_STEPS - 1) + 0.5f)];
-            blend(rgb + 3 * i, s->color, s->opacity);
+            if (states[i] == MT_HEAT_VALUE)
+                mt_heat_picture_shade(p, values[i], rgb + 3 * i);
         }
 }
 
 bool mt_heat_picture_render(const mt_heat_picture *p, const mt_heat_view *view, uint8_t *rgb, GError **error)
 {
+    if (p->style.slide_only)
+        return draw_base(p, view, rgb, error);
     int64_t  n = view->width * view->height;
     float   *values = mt_alloc(n, sizeof *values, error);
     uint8_t *states = values != NULL ? mt_alloc(n, 1, error) : NULL;

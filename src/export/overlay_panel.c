@@ -1,3 +1,4 @@
+#include "src/export/heat_legend.h"
 #include "src/export/overlay_private.h"
 
 #include <math.h>
@@ -61,14 +62,14 @@ static void draw_color_bar(pen *p)
     }
     mt_canvas_frame(overlay->canvas, x - 1, p->y - 1, width + 2, 26, 1, soft);
     for (int tick = 0; tick <= 4; tick++) {
-        static const char *const names[] = {"0", "0.25", "0.5", "0.75", "1"};
-        int                      at = x + tick * (width - 1) / 4;
+        g_autofree char *number = mt_heat_legend_number(overlay->heatmap, tick / 4.0);
+        int              at = x + tick * (width - 1) / 4;
         mt_canvas_fill(overlay->canvas, at, p->y + 25, 1, 6, soft);
         write_at(p,
                  at + (tick == 0   ? 0
                        : tick == 4 ? 4
                                    : 0),
-                 p->y + 32, names[tick],
+                 p->y + 32, number,
                  (mt_text_style){.size_px = 12,
                                  .color = ink,
                                  .anchor = tick == 0   ? MT_ANCHOR_LEFT
@@ -81,10 +82,7 @@ static void draw_color_bar(pen *p)
 static void draw_legend(pen *p)
 {
     const mt_heatmap *h = p->overlay->heatmap;
-    bool              evidence = h->scale == MT_HEAT_ABSOLUTE;
-    g_autofree char  *title = h->label != NULL
-                                  ? g_strdup_printf("%s \xe2\x80\x9c%s\xe2\x80\x9d", evidence ? "Evidence for" : "Ranks for", h->label)
-                                  : g_strdup("Attention");
+    g_autofree char  *title = mt_heat_legend_title(h);
     g_autofree char  *unread =
         g_strdup_printf("not readable: %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles", h->n_tiles - h->n_valid, h->n_tiles);
 
@@ -97,8 +95,7 @@ static void draw_legend(pen *p)
     write_line(p, h->meaning, 13, false, soft);
     p->y += 6;
     draw_color_bar(p);
-    write_line(p, h->scale == MT_HEAT_ABSOLUTE ? "absolute scale: comparable between cases" : "percentile scale: within this case only", 13,
-               false, ink);
+    write_line(p, mt_heat_legend_scale(h), 13, false, ink);
     if (h->n_valid < h->n_tiles) {
         p->y += 4;
         mt_canvas_hatch(p->overlay->canvas, p->overlay->panel_x, p->y, 34, 18);

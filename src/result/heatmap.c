@@ -219,7 +219,8 @@ bool mt_heatmap_render(const mt_heatmap *heatmap, const mt_heat_view *view, floa
                                   : mt_heat_field_render(heatmap, view, values, states, error);
 }
 
-int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out)
+/* sign -1: the weakest first. */
+static int64_t extreme_tiles(const mt_heatmap *heatmap, int64_t k, float sign, mt_heat_tile *out)
 {
     int64_t n = 0;
 
@@ -227,7 +228,8 @@ int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile 
         const int64_t *row = (const int64_t *)heatmap->coords->data + i * heatmap->coords->shape[1];
         float          value = heatmap->tile_values[i];
         int64_t        place = n;
-        while (place > 0 && value > out[place - 1].value) /* insertion: k is a handful */
+        while (place > 0 &&
+               sign * heatmap->tile_numbers[i] > sign * heatmap->tile_numbers[out[place - 1].index]) /* insertion: k is a handful */
             place--;
         if (isnan(value) || place >= k)
             continue;
@@ -236,4 +238,14 @@ int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile 
         out[place] = (mt_heat_tile){i, row[0], row[1], heatmap->coords->shape[1] == 3 ? row[2] : 0, value};
     }
     return n;
+}
+
+int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out)
+{
+    return extreme_tiles(heatmap, k, 1, out);
+}
+
+int64_t mt_heatmap_bottom_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out)
+{
+    return extreme_tiles(heatmap, k, -1, out);
 }
