@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert tile heatmap aggregate train evaluate calibrate compare search model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert tile heatmap export aggregate train evaluate calibrate compare search model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -20,6 +20,7 @@ _microtome() {
   convert) options='--out --to --series --order --plane --slice --window --bits --offset --square --keep-name --force --help' ;;
   tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --format --quality --shards --shard-size --threads --json --help' ;;
   heatmap) options='--out --to --um-per-px --top --bottom --slides --colormap --class --source --scale --range --smooth --plane --alpha --threshold --regions-only --map-only --quality --threads --force --help' ;;
+  export) options='--layout --out --slide-ext --encoder-name --force --help' ;;
   bench)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'tiles pipeline bag' -- "$word")

@@ -27,6 +27,7 @@ struct mt_store {
     int            fd;
     mt_file_driver driver;
     mt_hid         file;
+    bool           plain;   /* neither user block nor headline */
     mt_fence       fence;   /* of which the strings are ours; epoch 0: nobody else can publish the target */
     GPtrArray     *growing; /* in order of creation: closing them allocates, and the bytes must not depend on it */
 };
@@ -59,7 +60,8 @@ static mt_hid create_file(mt_store *store, GError **error)
     if (access < 0)
         return -1;
     /* The name that HDF5 sees is fixed: the temporary's must not find its way into the file. */
-    if (create >= 0 && H5Pset_userblock(create, MT_RESULT_HEADLINE_BYTES) >= 0 && H5Pset_obj_track_times(create, false) >= 0)
+    if (create >= 0 && H5Pset_userblock(create, store->plain ? 0 : MT_RESULT_HEADLINE_BYTES) >= 0 &&
+        H5Pset_obj_track_times(create, false) >= 0)
         file = H5Fcreate("result", H5F_ACC_TRUNC, create, access);
     if (!settle(store, file >= 0, "create", "the HDF5 structure", error))
         return -1;
@@ -75,15 +77,11 @@ static char *begin(mt_store *store, const mt_fence *fence, GError **error)
     return mt_publish_begin_as(temporary, store->target, &store->fd, error) ? g_steal_pointer(&temporary) : NULL;
 }
 
-mt_store *mt_store_create(const char *target, GError **error)
-{
-    return mt_store_create_fenced(target, NULL, error);
-}
-
-mt_store *mt_store_create_fenced(const char *target, const mt_fence *fence, GError **error)
+static mt_store *create(const char *target, const mt_fence *fence, bool plain, GError **error)
 {
     g_autoptr(mt_store) store = g_new0(mt_store, 1);
 
+    store->plain = plain;
     store->fd = -1;
     store->file = -1;
     store->driver.id = -1;
@@ -94,6 +92,21 @@ mt_store *mt_store_create_fenced(const char *target, const mt_fence *fence, GErr
         return NULL;
     store->file = create_file(store, error);
     return store->file >= 0 ? g_steal_pointer(&store) : NULL;
+}
+
+mt_store *mt_store_create(const char *target, GError **error)
+{
+    return create(target, NULL, false, error);
+}
+
+mt_store *mt_store_create_fenced(const char *target, const mt_fence *fence, GError **error)
+{
+    return create(target, fence, false, error);
+}
+
+mt_store *mt_store_create_plain(const char *target, GError **error)
+{
+    return create(target, NULL, true, error);
 }
 
 /* Close HDF5's side; what it still writes on the way is dropped when the file is given up. */
@@ -147,6 +160,13 @@ static bool make_parents(mt_store *store, const char *object)
             return false;
     }
     return true;
+}
+
+bool mt_store_write_group(mt_store *store, const char *object, GError **error)
+{
+    g_autofree char *inside = g_strconcat(object, "/", NULL);
+
+    return settle(store, true, "write", object, error) && settle(store, make_parents(store, inside), "write", object, error);
 }
 
 static mt_hid create_dataset(mt_store *store, const char *object, mt_hid type, mt_hid space, const hsize_t *chunk, int rank, bool packed)
@@ -450,10 +470,12 @@ static bool publish(mt_store *store, const char *headline, bool replace, GError 
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "publish %s: it was published before", store->target);
         return false;
     }
-    if (!check_headline(store, headline, error))
+    if (!store->plain && !check_headline(store, headline, error))
         return false;
     if (!settle(store, close_file(store, false), "close", "the HDF5 structure", error))
         return false;
+    if (store->plain)
+        return commit(store, replace, error);
     g_autofree char *hashed = mt_content_hash_put(store->fd, headline);
     if (hashed == NULL || !write_headline(store, hashed)) {
         mt_publish_io_error(error, "write", store->target, errno);

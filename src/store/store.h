@@ -15,12 +15,16 @@ mt_store *mt_store_create(const char *target, GError **error);
 /* The same where others may take the case over: the temporary is mt_fence_temporary's, and publishing fails with MT_ERROR_USAGE when
  * `fence` (NULL or epoch 0: none) does not hold any more. */
 mt_store *mt_store_create_fenced(const char *target, const mt_fence *fence, GError **error);
+/* An HDF5 file of another tool's layout: no user block, no headline (mt_store_publish and mt_store_replace take NULL). */
+mt_store *mt_store_create_plain(const char *target, GError **error);
 /* Abandon: the temporary is removed.  After publish only frees. */
 void mt_store_free(mt_store *store);
 
 /* A whole dataset; parent groups are made. */
 bool mt_store_write(mt_store *store, const char *object, const mt_tensor *tensor, GError **error);
 bool mt_store_write_string(mt_store *store, const char *object, const char *text, GError **error);
+/* A group of no datasets yet, to carry attributes. */
+bool mt_store_write_group(mt_store *store, const char *object, GError **error);
 /* n strings, rank 1. */
 bool mt_store_write_strings(mt_store *store, const char *object, const char *const *texts, int64_t n, GError **error);
 /* A whole dataset in deflated chunks of a plane: maps, which are mostly one value. */

@@ -1,0 +1,261 @@
+"""The folders of other tools, opened as those tools' own readers open them; what is expected is computed from the result by h5py."""
+import atexit
+import csv
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from harness import PROGRAM, SOURCE, Skip, contains, equal, headline, main, microtome, synthetic
+
+try:
+    import h5py
+    import numpy as np
+    from PIL import Image
+except ImportError:
+    h5py = None
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+HEAD = os.path.join(SOURCE, "samples", "heads", "demo.safetensors")
+kept = []
+
+
+def results():
+    """A run over two slides, one without tissue and one of which a tile could not be read; made once."""
+    if h5py is None:
+        raise Skip("h5py, NumPy or Pillow is not installed")
+    if not kept:
+        folder = tempfile.mkdtemp(prefix="microtome-export-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        slides, out = synthetic(os.path.join(folder, "slides"), "--count", 2, "--size", 2048, "--seed", 5), os.path.join(folder, "out")
+        Image.fromarray(np.full((1024, 1024, 3), 245, "u1")).save(os.path.join(slides, "glass.tif"), dpi=(50800, 50800))
+        names = [os.path.join(slides, n) for n in ("slide-001.tif", "slide-002.tif", "glass.tif")]
+        equal(microtome("run", "-r", os.path.join(SOURCE, "samples", "demo.ini"), "-o", out, *names).code, 0)
+        kept.append(os.path.join(out, "cases"))
+        with h5py.File(result("slide-002"), "r+") as f:
+            f["valid"][3] = 0
+            f["features"][3] = 0
+    return kept[0]
+
+
+def result(name):
+    return os.path.join(results(), name + ".h5")
+
+
+def changed(folder, name, change, source="slide-001"):
+    """A copy of a result after change(its HDF5 file)."""
+    path = os.path.join(folder, name + ".h5")
+    shutil.copy(result(source), path)
+    with h5py.File(path, "r+") as f:
+        change(f)
+    return path
+
+
+def export(layout, out, *args):
+    return microtome("export", "--layout", layout, "-o", out, *args)
+
+
+def exported(layout, out, *args):
+    answer = export(layout, out, *args)
+    equal((answer.code, answer.err), (0, ""))
+    return answer
+
+
+def files(folder):
+    return sorted(os.path.relpath(os.path.join(at, n), folder) for at, _, names in os.walk(folder) for n in names)
+
+
+def stored(path):
+    """Coordinates of all tiles; features and coordinates of those that could be read."""
+    with h5py.File(path) as f:
+        valid = f["valid"][:] != 0
+        return f["coords"][:], f["features"][:][valid], f["coords"][:][valid], dict(f["coords"].attrs)
+
+
+def clam_patches(path):
+    """What the patch datasets of CLAM take from the file: the place, the edge and the level of each patch."""
+    with h5py.File(path, "r") as f:
+        d = f["coords"]
+        return [(tuple(d[i]), d.attrs["patch_size"], d.attrs["patch_level"]) for i in range(len(d))]
+
+
+def test_clam(folder):
+    """clam: patches, features, pictures and the process list, as CLAM's readers take them"""
+    out = os.path.join(folder, "clam")
+    exported("clam", out, result("slide-001"), result("slide-002"), result("glass"), "--slide-ext", ".svs")
+    both = [f"{d}/slide-00{i}.{e}" for d, e in (("h5_files", "h5"), ("patches", "h5"), ("pt_files", "pt"), ("stitches", "jpg")) for i in (1, 2)]
+    equal(files(out), sorted(both + ["process_list_autogen.csv"] + [f"masks/{n}.jpg" for n in ("glass", "slide-001", "slide-002")]))
+    for name in ("slide-001", "slide-002"):
+        coords, features, read, _ = stored(result(name))
+        equal(clam_patches(os.path.join(out, "patches", name + ".h5")), [((x, y), 224, 0) for x, y in coords.tolist()])
+        with h5py.File(os.path.join(out, "patches", name + ".h5")) as f:
+            d = f["coords"]
+            equal((d.dtype, d.maxshape, d.attrs["name"], d.attrs["save_path"]), (np.int64, (None, 2), name, os.path.join(out, "patches")))
+            equal([d.attrs[k].tolist() for k in ("downsample", "level_dim", "downsampled_level_dim")], [[1.0, 1.0], [2048, 2048], [2048, 2048]])
+            equal((d.attrs["downsample"].dtype, d.attrs["patch_size"].dtype, d.attrs["mpp_x"], d.attrs["target_mpp"]), (np.float64, np.int64, 0.5, 0.5))
+        with h5py.File(os.path.join(out, "h5_files", name + ".h5")) as f:
+            equal((sorted(f), len(f["features"].attrs), len(f["coords"].attrs)), (["coords", "features"], 0, 0))
+            equal((f["features"].dtype, f["features"].chunks, f["features"].maxshape), (np.float32, (32, 93), (None, 93)))
+            equal((f["coords"].dtype, f["coords"].maxshape), (np.int32, (None, 2)))
+            equal((f["features"][:].tobytes(), f["coords"][:].tolist()), (features.tobytes(), read.tolist()))
+        for picture in ("masks", "stitches"):
+            with Image.open(os.path.join(out, picture, name + ".jpg")) as image:
+                equal((image.format, image.size), ("JPEG", (1024, 1024)))
+    with open(os.path.join(out, "process_list_autogen.csv")) as f:
+        rows = list(csv.DictReader(f))
+    equal(list(rows[0]), "slide_id process status seg_level sthresh mthresh close use_otsu keep_ids exclude_ids a_t a_h max_n_holes vis_level "
+          "line_thickness use_padding contour_fn".split())
+    equal([(r["slide_id"], r["process"], r["status"]) for r in rows], [(n + ".svs", "0", "processed") for n in ("slide-001", "slide-002", "glass")])
+
+
+def test_clam_tensor(folder):
+    """clam: torch.load gives the features, with and without weights_only; equal results give equal bytes"""
+    if torch is None:
+        raise Skip("PyTorch is not installed")
+    exported("clam", folder, result("slide-002"))
+    path = os.path.join(folder, "pt_files", "slide-002.pt")
+    for args in ({}, {"weights_only": True}):
+        tensor = torch.load(path, **args)
+        equal((tensor.dtype, tuple(tensor.shape), tensor.numpy().tobytes()), (torch.float32, (39, 93), stored(result("slide-002"))[1].tobytes()))
+    with open(path, "rb") as f:
+        first = f.read()
+    exported("clam", folder, result("slide-002"), "--force")
+    with open(path, "rb") as f:
+        equal(f.read(), first)
+
+
+def test_clam_level(folder):
+    """clam: tiles that CLAM's rules cut keep their level; others are said in pixels of level 0"""
+    def by_clam(f):
+        a = f["coords"].attrs
+        a["compat"], a["patch_level"], a["tile_level0"], a["patch_size_level0"] = "clam", 1, [896.0, 896.0], 896
+        a["downsample"], a["level_dim"], a["downsampled_level_dim"] = [4.0, 4.0], [512, 512], [512, 512]
+
+    def ours(f):
+        f["coords"].attrs["patch_level"], f["coords"].attrs["tile_level0"] = 1, [886.4, 886.6]
+    exported("clam", folder, changed(folder, "theirs", by_clam), changed(folder, "ours", ours))
+    for name, wanted in (("theirs", (224, 1, [4.0, 4.0], [512, 512])), ("ours", (886, 0, [1.0, 1.0], [2048, 2048]))):
+        with h5py.File(os.path.join(folder, "patches", name + ".h5")) as f:
+            a = f["coords"].attrs
+            equal((a["patch_size"], a["patch_level"], a["downsample"].tolist(), a["level_dim"].tolist()), wanted)
+    with h5py.File(os.path.join(folder, "patches", "ours.h5")) as f:
+        equal(f["coords"].attrs["tile_level0"].tolist(), [886.4, 886.6])
+
+
+def test_aggregate(folder):
+    """features that were exported give the scores of the result"""
+    out, scores = os.path.join(folder, "clam"), os.path.join(folder, "scores")
+    exported("clam", out, result("slide-001"))
+    equal(microtome("aggregate", "-m", HEAD, "-o", scores, os.path.join(out, "h5_files")).code, 0)
+    equal(headline(os.path.join(scores, "cases", "slide-001.h5"))["scores"], headline(result("slide-001"))["scores"])
+
+
+def test_once(folder):
+    """what exists is kept without --force; lists take up what an earlier export wrote"""
+    exported("clam", folder, result("slide-001"))
+    before = files(folder)
+    answer = export("clam", folder, result("slide-001"), result("glass"))
+    equal((answer.code, answer.out), (65, result("glass") + "\n"))
+    equal(answer.err, f"microtome export: export {result('slide-001')}: {folder}/masks/slide-001.jpg exists: --force replaces it\n")
+    equal(files(folder), sorted(before + ["masks/glass.jpg"]))
+    exported("clam", folder, result("slide-001"), "--force")
+    with open(os.path.join(folder, "process_list_autogen.csv")) as f:
+        equal([r["slide_id"] for r in csv.DictReader(f)], ["glass", "slide-001"])
+    with open(os.path.join(folder, "process_list_autogen.csv"), "w") as f:
+        f.write("slide_id,process,status,white_thresh\na,0,tbp,5\n")
+    answer = export("clam", folder, result("slide-002"))
+    equal((answer.code, answer.err), (64, f"microtome export: write {folder}/process_list_autogen.csv: it has other columns than those written "
+                                          "here: --force replaces it\n"))
+
+
+def test_same_name(folder):
+    """two slides of one name are not written over each other"""
+    os.mkdir(os.path.join(folder, "b"))
+    other = shutil.copy(result("slide-002"), os.path.join(folder, "b", "slide-001.h5"))
+    answer = export("clam", os.path.join(folder, "out"), result("slide-001"), other, "--force")
+    equal((answer.code, answer.err), (65, f"microtome export: export {other}: slide-001 has been written from {result('slide-001')}: two slides of "
+                                          "one name need two folders\n"))
+
+
+def test_names(folder):
+    """names are those of the slides, not what a result's file had to escape; what leads out of the folder stays escaped"""
+    paths = [shutil.copy(result("glass"), os.path.join(folder, n + ".h5")) for n in ("my%20slide", "%ED%95%9C", "%2E%2E%2Fup", "a%0Ab", "a%2Cb")]
+    exported("clam", os.path.join(folder, "out"), *paths)
+    equal(sorted(os.listdir(os.path.join(folder, "out", "masks"))), ["%2E%2E%2Fup.jpg", "a%0Ab.jpg", "a%2Cb.jpg", "my slide.jpg", "한.jpg"])
+
+
+def test_refused(folder):
+    """what a layout cannot say is refused with one reason, and the other results go on"""
+    def no_edge(f):
+        for name in ("patch_size", "patch_size_level0", "tile_level0"):
+            del f["coords"].attrs[name]
+
+    def volume(f):
+        n, attrs = len(f["coords"]), dict(f["coords"].attrs)
+        del f["coords"]
+        f.create_dataset("coords", data=np.zeros((n, 3), "i8")).attrs.update(attrs)
+
+    def oblong(f):
+        f["coords"].attrs["tile_level0"] = [224.0, 300.0]
+
+    def nothing(f):
+        del f["features"]
+
+    def no_coords(f):
+        del f["coords"]
+
+    def unread(f):
+        f["valid"][:] = 0
+    for name, change, why in (("edge", no_edge, "it does not say how large its tiles are"),
+                              ("volume", volume, "it is of a volume, and the layout has no place for planes"),
+                              ("oblong", oblong, "its tiles are 224 x 300 level-0 px, and the layout has one edge for both"),
+                              ("pruned", nothing, "no features are stored in it (prune --features none?): run it again with its encoder"),
+                              ("patient", no_coords, "it has no tiles with coordinates"),
+                              ("unread", unread, "none of its 35 tiles could be read")):
+        path, out = changed(folder, name, change), os.path.join(folder, "out-" + name)
+        answer = export("clam", out, path, result("slide-001"))
+        equal((answer.code, answer.err, answer.out), (65, f"microtome export: export {path} as clam: {why}\n", result("slide-001") + "\n"))
+        equal([n for n in files(out) if name in n], [])
+    answer = export("clam", os.path.join(folder, "out"), os.path.join(folder, "none.h5"))
+    equal((answer.code, answer.err), (66, f"microtome export: open {folder}/none.h5: No such file or directory\n"))
+
+
+def test_disk(folder):
+    """no room: named, and nothing under a final name that is not whole"""
+    def little():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+    out = os.path.join(folder, "out")
+    done = subprocess.run([PROGRAM, "export", result("slide-001"), result("slide-002"), "--layout", "clam", "-o", out], capture_output=True, text=True,
+                          preexec_fn=little)
+    equal(done.returncode, 74)
+    contains(done.stderr, f"write {out}/masks/slide-001.jpg: File too large")
+    equal(files(out), [])
+    path = os.path.join(folder, "file")
+    open(path, "w").close()
+    answer = export("clam", path, result("slide-001"))
+    equal((answer.code, answer.err), (74, f"microtome export: create folder {path}: Not a directory\n"))
+
+
+def test_usage(folder):
+    """what is asked wrongly is said exactly"""
+    path = result("slide-001")
+    for message, args in (("name results (OUT/cases/*.h5) and give --layout NAME and -o DIR\nSee microtome export --help.", (path, "-o", folder)),
+                          ("extension 'svs' of slides: a dot, letters and digits are wanted, as .svs",
+                           (path, "--layout", "clam", "-o", folder, "--slide-ext", "svs")),
+                          ("encoder '../x': letters, digits, dots, dashes and underscores are wanted",
+                           (path, "--layout", "clam", "-o", folder, "--encoder-name", "../x"))):
+        answer = microtome("export", *args)
+        equal((answer.code, answer.err), (64, f"microtome export: {message}\n"))
+    answer = export("zarr", folder, path)
+    equal(answer.code, 64)
+    contains(answer.err, "layout zarr: one of clam")
+
+
+main([test_clam, test_clam_tensor, test_clam_level, test_aggregate, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])

@@ -1,0 +1,88 @@
+#include "tools/command.h"
+
+#include <microtome/batch.h>
+#include <microtome/layouts.h>
+
+#include <stdio.h>
+
+/* A control case withholds scores: layouts that hold none may be written. */
+static bool may_tell(const char *path, const mt_layout_params *params, GError **error)
+{
+    g_autofree char *why = mt_layout_tells_scores(params->layout) ? mt_batch_withheld(path) : NULL;
+
+    if (why != NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "export %s: its score is withheld: %s: clam, trident and stamp hold no scores", path,
+                    why);
+    return why == NULL;
+}
+
+static bool add(mt_layout_export *export, const char *path, const mt_layout_params *params, GError **error)
+{
+    g_autoptr(mt_result) result = may_tell(path, params, error) ? mt_result_open(path, error) : NULL;
+
+    return result != NULL && mt_layout_export_add(export, result, error);
+}
+
+static int export_all(char **paths, const mt_layout_params *params)
+{
+    g_autoptr(GError) refused = NULL;
+    g_autoptr(mt_layout_export) export = mt_layout_export_new(params, &refused);
+    int code = 0, written = 0;
+
+    if (export == NULL)
+        return mt_command_fail(&mt_command_export, refused);
+    for (; *paths != NULL; paths++) {
+        g_autoptr(GError) error = NULL;
+        if (add(export, *paths, params, &error)) {
+            puts(*paths);
+            written++;
+            continue;
+        }
+        int one = mt_command_fail(&mt_command_export, error);
+        code = code == 0 || code == one ? one : 65;
+        if (one == 74)
+            break; /* our disk: the others would fail too */
+    }
+    if (!mt_layout_export_write_lists(export, &refused))
+        return mt_command_fail(&mt_command_export, refused);
+    return code != 0 && code != 74 && written > 0 ? 65 : code;
+}
+
+static int run(int argc, char **argv)
+{
+    mt_layout_params params = {0};
+    gboolean         force = FALSE;
+    g_autofree char *layout = NULL, *folder = NULL, *slide_ext = NULL, *encoder = NULL;
+    g_autofree char *layout_help = g_strdup_printf("whose: %s", mt_layout_names());
+    GOptionEntry     entries[] = {
+            {"layout", 0, 0, G_OPTION_ARG_STRING, &layout, layout_help, "NAME"},
+            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder of all the results", "DIR"},
+            {"slide-ext", 0, 0, G_OPTION_ARG_STRING, &slide_ext, "what lists of slides have behind the names (default: nothing)", ".EXT"},
+            {"encoder-name", 0, 0, G_OPTION_ARG_STRING, &encoder, "what the other tool calls the encoder (default: the result's name)", "NAME"},
+            {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace files that exist", NULL},
+            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+
+    if (!mt_command_parse(&mt_command_export, entries, &argc, &argv))
+        return 64;
+    if (argc < 2 || folder == NULL || layout == NULL)
+        return mt_command_usage(&mt_command_export, "name results (OUT/cases/*.h5) and give --layout NAME and -o DIR");
+    params = (mt_layout_params){layout, folder, slide_ext, encoder, force};
+    return export_all(argv + 1, &params);
+}
+
+const mt_command mt_command_export = {
+    .name = "export",
+    .arguments = "RESULT.h5...",
+    .summary = "Write the folders of other tools from stored results; no slide is opened.",
+    .help =
+        "clam     patches, masks, stitches, process list; features as h5_files and pt_files\n"
+        "trident  a job directory that TRIDENT resumes from\n"
+        "stamp    features in µm and float16\n"
+        "wsinfer  tile scores as CSV and GeoJSON\n"
+        "h5ad     AnnData: features, tile scores, places\n"
+        "Results that a layout cannot be true of are refused one by one; the others are written.  What is in which file: docs/layouts.md.\n"
+        "Examples:\n"
+        "  microtome export OUT/cases/*.h5 --layout clam -o RESULTS --slide-ext .svs\n"
+        "  microtome export OUT/cases/*.h5 --layout trident -o JOB --slide-ext .svs --encoder-name uni_v1",
+    .run = run,
+};
