@@ -96,8 +96,6 @@ bool mt_layout_clam_plan(const mt_layout_source *s, mt_layout_plan *plan, GError
         return true; /* CLAM writes no more of a slide without patches */
     mt_layout_plan_file(plan, mt_layout_stitch, "stitches/%s.jpg", s->name);
     mt_layout_plan_file(plan, write_patches, "patches/%s.h5", s->name);
-    if (s->n_valid == 0)
-        return mt_layout_refuse(s, error, "none of its %" G_GINT64_FORMAT " tiles could be read", s->n);
     mt_layout_plan_file(plan, write_features, "h5_files/%s.h5", s->name);
     mt_layout_plan_file(plan, write_tensor, "pt_files/%s.pt", s->name);
     return true;

@@ -156,7 +156,18 @@ void mt_layout_source_free(mt_layout_source *source)
 
 bool mt_layout_need_features(const mt_layout_source *s, GError **error)
 {
-    return s->dim > 0 || mt_layout_refuse(s, error, "no features are stored in it (prune --features none?): run it again with its encoder");
+    if (s->dim < 1)
+        return mt_layout_refuse(s, error, "no features are stored in it (prune --features none?): run it again with its encoder");
+    return s->n == 0 || s->n_valid > 0 || mt_layout_refuse(s, error, "none of its %" G_GINT64_FORMAT " tiles could be read", s->n);
+}
+
+/* Names of folders come from it. */
+bool mt_layout_need_encoder(const mt_layout_source *s, GError **error)
+{
+    if (s->encoder == NULL)
+        return mt_layout_refuse(s, error, "it does not say what encoder made its features: --encoder-name does");
+    return is_plain_name(s->encoder) ||
+           mt_layout_refuse(s, error, "its encoder '%s' is no name of a folder: --encoder-name gives one", s->encoder);
 }
 
 bool mt_layout_need_square_tiles(const mt_layout_source *s, GError **error)

@@ -25,8 +25,10 @@ typedef struct mt_layout_source {
 mt_layout_source *mt_layout_source_new(const mt_result *result, const mt_layout_params *params, GError **error);
 void              mt_layout_source_free(mt_layout_source *source);
 
-/* What most layouts need, each with its one error: features; square tiles of a known edge. */
+/* What most layouts need, each with its one error: features, of tiles that could be read where there are any; the name of what made them;
+ * square tiles of a known edge; µm/px. */
 bool mt_layout_need_features(const mt_layout_source *source, GError **error);
+bool mt_layout_need_encoder(const mt_layout_source *source, GError **error);
 bool mt_layout_need_square_tiles(const mt_layout_source *source, GError **error);
 bool mt_layout_need_mpp(const mt_layout_source *source, GError **error);
 /* MT_ERROR_INPUT: "export PATH as LAYOUT: <format>" */

@@ -13,7 +13,7 @@ typedef struct layout {
     bool (*plan)(const mt_layout_source *source, mt_layout_plan *plan, GError **error);
 } layout;
 
-static const layout LAYOUTS[] = {{"clam", false, mt_layout_clam_plan}};
+static const layout LAYOUTS[] = {{"clam", false, mt_layout_clam_plan}, {"trident", false, mt_layout_trident_plan}};
 
 struct mt_layout_export {
     mt_layout_params params; /* its strings are ours */

@@ -1,6 +1,7 @@
 """The folders of other tools, opened as those tools' own readers open them; what is expected is computed from the result by h5py."""
 import atexit
 import csv
+import json
 import os
 import resource
 import shutil
@@ -148,12 +149,121 @@ def test_clam_level(folder):
         equal(f["coords"].attrs["tile_level0"].tolist(), [886.4, 886.6])
 
 
+def trident_slide(path):
+    """What TRIDENT's patcher takes from the file: without these attributes it falls back to older layouts."""
+    with h5py.File(path, "r") as f:
+        a = dict(f["coords"].attrs)
+        return f["coords"][:], {k: a[k] for k in ("patch_size", "level0_magnification", "target_magnification", "overlap", "name", "level0_width",
+                                                 "level0_height")}, int(a["patch_size_level0"])
+
+
+def trident_pending(job, names, encoder):
+    """The slides that TRIDENT would still segment, patch and encode, by the stems of files."""
+    def stems(at, end):
+        return {n[:-len(end)] for n in os.listdir(os.path.join(job, at)) if n.endswith(end)}
+    grid = "20x_224px_0px_overlap"
+    return [sorted(set(names) - stems(at, end)) for at, end in (("contours", ".jpg"), (grid + "/patches", "_patches.h5"),
+                                                                (f"{grid}/features_{encoder}", ".h5"))]
+
+
+def test_trident(folder):
+    """trident: a job directory in which nothing is pending, read as TRIDENT reads it; a slide without tissue is empty datasets"""
+    names, job = ["glass", "slide-001", "slide-002"], os.path.join(folder, "job")
+    exported("trident", job, *map(result, names), "--slide-ext", ".svs", "--encoder-name", "uni_v1")
+    grid = "20x_224px_0px_overlap"
+    equal(trident_pending(job, names, "uni_v1"), [[], [], []])
+    equal(files(job), sorted([f"{grid}/patches/{n}_patches.h5" for n in names] + [f"{grid}/features_uni_v1/{n}.h5" for n in names] +
+                             [f"{grid}/slide_features_clam_sb/{n}.h5" for n in names[1:]] +
+                             [f"{d}/{n}.{e}" for d, e in (("thumbnails", "jpg"), ("contours", "jpg"), ("contours_geojson", "geojson")) for n in names] +
+                             [f"{grid}/_{k}_{w}" for k, e in (("config", "json"), ("logs", "txt")) for w in (f"coords.{e}", f"feats_uni_v1.{e}")] +
+                             ["_config_segmentation.json", "_logs_segmentation.txt"]))
+    for name in names:
+        coords, features, read, _ = stored(result(name))
+        found, attrs, edge = trident_slide(f"{job}/{grid}/patches/{name}_patches.h5")
+        width = 1024 if name == "glass" else 2048
+        equal((found.dtype, found.tolist(), edge), (np.int64, coords.tolist(), 224))
+        equal(attrs, {"patch_size": 224, "level0_magnification": 20, "target_magnification": 20.0, "overlap": 0, "name": name,
+                      "level0_width": width, "level0_height": width})
+        with h5py.File(f"{job}/{grid}/features_uni_v1/{name}.h5") as f, h5py.File(f"{job}/{grid}/patches/{name}_patches.h5") as patches:
+            d, a = f["features"], dict(f["features"].attrs)
+            equal((d.dtype, d.shape, d[:].tobytes()), (np.float32, features.shape, features.tobytes()))
+            equal(a, {"name": name, "savetodir": f"{job}/{grid}/features_uni_v1", "encoder": "uni_v1"})
+            equal(f["coords"][:].tolist(), read.tolist())
+            equal({k: np.asarray(v).tolist() for k, v in f["coords"].attrs.items()}, {k: np.asarray(v).tolist() for k, v in patches["coords"].attrs.items()})
+            types = [patches["coords"].attrs[k].dtype for k in ("patch_size", "patch_size_level0", "target_magnification", "level0_magnification")]
+            equal((types, patches["coords"].maxshape), ([np.int64, np.float64, np.float64, np.int64], (None, 2)))
+        if name != "glass":
+            with h5py.File(f"{job}/{grid}/slide_features_clam_sb/{name}.h5") as f, h5py.File(result(name)) as r:
+                equal((f["features"][:].tobytes(), f["features"].attrs["name"], "coords" in f), (r["embedding"][:].tobytes(), name, True))
+    for log in (f"{job}/_logs_segmentation.txt", f"{job}/{grid}/_logs_coords.txt", f"{job}/{grid}/_logs_feats_uni_v1.txt"):
+        with open(log) as f:
+            equal([line.split(": ")[0] for line in f], [n + ".svs" for n in names])
+    with open(f"{job}/{grid}/_config_coords.json") as f:
+        equal(json.load(f), {"written_by": "microtome", "target_magnification": 20.0, "patch_size": 224, "overlap": 0})
+
+
+def rings_of(path):
+    """The outer rings of a result, each with its holes, as TRIDENT's GeoJSON has them."""
+    with h5py.File(path) as f:
+        points, offsets, kinds = (f["tissue"][k][:] for k in ("points", "offsets", "kinds"))
+    polygons = []
+    for i, hole in enumerate(kinds):
+        ring = points[offsets[i]:offsets[i + 1]].astype(float).tolist()
+        if not hole:
+            polygons.append([])
+        polygons[-1].append(ring + ring[:1])
+    return polygons
+
+
+def test_trident_contours(folder):
+    """trident: tissue as geopandas writes it, holes included"""
+    def with_hole(f):
+        points, offsets = f["tissue/points"][:], f["tissue/offsets"][:]
+        for name in ("points", "offsets", "kinds"):
+            del f["tissue"][name]
+        hole = np.array([[900, 900], [1000, 900], [1000, 1000]], "i4")
+        f["tissue"]["points"] = np.concatenate([points[:offsets[1]], hole])
+        f["tissue"]["offsets"] = np.array([0, offsets[1], offsets[1] + 3], "i8")
+        f["tissue"]["kinds"] = np.array([0, 1], "u1")
+    paths = [changed(folder, "hole", with_hole), result("slide-002"), result("glass")]
+    exported("trident", os.path.join(folder, "job"), *paths)
+    for path in paths:
+        name = os.path.basename(path)[:-3]
+        with open(os.path.join(folder, "job", "contours_geojson", name + ".geojson")) as f:
+            found = json.load(f)
+        equal((found["type"], found["name"], found["crs"]["properties"]["name"]), ("FeatureCollection", name, "urn:ogc:def:crs:EPSG::3857"))
+        equal([(f["type"], f["properties"], f["geometry"]) for f in found["features"]],
+              [("Feature", {"tissue_id": i}, {"type": "Polygon", "coordinates": p}) for i, p in enumerate(rings_of(path))])
+
+
+def test_trident_refused(folder):
+    """trident: tiles of another size than TRIDENT would cut from the same numbers are refused, and those of unknown magnification"""
+    def off(f):
+        f["coords"].attrs["tile_level0"] = [212.0, 212.0]
+
+    def unknown(f):
+        del f["coords"].attrs["level0_magnification"]
+
+    def nameless(f):
+        del f["features"].attrs["encoder"]
+    for name, change, why in (("off", off, "its tiles are 212 level-0 px, and TRIDENT reckons 224 from 20x and 20x: run it with --compat trident"),
+                              ("unknown", unknown, "its magnification is not known, which the layout needs: run it again with --slide-mpp"),
+                              ("nameless", nameless, "it does not say what encoder made its features: --encoder-name does")):
+        path = changed(folder, name, change)
+        answer = export("trident", os.path.join(folder, "job"), path)
+        equal((answer.code, answer.err), (65, f"microtome export: export {path} as trident: {why}\n"))
+    equal(files(os.path.join(folder, "job")), [])
+
+
 def test_aggregate(folder):
     """features that were exported give the scores of the result"""
-    out, scores = os.path.join(folder, "clam"), os.path.join(folder, "scores")
-    exported("clam", out, result("slide-001"))
-    equal(microtome("aggregate", "-m", HEAD, "-o", scores, os.path.join(out, "h5_files")).code, 0)
-    equal(headline(os.path.join(scores, "cases", "slide-001.h5"))["scores"], headline(result("slide-001"))["scores"])
+    clam, trident, scores = (os.path.join(folder, n) for n in ("clam", "trident", "scores"))
+    exported("clam", clam, result("slide-001"))
+    exported("trident", trident, result("slide-001"))
+    for layout, features in (("clam", os.path.join(clam, "h5_files")), ("trident", os.path.join(trident, "20x_224px_0px_overlap/features_demo-texture"))):
+        out = os.path.join(scores, layout)
+        equal(microtome("aggregate", "-m", HEAD, "-o", out, features).code, 0)
+        equal(headline(os.path.join(out, "cases", "slide-001.h5"))["scores"], headline(result("slide-001"))["scores"])
 
 
 def test_once(folder):
@@ -258,4 +368,4 @@ def test_usage(folder):
     contains(answer.err, "layout zarr: one of clam")
 
 
-main([test_clam, test_clam_tensor, test_clam_level, test_aggregate, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
+main([test_clam, test_clam_tensor, test_clam_level, test_trident, test_trident_contours, test_trident_refused, test_aggregate, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
