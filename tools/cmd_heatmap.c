@@ -4,6 +4,7 @@
 #include <microtome/colormap.h>
 #include <microtome/heat_figure.h>
 #include <microtome/heat_files.h>
+#include <microtome/heat_page.h>
 #include <microtome/heat_sheet.h>
 #include <microtome/heat_tables.h>
 #include <microtome/overlay.h>
@@ -25,7 +26,7 @@ static const table tables[] = {
 static const char *const figures[] = {"figure", "figure-svg", "figure-pdf", NULL}; /* of mt_figure_format */
 static const char *const figure_endings[] = {".figure.png", ".figure.svg", ".figure.pdf"};
 
-typedef enum output { OUTPUT_PAGE, OUTPUT_FILE, OUTPUT_TABLE, OUTPUT_TILES, OUTPUT_FIGURE } output;
+typedef enum output { OUTPUT_PAGE, OUTPUT_FILE, OUTPUT_TABLE, OUTPUT_TILES, OUTPUT_FIGURE, OUTPUT_HTML } output;
 
 typedef struct heatmap_options {
     char                 *folder;
@@ -38,6 +39,7 @@ typedef struct heatmap_options {
     mt_heat_file_params   file; /* its `replace` is for all outputs */
     mt_heat_sheet_params  tiles;
     mt_heat_figure_params figure;
+    bool                  open;   /* the first page in the browser */
     const char           *slides; /* folder of the slides, or the slide */
 } heatmap_options;
 
@@ -48,6 +50,8 @@ static const char *ending_of(const heatmap_options *o)
         return o->table->ending;
     case OUTPUT_TILES:
         return ".tiles.png";
+    case OUTPUT_HTML:
+        return "";
     case OUTPUT_FIGURE:
         return figure_endings[o->figure.format];
     case OUTPUT_FILE:
@@ -123,9 +127,16 @@ static bool draw_over_slide(const char *path, const mt_result *result, const mt_
     if (o->slides != NULL && slide == NULL)
         return false;
     style.colormap = o->colormap;
-    bool ok = o->output == OUTPUT_TILES    ? mt_heat_sheet_write(heatmap, result, slide, &o->tiles, to, error)
-              : o->output == OUTPUT_FIGURE ? mt_heat_figure_write(heatmap, result, slide, &style, &o->figure, to, error)
-                                           : write_file(result, heatmap, slide, &style, o, to, error);
+    const mt_heat_page_params page = {.colormap = o->colormap,
+                                      .threshold = style.threshold,
+                                      .um_per_px = o->file.um_per_px,
+                                      .quality = o->file.quality,
+                                      .threads = o->file.threads,
+                                      .replace = o->file.replace};
+    bool                      ok = o->output == OUTPUT_HTML     ? mt_heat_page_write(heatmap, result, slide, &page, to, error)
+                                   : o->output == OUTPUT_TILES  ? mt_heat_sheet_write(heatmap, result, slide, &o->tiles, to, error)
+                                   : o->output == OUTPUT_FIGURE ? mt_heat_figure_write(heatmap, result, slide, &style, &o->figure, to, error)
+                                                                : write_file(result, heatmap, slide, &style, o, to, error);
     mt_case_free(slide);
     return ok;
 }
@@ -149,8 +160,19 @@ static bool draw(const char *path, const heatmap_options *o, GError **error)
         g_prefix_error(error, "draw %s: ", path);
         return false;
     }
-    puts(picture);
+    printf("%s%s\n", picture, o->output == OUTPUT_HTML ? "/index.html" : "");
     return true;
+}
+
+/* In the browser, where there is a screen. */
+static void open_page(const char *path, const heatmap_options *o)
+{
+    g_autofree char *folder = picture_path(path, o), *page = g_build_filename(folder, "index.html", NULL);
+    char            *argv[] = {(char *)(uintptr_t) "xdg-open", page, NULL};
+
+    if (g_getenv("DISPLAY") != NULL || g_getenv("WAYLAND_DISPLAY") != NULL)
+        g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL,
+                      NULL);
 }
 
 static int draw_all(char **paths, const heatmap_options *o)
@@ -164,6 +186,8 @@ static int draw_all(char **paths, const heatmap_options *o)
     for (; *paths != NULL; paths++) {
         g_autoptr(GError) error = NULL;
         if (draw(*paths, o, &error)) {
+            if (o->open && drawn == 0)
+                open_page(*paths, o);
             drawn++;
             continue;
         }
@@ -213,6 +237,8 @@ static bool find_output(const char *name, heatmap_options *o)
         o->output = OUTPUT_FILE;
     else if (strcmp(name, "tiles") == 0)
         o->output = OUTPUT_TILES;
+    else if (strcmp(name, "html") == 0)
+        o->output = OUTPUT_HTML;
     else
         return strcmp(name, "page") == 0;
     return true;
@@ -234,8 +260,8 @@ static int read_words(const words *w, heatmap_options *o)
     o->heatmap.source = w->source != NULL ? (mt_heat_source)at : MT_HEAT_AUTO;
     if (w->to != NULL && !find_output(w->to, o))
         return mt_command_usage(&mt_command_heatmap,
-                                "--to %s: one of page, tiles, figure, figure-svg, figure-pdf, %s, geojson, csv, json is wanted", w->to,
-                                mt_heat_format_names());
+                                "--to %s: one of page, html, tiles, figure, figure-svg, figure-pdf, %s, geojson, csv, json is wanted",
+                                w->to, mt_heat_format_names());
     if (w->range != NULL && !read_range(w->range, o->heatmap.range))
         return mt_command_usage(&mt_command_heatmap, "--range %s: two numbers that rise are wanted, as 0,0.5", w->range);
     return 0;
@@ -258,40 +284,42 @@ static int run(int argc, char **argv)
 {
     heatmap_options  o = {.heatmap.plane = -1, .tiles = {.top = 12, .bottom = 6}};
     words            w = {0};
-    gboolean         force = FALSE, map_only = FALSE, regions_only = FALSE;
+    gboolean         force = FALSE, map_only = FALSE, regions_only = FALSE, open = FALSE;
     g_autofree char *colormap = NULL, *label = NULL, *folder = NULL, *slides = NULL;
     g_autofree char *colormap_help = g_strdup_printf("colours: %s, or a file of R,G,B lines", mt_colormap_names());
-    g_autofree char *to_help =
-        g_strdup_printf("page (default: slide, legend and decision), tiles (the highest and lowest), figure, figure-svg, figure-pdf "
-                        "(slide and map side by side), %s, geojson, csv, json",
-                        mt_heat_format_names());
-    GOptionEntry entries[] = {
-        {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <id>.png or what --to writes", "DIR"},
-        {"to", 0, 0, G_OPTION_ARG_STRING, &w.to, to_help, "FORMAT"},
-        {"um-per-px", 0, 0, G_OPTION_ARG_DOUBLE, &o.file.um_per_px, "resolution of what --to writes (default: the case's own)", "X"},
-        {"top", 0, 0, G_OPTION_ARG_INT, &o.tiles.top, "highest tiles of --to tiles (default 12)", "N"},
-        {"bottom", 0, 0, G_OPTION_ARG_INT, &o.tiles.bottom, "lowest tiles of --to tiles (default 6)", "N"},
-        {"slides", 0, 0, G_OPTION_ARG_FILENAME, &slides,
-         "draw over the slide itself, from this folder or file (default: the stored picture)", "PATH"},
-        {"colormap", 0, 0, G_OPTION_ARG_STRING, &colormap, colormap_help, "NAME"},
-        {"class", 0, 0, G_OPTION_ARG_STRING, &label, "class to show (default: the positive one)", "NAME"},
-        {"source", 0, 0, G_OPTION_ARG_STRING, &w.source,
-         "evidence, attention, tile-score, segmentation, probability or error (default: evidence, else the map that there is)", "WHAT"},
-        {"scale", 0, 0, G_OPTION_ARG_STRING, &w.scale,
-         "absolute: comparable between cases; percentile: rank within the case; zscore: deviations from its mean", "SCALE"},
-        {"range", 0, 0, G_OPTION_ARG_STRING, &w.range, "numbers drawn coldest and hottest", "LOW,HIGH"},
-        {"smooth", 0, 0, G_OPTION_ARG_DOUBLE, &o.heatmap.smooth_um, "sigma of a Gaussian that keeps to the tissue, in µm (default: none)",
-         "UM"},
-        {"plane", 0, 0, G_OPTION_ARG_INT64, &o.heatmap.plane, "plane of a volume (default: the strongest)", "N"},
-        {"alpha", 0, 0, G_OPTION_ARG_DOUBLE, &o.style.alpha, "opacity of the heat, 0 to 1 (default: by the value)", "A"},
-        {"threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o.style.threshold,
-         "values below stay clear, 0 to 1 (default 0); of regions and their tiles (default 0.5)", "T"},
-        {"regions-only", 0, 0, G_OPTION_ARG_NONE, &regions_only, "GeoJSON of the hot regions, without the tiles", NULL},
-        {"map-only", 0, 0, G_OPTION_ARG_NONE, &map_only, "the heat on white, without the slide", NULL},
-        {"quality", 0, 0, G_OPTION_ARG_INT, &o.file.quality, "of JPEG and WebP, 1 to 100 (default 85)", "Q"},
-        {"threads", 0, 0, G_OPTION_ARG_INT, &o.file.threads, "threads (default: the CPUs)", "N"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace files that exist (a page is always replaced)", NULL},
-        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    g_autofree char *to_help = g_strdup_printf("page (default: slide, legend and decision), html (a folder for the browser), tiles (the "
+                                               "highest and lowest), figure, figure-svg, figure-pdf "
+                                               "(slide and map side by side), %s, geojson, csv, json",
+                                               mt_heat_format_names());
+    GOptionEntry     entries[] = {
+            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder for <id>.png or what --to writes", "DIR"},
+            {"to", 0, 0, G_OPTION_ARG_STRING, &w.to, to_help, "FORMAT"},
+            {"open", 0, 0, G_OPTION_ARG_NONE, &open,
+             "--to html, and the first page in the browser: opacity, threshold and colours under the reader's hand", NULL},
+            {"um-per-px", 0, 0, G_OPTION_ARG_DOUBLE, &o.file.um_per_px, "resolution of what --to writes (default: the case's own)", "X"},
+            {"top", 0, 0, G_OPTION_ARG_INT, &o.tiles.top, "highest tiles of --to tiles (default 12)", "N"},
+            {"bottom", 0, 0, G_OPTION_ARG_INT, &o.tiles.bottom, "lowest tiles of --to tiles (default 6)", "N"},
+            {"slides", 0, 0, G_OPTION_ARG_FILENAME, &slides,
+             "draw over the slide itself, from this folder or file (default: the stored picture)", "PATH"},
+            {"colormap", 0, 0, G_OPTION_ARG_STRING, &colormap, colormap_help, "NAME"},
+            {"class", 0, 0, G_OPTION_ARG_STRING, &label, "class to show (default: the positive one)", "NAME"},
+            {"source", 0, 0, G_OPTION_ARG_STRING, &w.source,
+             "evidence, attention, tile-score, segmentation, probability or error (default: evidence, else the map that there is)", "WHAT"},
+            {"scale", 0, 0, G_OPTION_ARG_STRING, &w.scale,
+             "absolute: comparable between cases; percentile: rank within the case; zscore: deviations from its mean", "SCALE"},
+            {"range", 0, 0, G_OPTION_ARG_STRING, &w.range, "numbers drawn coldest and hottest", "LOW,HIGH"},
+            {"smooth", 0, 0, G_OPTION_ARG_DOUBLE, &o.heatmap.smooth_um, "sigma of a Gaussian that keeps to the tissue, in µm (default: none)",
+             "UM"},
+            {"plane", 0, 0, G_OPTION_ARG_INT64, &o.heatmap.plane, "plane of a volume (default: the strongest)", "N"},
+            {"alpha", 0, 0, G_OPTION_ARG_DOUBLE, &o.style.alpha, "opacity of the heat, 0 to 1 (default: by the value)", "A"},
+            {"threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o.style.threshold,
+             "values below stay clear, 0 to 1 (default 0); of regions and their tiles (default 0.5)", "T"},
+            {"regions-only", 0, 0, G_OPTION_ARG_NONE, &regions_only, "GeoJSON of the hot regions, without the tiles", NULL},
+            {"map-only", 0, 0, G_OPTION_ARG_NONE, &map_only, "the heat on white, without the slide", NULL},
+            {"quality", 0, 0, G_OPTION_ARG_INT, &o.file.quality, "of JPEG and WebP, 1 to 100 (default 85)", "Q"},
+            {"threads", 0, 0, G_OPTION_ARG_INT, &o.file.threads, "threads (default: the CPUs)", "N"},
+            {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace files that exist (a page is always replaced)", NULL},
+            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
     int code;
 
     if (!mt_command_parse(&mt_command_heatmap, entries, &argc, &argv))
@@ -303,6 +331,11 @@ static int run(int argc, char **argv)
     o.slides = slides;
     o.heatmap.label = label;
     o.style.map_only = map_only;
+    o.open = open;
+    if (open && w.to != NULL && strcmp(w.to, "html") != 0)
+        code = mt_command_usage(&mt_command_heatmap, "--open and --to %s: a page for the browser is --to html", w.to);
+    else if (open)
+        o.output = OUTPUT_HTML;
     o.regions_only = regions_only;
     o.file.replace = o.tiles.replace = o.figure.replace = force;
     o.file.threads = mt_command_threads(o.file.threads);
@@ -320,6 +353,7 @@ const mt_command mt_command_heatmap = {
     .help = "Examples:\n"
             "  microtome heatmap OUT/cases/*.h5 -o maps\n"
             "  microtome heatmap OUT/cases/a.h5 -o maps --to ome --um-per-px 8 --slides slides/\n"
+            "  microtome heatmap OUT/cases/a.h5 -o maps --open --slides slides/\n"
             "  microtome heatmap OUT/cases/a.h5 -o maps --to figure-pdf --slides slides/\n"
             "  microtome heatmap OUT/cases/a.h5 -o maps --to png --um-per-px 4 --scale percentile --colormap coolwarm --alpha 0.4",
     .run = run,

@@ -17,16 +17,31 @@ missing=
 for p in $packages; do
   [ "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" = "install ok installed" ] || missing="$missing $p"
 done
-if [ -z "$missing" ]; then echo "setup: everything is installed"; exit 0; fi
+# programs that may have come another way
+command -v npm >/dev/null || missing="$missing npm"
+if [ "${1:-}" = --tests ] && ! command -v chromium >/dev/null; then missing="$missing chromium"; fi
 
-as_root=
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "setup.sh: run as root, or install sudo; wanted:$missing" >&2; exit 1; }
-  as_root=sudo
+if [ -n "$missing" ]; then
+  as_root=
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "setup.sh: run as root, or install sudo; wanted:$missing" >&2; exit 1; }
+    as_root=sudo
+  fi
+  echo "setup: installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  $as_root apt-get update -qq
+  # shellcheck disable=SC2086
+  $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
-echo "setup: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq
-# shellcheck disable=SC2086
-$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
-echo "setup: done"
+
+# The viewer of heatmap pages, from npm; all else works without it.
+web=$(cd "$(dirname "$0")/web" && pwd)
+wanted=openseadragon omit=--omit=dev
+if [ "${1:-}" = --tests ]; then wanted=playwright-core omit=; fi
+if [ ! -d "$web/node_modules/$wanted" ] || [ "$web/package-lock.json" -nt "$web/node_modules/.package-lock.json" ]; then
+  echo "setup: installing $wanted"
+  # shellcheck disable=SC2086
+  npm ci --prefix "$web" --ignore-scripts --no-audit --no-fund --loglevel=error $omit >/dev/null ||
+    echo "setup: npm could not bring OpenSeadragon: heatmap --open will say so; run this again where npm's registry is reached" >&2
+fi
+echo "setup: everything is installed"

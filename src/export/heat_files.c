@@ -1,6 +1,7 @@
 #include <microtome/heat_files.h>
 
 #include "src/base/publish.h"
+#include "src/base/publish_folder.h"
 #include "src/case/vips_start.h"
 #include "src/export/heat_pyramid.h"
 
@@ -143,22 +144,10 @@ static bool write_file(source *s, VipsImage *image, const mt_heat_file_params *p
     return false;
 }
 
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *inside = g_build_filename(path, name, NULL);
-        remove_tree(inside);
-    }
-    g_remove(path);
-}
-
 static bool move(const char *from, const char *to, bool replace, GError **error)
 {
     if (replace)
-        remove_tree(to);
+        mt_publish_folder_remove(to);
     if (mt_publish_move(from, to))
         return true;
     mt_publish_io_error(error, "write", to, errno);
@@ -185,7 +174,7 @@ static bool write_folder(source *s, VipsImage *image, const mt_heat_file_params 
     g_remove(properties); /* the library's own, dated: no part of DeepZoom */
     ok =
         ok && mt_publish_sync(pattern, error) && move(base_tiles, tiles, params->replace, error) && move(dzi, path, params->replace, error);
-    remove_tree(pattern);
+    mt_publish_folder_remove(pattern);
     return ok;
 }
 

@@ -127,7 +127,7 @@ def test_refused(folder):
     for to, args, code, message in [
             ("tiles", ("--top", 0, "--bottom", 0), 64, "0 and 0 are not 0 to 200 tiles, and one at least"),
             ("tiles", ("--top", 201), 64, "201 and 6 are not"),
-            ("figure-doc", (), 64, "--to figure-doc: one of page, tiles, figure"),
+            ("figure-doc", (), 64, "--to figure-doc: one of page, html, tiles, figure"),
             ("tiles", ("--slides", os.path.join(folder, "other.tif")), 65, "other.tif: it is 300 x 200 px")]:
         tifffile.imwrite(os.path.join(folder, "other.tif"), np.zeros((200, 300, 3), np.uint8), photometric="rgb", tile=(64, 64))
         answer = microtome("heatmap", path, "-o", out, "--to", to, *args)

@@ -264,7 +264,7 @@ def test_refused(folder):
         f.write("1,2\n")
     out = os.path.join(folder, "out")
     for args, code, message in [
-            (("--to", "bmp"), 64, "--to bmp: one of page, tiles, figure, figure-svg, figure-pdf, png, jpeg, webp, ome, ome-float, tiff, dzi, szi, geojson, csv, json is wanted"),
+            (("--to", "bmp"), 64, "--to bmp: one of page, html, tiles, figure, figure-svg, figure-pdf, png, jpeg, webp, ome, ome-float, tiff, dzi, szi, geojson, csv, json is wanted"),
             (("--scale", "log"), 64, "--scale log: absolute, percentile or zscore is wanted"),
             (("--range", "1,0"), 64, "--range 1,0: two numbers that rise are wanted"),
             (("--to", "png", "--slides", other), 65, "it is 60 x 50 px, and the result is of 3000 x 2200: it is of another slide"),
