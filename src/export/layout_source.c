@@ -147,6 +147,7 @@ void mt_layout_source_free(mt_layout_source *source)
         return;
     g_clear_pointer(&source->coords, mt_tensor_unref);
     mt_free(source->valid);
+    g_free(source->began);
     g_free(source->name);
     g_free(source->compat);
     g_free(source->encoder);
@@ -170,14 +171,19 @@ bool mt_layout_need_encoder(const mt_layout_source *s, GError **error)
            mt_layout_refuse(s, error, "its encoder '%s' is no name of a folder: --encoder-name gives one", s->encoder);
 }
 
+bool mt_layout_need_tiles(const mt_layout_source *s, GError **error)
+{
+    if (s->tile_level0[0] < 1 || s->tile_level0[1] < 1 || s->patch_size < 1)
+        return mt_layout_refuse(s, error, "it does not say how large its tiles are");
+    return (s->size[0] > 0 && s->size[1] > 0) || mt_layout_refuse(s, error, "it does not say how large the slide is");
+}
+
 bool mt_layout_need_square_tiles(const mt_layout_source *s, GError **error)
 {
     const double *edge = s->tile_level0;
 
-    if (edge[0] < 1 || edge[1] < 1 || s->patch_size < 1)
-        return mt_layout_refuse(s, error, "it does not say how large its tiles are");
-    if (s->size[0] < 1 || s->size[1] < 1)
-        return mt_layout_refuse(s, error, "it does not say how large the slide is");
+    if (!mt_layout_need_tiles(s, error))
+        return false;
     return fabs(edge[0] - edge[1]) <= SQUARE * edge[0] ||
            mt_layout_refuse(s, error, "its tiles are %g x %g level-0 px, and the layout has one edge for both", edge[0], edge[1]);
 }

@@ -20,15 +20,17 @@ typedef struct mt_layout_source {
     double  tile_level0[2], mpp[2], target_mpp, level0_magnification, target_magnification;
     int64_t size[2]; /* of level 0 */
     char   *compat, *encoder, *encoder_sha256;
+    char   *began; /* when the export was: "2026-11-23T151900" */
 } mt_layout_source;
 
 mt_layout_source *mt_layout_source_new(const mt_result *result, const mt_layout_params *params, GError **error);
 void              mt_layout_source_free(mt_layout_source *source);
 
 /* What most layouts need, each with its one error: features, of tiles that could be read where there are any; the name of what made them;
- * square tiles of a known edge; µm/px. */
+ * how large tiles and slide are; square tiles; µm/px. */
 bool mt_layout_need_features(const mt_layout_source *source, GError **error);
 bool mt_layout_need_encoder(const mt_layout_source *source, GError **error);
+bool mt_layout_need_tiles(const mt_layout_source *source, GError **error);
 bool mt_layout_need_square_tiles(const mt_layout_source *source, GError **error);
 bool mt_layout_need_mpp(const mt_layout_source *source, GError **error);
 /* MT_ERROR_INPUT: "export PATH as LAYOUT: <format>" */

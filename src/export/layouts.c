@@ -13,11 +13,16 @@ typedef struct layout {
     bool (*plan)(const mt_layout_source *source, mt_layout_plan *plan, GError **error);
 } layout;
 
-static const layout LAYOUTS[] = {{"clam", false, mt_layout_clam_plan}, {"trident", false, mt_layout_trident_plan}};
+static const layout LAYOUTS[] = {{"clam", false, mt_layout_clam_plan},
+                                 {"trident", false, mt_layout_trident_plan},
+                                 {"stamp", false, mt_layout_stamp_plan},
+                                 {"wsinfer", true, mt_layout_wsinfer_plan},
+                                 {"h5ad", true, mt_layout_h5ad_plan}};
 
 struct mt_layout_export {
     mt_layout_params params; /* its strings are ours */
     const layout    *layout;
+    char            *began; /* local time, without a zone */
     GPtrArray       *lines; /* mt_layout_line *, of all that was added */
     GHashTable      *names; /* of slides that were added */
 };
@@ -114,6 +119,8 @@ mt_layout_export *mt_layout_export_new(const mt_layout_params *params, GError **
     self->layout = find_layout(params->layout);
     self->params = (mt_layout_params){g_strdup(params->layout), g_strdup(params->folder), g_strdup(params->slide_ext),
                                       g_strdup(params->encoder), params->replace};
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    self->began = g_date_time_format(now, "%Y-%m-%dT%H%M%S");
     self->lines = g_ptr_array_new_with_free_func(free_line);
     self->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return self;
@@ -127,6 +134,7 @@ void mt_layout_export_free(mt_layout_export *self)
     g_free((char *)self->params.folder);
     g_free((char *)self->params.slide_ext);
     g_free((char *)self->params.encoder);
+    g_free(self->began);
     g_ptr_array_unref(self->lines);
     g_hash_table_unref(self->names);
     g_free(self);
@@ -196,8 +204,10 @@ bool mt_layout_export_add(mt_layout_export *self, const mt_result *result, GErro
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(free_line);
     mt_layout_plan plan = {files, lines};
 
-    if (source == NULL || !self->layout->plan(source, &plan, error) || !check_files(self, source, &plan, error) ||
-        !write_files(self, source, &plan, error))
+    if (source == NULL)
+        return false;
+    source->began = g_strdup(self->began);
+    if (!self->layout->plan(source, &plan, error) || !check_files(self, source, &plan, error) || !write_files(self, source, &plan, error))
         return false;
     keep_lines(self, &plan);
     g_hash_table_insert(self->names, g_strdup(source->name), g_strdup(mt_result_path(result)));

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import uuid
 
 from harness import PROGRAM, SOURCE, Skip, contains, equal, headline, main, microtome, synthetic
 
@@ -255,6 +256,171 @@ def test_trident_refused(folder):
     equal(files(os.path.join(folder, "job")), [])
 
 
+def stamp_tiles(path):
+    """What STAMP takes from the file: features, places and the edge of a tile in µm, µm/px."""
+    with h5py.File(path, "r") as f:
+        assert f.attrs["unit"] == "um" and f.attrs["feat_type"] == "tile" and f.attrs["stamp_version"].split(".")[0] == "2"
+        um, px = f.attrs["tile_size_um"], int(f.attrs["tile_size_px"])
+        return f["feats"][:], f["coords"][:], um, um / px, f.attrs["extractor"], f.attrs["code_hash"]
+
+
+def test_stamp(folder):
+    """stamp: features in half precision and places in µm; what does not fit is refused"""
+    def oblong(f):
+        a = f["coords"].attrs
+        a["mpp_x"], a["mpp_y"], a["tile_level0"] = 0.25, 0.5, [448.0, 224.0]
+    names = ["slide-002", "glass", "oblong"]
+    exported("stamp", os.path.join(folder, "out"), result("slide-002"), result("glass"), changed(folder, "oblong", oblong))
+    hash8 = stored_attr("slide-001", "encoder_sha256")[:8]
+    equal(files(os.path.join(folder, "out")), sorted(f"demo-texture-{hash8}/{n}.h5" for n in names))
+    for name, path, mpp in zip(names, (result("slide-002"), result("glass"), os.path.join(folder, "oblong.h5")), ([0.5, 0.5], [0.5, 0.5], [0.25, 0.5])):
+        _, features, read, _ = stored(path)
+        feats, coords, um, mpp_of_tile, extractor, code = stamp_tiles(os.path.join(folder, "out", f"demo-texture-{hash8}", name + ".h5"))
+        equal((feats.dtype, feats.shape, feats.tobytes()), (np.float16, features.shape, features.astype("f2").tobytes()))
+        equal((coords.dtype, coords.tolist()), (np.float32, (read * np.array(mpp)).tolist()))
+        equal((um, mpp_of_tile, extractor, code), (112.0, 0.5, "demo-texture", hash8))
+
+    def large(f):
+        f["features"][5, 7] = 1e5
+
+    def no_mpp(f):
+        del f["coords"].attrs["mpp_x"]
+
+    def square_px(f):
+        f["coords"].attrs["mpp_x"] = 0.25
+
+    def no_hash(f):
+        del f["features"].attrs["encoder_sha256"]
+    for name, change, why in (("large", large, "a feature of 100000 does not fit into float16"),
+                              ("no-mpp", no_mpp, "its µm/px is not known, which the layout needs: run it again with --slide-mpp"),
+                              ("square-px", square_px, "its tiles are 56 x 112 µm, and the layout has one edge for both"),
+                              ("no-hash", no_hash, "it has no hash of the encoder that made its features")):
+        path = changed(folder, name, change)
+        answer = export("stamp", os.path.join(folder, "none"), path)
+        equal((answer.code, answer.err), (65, f"microtome export: export {path} as stamp: {why}\n"))
+    equal(files(os.path.join(folder, "none")), [])
+
+
+def stored_attr(name, attr):
+    with h5py.File(result(name)) as f:
+        return f["features"].attrs[attr]
+
+
+def check_geojson(path):
+    """A FeatureCollection of closed polygons with ids of their own, as RFC 7946 and QuPath's tiles have them."""
+    with open(path) as f:
+        found = json.load(f)
+    equal((found["type"], sorted(found)), ("FeatureCollection", ["features", "type"]))
+    for f in found["features"]:
+        equal((f["type"], f["geometry"]["type"], f["properties"]["objectType"], f["properties"]["isLocked"]), ("Feature", "Polygon", "tile", True))
+        assert uuid.UUID(f["id"]).version == 4
+        for ring in f["geometry"]["coordinates"]:
+            assert ring[0] == ring[-1] and len(ring) >= 4 and all(len(p) == 2 for p in ring), ring
+    equal(len({f["id"] for f in found["features"]}), len(found["features"]))
+    return found["features"]
+
+
+def test_wsinfer(folder):
+    """wsinfer: patches at level 0, a row and a polygon a tile that could be read"""
+    exported("wsinfer", folder, result("slide-002"), result("glass"))
+    run = [n for n in files(folder) if n.startswith("run_metadata_")]
+    equal((len(run), files(folder)), (1, sorted(run + ["masks/glass.jpg", "masks/slide-002.jpg", "model-outputs-csv/slide-002.csv",
+                                                       "model-outputs-geojson/slide-002.geojson", "patches/glass.h5", "patches/slide-002.h5"])))
+    coords, _, read, _ = stored(result("slide-002"))
+    with h5py.File(os.path.join(folder, "patches", "slide-002.h5")) as f:
+        a = f["coords"].attrs
+        equal((f["coords"][:].tolist(), f["coords"].compression, a["patch_size"], a["patch_level"], a["patch_spacing_um_px"]),
+              (coords.tolist(), "gzip", 224, 0, 0.5))
+    with h5py.File(result("slide-002")) as f:
+        scores = f["tile_scores"][:][f["valid"][:] != 0]
+    with open(os.path.join(folder, "model-outputs-csv", "slide-002.csv")) as f:
+        rows = list(csv.reader(f))
+    equal(rows[0], ["minx", "miny", "width", "height", "prob_normal", "prob_tumour"])
+    equal([[int(v) for v in r[:4]] for r in rows[1:]], [[x, y, 224, 224] for x, y in read.tolist()])
+    equal(np.array([r[4:] for r in rows[1:]], "f4").tolist(), scores.tolist())
+    features = check_geojson(os.path.join(folder, "model-outputs-geojson", "slide-002.geojson"))
+    boxes = [np.array(f["geometry"]["coordinates"][0]) for f in features]
+    equal([b.min(0).tolist() + b.max(0).tolist() for b in boxes], [[x, y, x + 224, y + 224] for x, y in read.tolist()])
+    equal([np.float32(f["properties"]["measurements"]["prob_tumour"]) for f in features], scores[:, 1].tolist())
+
+    def no_scores(f):
+        del f["tile_scores"]
+    path = changed(folder, "scoreless", no_scores)
+    answer = export("wsinfer", os.path.join(folder, "none"), path)
+    equal((answer.code, answer.err), (65, f"microtome export: export {path} as wsinfer: its head gave no score to each tile, and the layout holds nothing "
+                                          "else\n"))
+
+
+KINDS = {"array": "0.2.0", "string-array": "0.2.0", "dataframe": "0.2.0", "dict": "0.1.0", "string": "0.2.0", "numeric-scalar": "0.2.0", "anndata": "0.1.0"}
+
+
+def check_anndata(f):
+    """AnnData's on-disk schema: every object names its encoding; tables have an index and columns of one length."""
+    def one(name, item):
+        kind, version = item.attrs["encoding-type"], item.attrs["encoding-version"]
+        equal((name, version), (name, KINDS[kind]))
+        equal((name, isinstance(item, h5py.Group)), (name, kind in ("dataframe", "dict", "anndata")))
+        if kind == "string-array":
+            equal((name, h5py.check_string_dtype(item.dtype) is not None), (name, True))
+    one("/", f)
+    f.visititems(one)
+    assert {"X", "obs", "var", "obsm", "uns", "varm", "obsp", "varp", "layers"} == set(f)
+    for table, n in (("obs", f["X"].shape[0]), ("var", f["X"].shape[1])):
+        columns = list(f[table].attrs["column-order"])
+        equal(sorted(f[table]), sorted(columns + [f[table].attrs["_index"]]))
+        equal({len(f[table][c]) for c in f[table]}, {n})
+    equal(f["obsm/spatial"].shape, (f["X"].shape[0], 2))
+
+
+def test_h5ad(folder):
+    """h5ad: AnnData's schema; features, places and scores are those of the tiles that could be read"""
+    def slashed(f):
+        f["tile_scores"].attrs["labels"] = ["normal", "a/b"]
+    exported("h5ad", folder, result("slide-002"), result("glass"), changed(folder, "slashed", slashed))
+    equal(files(folder), ["glass.h5ad", "slashed.h5", "slashed.h5ad", "slide-002.h5ad"])
+    for name in ("slide-002", "glass", "slashed"):
+        with h5py.File(os.path.join(folder, name + ".h5ad")) as f:
+            check_anndata(f)
+    _, features, read, _ = stored(result("slide-002"))
+    with h5py.File(os.path.join(folder, "slide-002.h5ad")) as f, h5py.File(result("slide-002")) as r:
+        keep = r["valid"][:] != 0
+        equal((f["X"].dtype, f["X"][:].tobytes()), (np.float32, features.tobytes()))
+        equal(list(f["obs"].attrs["column-order"]), ["x", "y", "tile", "attention", "score_normal", "score_tumour"])
+        equal(np.stack([f["obs/x"][:], f["obs/y"][:]], 1).tolist(), read.tolist())
+        equal((f["obs/tile"][:].tolist(), [v.decode() for v in f["obs/_index"][:]]), (np.flatnonzero(keep).tolist(), [str(i) for i in np.flatnonzero(keep)]))
+        equal(f["obs/score_tumour"][:].tobytes(), r["tile_scores"][:, 1][keep].tobytes())
+        equal(f["obs/attention"][:].tobytes(), r["attention"][:, 0][keep].tobytes())
+        equal(f["obsm/spatial"][:].tolist(), (read + 112.0).tolist())
+        spatial = f["uns/spatial/slide-002"]
+        equal((spatial["images/hires"].shape, spatial["scalefactors/tissue_hires_scalef"][()]), ((1024, 1024, 3), 0.5))
+        equal((f["uns/microtome/encoder"][()].decode(), f["uns/microtome/scores"][:].tolist()), ("demo-texture", r["prediction/scores"][:].tolist()))
+    with h5py.File(os.path.join(folder, "slashed.h5ad")) as f:
+        assert "score_a_b" in f["obs"], list(f["obs"])
+    try:
+        import anndata
+    except ImportError:
+        return
+    a = anndata.read_h5ad(os.path.join(folder, "slide-002.h5ad"))
+    equal((a.shape, a.X.tobytes(), a.obs["x"].tolist()), (features.shape, features.tobytes(), read[:, 0].tolist()))
+
+
+def test_withheld(folder):
+    """a control case withholds scores: layouts without any are written, the others refused"""
+    out = os.path.join(folder, "run")
+    slides = os.path.join(os.path.dirname(os.path.dirname(results())), "slides")
+    table = os.path.join(folder, "cohort.csv")
+    with open(table, "w") as f:
+        f.write(f"path,control\n{slides}/slide-001.tif,0.9..1\n{slides}/slide-002.tif,\n")
+    equal(microtome("run", "-r", os.path.join(SOURCE, "samples", "demo.ini"), "-o", out, table).code, 65)
+    path = os.path.join(out, "cases", "slide-002.h5")
+    exported("clam", os.path.join(folder, "clam"), path)
+    for layout in ("wsinfer", "h5ad"):
+        answer = export(layout, os.path.join(folder, layout), path)
+        equal((answer.code, files(os.path.join(folder, layout))), (65, []))
+        contains(answer.err, f"export {path}: its score is withheld: ")
+        contains(answer.err, ": clam, trident and stamp hold no scores\n")
+
+
 def test_aggregate(folder):
     """features that were exported give the scores of the result"""
     clam, trident, scores = (os.path.join(folder, n) for n in ("clam", "trident", "scores"))
@@ -368,4 +534,4 @@ def test_usage(folder):
     contains(answer.err, "layout zarr: one of clam")
 
 
-main([test_clam, test_clam_tensor, test_clam_level, test_trident, test_trident_contours, test_trident_refused, test_aggregate, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
+main([test_clam, test_clam_tensor, test_clam_level, test_trident, test_trident_contours, test_trident_refused, test_stamp, test_wsinfer, test_h5ad, test_withheld, test_aggregate, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
