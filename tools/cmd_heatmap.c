@@ -39,8 +39,9 @@ typedef struct heatmap_options {
     mt_heat_file_params   file; /* its `replace` is for all outputs */
     mt_heat_sheet_params  tiles;
     mt_heat_figure_params figure;
-    bool                  open;   /* the first page in the browser */
-    const char           *slides; /* folder of the slides, or the slide */
+    bool                  open;      /* the first page in the browser */
+    const char           *slides;    /* folder of the slides, or the slide */
+    char                **reference; /* results, or folders of them; NULL: none */
 } heatmap_options;
 
 static const char *ending_of(const heatmap_options *o)
@@ -267,6 +268,20 @@ static int read_words(const words *w, heatmap_options *o)
     return 0;
 }
 
+static int draw_with_reference(char **paths, heatmap_options *o)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) of = mt_command_results((const char *const *)o->reference);
+
+    if (of->len == 1)
+        return mt_command_usage(&mt_command_heatmap, "--reference %s: it holds no *.h5", o->reference[0]);
+    g_autoptr(mt_heat_reference) reference = mt_heat_reference_read((const char *const *)of->pdata, &o->heatmap, &error);
+    if (reference == NULL)
+        return mt_command_fail(&mt_command_heatmap, error);
+    o->heatmap.reference = reference;
+    return draw_all(paths, o);
+}
+
 /* A name, or a file of colours. */
 static int draw_with_colours(const char *name, char **paths, heatmap_options *o)
 {
@@ -275,7 +290,9 @@ static int draw_with_colours(const char *name, char **paths, heatmap_options *o)
     mt_colormap *own = is_file ? mt_colormap_read(name, &error) : NULL;
 
     o->colormap = is_file ? own : mt_colormap_find(name, &error);
-    int code = o->colormap != NULL ? draw_all(paths, o) : mt_command_fail(&mt_command_heatmap, error);
+    int code = o->colormap == NULL    ? mt_command_fail(&mt_command_heatmap, error)
+               : o->reference != NULL ? draw_with_reference(paths, o)
+                                      : draw_all(paths, o);
     mt_colormap_free(own);
     return code;
 }
@@ -307,6 +324,8 @@ static int run(int argc, char **argv)
              "evidence, attention, tile-score, segmentation, probability or error (default: evidence, else the map that there is)", "WHAT"},
             {"scale", 0, 0, G_OPTION_ARG_STRING, &w.scale,
              "absolute: comparable between cases; percentile: rank within the case; zscore: deviations from its mean", "SCALE"},
+            {"reference", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o.reference,
+             "with --scale percentile: rank among the tiles of this result, or of all of a folder, as CLAM does; again for more", "PATH"},
             {"range", 0, 0, G_OPTION_ARG_STRING, &w.range, "numbers drawn coldest and hottest", "LOW,HIGH"},
             {"smooth", 0, 0, G_OPTION_ARG_DOUBLE, &o.heatmap.smooth_um, "sigma of a Gaussian that keeps to the tissue, in µm (default: none)",
              "UM"},
@@ -327,6 +346,8 @@ static int run(int argc, char **argv)
     if (argc < 2 || folder == NULL)
         return mt_command_usage(&mt_command_heatmap, "name results (OUT/cases/*.h5) and give -o DIR");
     code = read_words(&w, &o);
+    if (code == 0 && o.reference != NULL && o.heatmap.scale != MT_HEAT_PERCENTILE)
+        code = mt_command_usage(&mt_command_heatmap, "--reference ranks: give --scale percentile with it");
     o.folder = folder;
     o.slides = slides;
     o.heatmap.label = label;
@@ -343,7 +364,9 @@ static int run(int argc, char **argv)
     g_free(w.source);
     g_free(w.to);
     g_free(w.range);
-    return code != 0 ? code : draw_with_colours(colormap, argv + 1, &o);
+    code = code != 0 ? code : draw_with_colours(colormap, argv + 1, &o);
+    g_strfreev(o.reference);
+    return code;
 }
 
 const mt_command mt_command_heatmap = {

@@ -101,3 +101,37 @@ int mt_command_threads(int wanted)
         return wanted;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The *.h5 of a folder, of its cases/ where it is the output of a run; false for what is no folder. */
+static bool add_folder(GPtrArray *paths, const char *argument)
+{
+    g_autofree char *inside = g_build_filename(argument, "cases", NULL);
+    const char      *folder = g_file_test(inside, G_FILE_TEST_IS_DIR) ? inside : argument;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+
+    if (dir == NULL)
+        return false;
+    for (const char *name; (name = g_dir_read_name(dir)) != NULL;)
+        if (*name != '.' && g_str_has_suffix(name, ".h5"))
+            g_ptr_array_add(found, g_build_filename(folder, name, NULL));
+    g_ptr_array_sort(found, by_name);
+    g_ptr_array_extend_and_steal(paths, g_steal_pointer(&found));
+    return true;
+}
+
+GPtrArray *mt_command_results(const char *const *arguments)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+
+    for (; *arguments != NULL; arguments++)
+        if (!add_folder(paths, *arguments))
+            g_ptr_array_add(paths, g_strdup(*arguments));
+    g_ptr_array_add(paths, NULL);
+    return paths;
+}

@@ -35,6 +35,8 @@ bool mt_command_precision(const mt_command *command, const char *text, mt_precis
 bool mt_command_stain(const mt_command *command, const char *text, mt_recipe *recipe);
 /* "trident" or "clam"; NULL: as it is; false after an error was printed. */
 bool mt_command_compat(const mt_command *command, const char *text, mt_compat *compat);
+/* Files as they are named, a folder as its *.h5, or as those of its cases/ where it is the output of a run; NULL ends them. */
+GPtrArray *mt_command_results(const char *const *arguments);
 /* Threads that --threads 0 (default) means: the CPUs this process may use. */
 int mt_command_threads(int wanted);
 /* OUT/report.html by a process of its own: no damaged result can take a finished batch's exit code away.  hurry: without pictures, within

@@ -20,7 +20,7 @@ typedef struct mt_heat_style {
 typedef struct mt_heat_picture mt_heat_picture;
 
 /* `slide`: the open case of the result, of 8 bits; NULL: its stored thumbnail, as coarse as it is.  Heatmap, result and slide have to outlive
- * the picture.  MT_ERROR_INPUT for a slide of another size than the result's (it is another slide). */
+ * the picture.  MT_ERROR_INPUT for another slide: of another size than the result's, or with another hash than what `run` read. */
 MT_PUBLIC mt_heat_picture *mt_heat_picture_new(const mt_heatmap *heatmap, const mt_result *result, mt_case *slide,
                                                const mt_heat_style *style, GError **error);
 MT_PUBLIC void             mt_heat_picture_free(mt_heat_picture *picture);

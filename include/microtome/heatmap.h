@@ -37,15 +37,22 @@ typedef enum mt_heat_state {
     MT_HEAT_UNREAD, /* the tile could not be decoded */
 } mt_heat_state;
 
+/* The numbers that PERCENTILE ranks (attention logits, else attention, else tile scores) of all valid tiles of some results together. */
+typedef struct mt_heat_reference {
+    float  *numbers; /* ascending; -inf is a number, NAN none */
+    int64_t n;
+    /* What they are of, to which a case that is ranked among them has to belong; NULL: not known. */
+    char *label, *object, *head_sha256;
+} mt_heat_reference;
+
 typedef struct mt_heatmap_params {
-    const char    *label; /* class; NULL: the positive one, else that of the highest score */
-    mt_heat_scale  scale;
-    int64_t        plane; /* -1: that of the strongest tile */
-    mt_heat_source source;
-    const float   *reference; /* PERCENTILE among these n_reference finite numbers; NULL: within the case */
-    int64_t        n_reference;
-    double         smooth_um; /* sigma of a Gaussian over what has values; 0: none.  Of a case without µm/px: level-0 px */
-    double         range[2];  /* drawn as 0 and 1; equal: the scale's own */
+    const char                     *label; /* class; NULL: the positive one, else that of the highest score */
+    mt_heat_scale                   scale;
+    int64_t                         plane; /* -1: that of the strongest tile */
+    mt_heat_source                  source;
+    const struct mt_heat_reference *reference; /* PERCENTILE among its numbers; NULL: within the case */
+    double smooth_um; /* sigma of a Gaussian over what has values; 0: none.  Of a case without µm/px: level-0 px */
+    double range[2];  /* drawn as 0 and 1; equal: the scale's own */
 } mt_heatmap_params;
 
 typedef struct mt_heatmap {
@@ -80,9 +87,14 @@ typedef struct mt_heat_tile {
     float   value;
 } mt_heat_tile;
 
+/* `params`: label and source as for the heatmap.  MT_ERROR_INPUT for results of different heads or classes, or without any tile; the errors of
+ * mt_heatmap_new. */
+MT_PUBLIC mt_heat_reference *mt_heat_reference_read(const char *const *paths, const mt_heatmap_params *params, GError **error);
+MT_PUBLIC void               mt_heat_reference_free(mt_heat_reference *reference);
+
 /* A case without tiles gives an empty raster.  `result` has to outlive the heatmap.  MT_ERROR_USAGE for an unknown class (the message
  * lists them) or a scale that the source does not have, for a case that has nothing to draw, for the absolute scale of one without scores;
- * MT_ERROR_INPUT for a file whose parts do not fit each other, or with values that are not numbers. */
+ * MT_ERROR_INPUT for a file whose parts do not fit each other, or with values that are not numbers, or that does not belong to the reference. */
 MT_PUBLIC mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *params, GError **error);
 MT_PUBLIC void        mt_heatmap_free(mt_heatmap *heatmap);
 /* values and states of width x height px: the same numbers whatever window they are asked for in.  A pixel has the mean of the tiles on it,
@@ -94,6 +106,7 @@ MT_PUBLIC int64_t mt_heatmap_top_tiles(const mt_heatmap *heatmap, int64_t k, mt_
 MT_PUBLIC int64_t mt_heatmap_bottom_tiles(const mt_heatmap *heatmap, int64_t k, mt_heat_tile *out);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_heatmap, mt_heatmap_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_heat_reference, mt_heat_reference_free)
 
 G_END_DECLS
 

@@ -2,8 +2,10 @@
 
 #include "kernels/pixel/resample.h"
 #include "src/base/alloc.h"
+#include "src/result/headline.h"
 #include "src/store/schema.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -167,6 +169,33 @@ static void fill_table(mt_heat_picture *p)
     }
 }
 
+/* The hash of what the result was made from; NULL: not known, or of stored features and not of the slide (`aggregate`). */
+static char *input_sha256(const mt_result *result)
+{
+    g_autofree char *line = mt_result_headline(mt_result_path(result), NULL);
+    g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, mt_result_path(result), NULL) : NULL;
+    g_autofree char *text = mt_result_has(result, MT_OBJECT_PROVENANCE) ? mt_result_read_string(result, MT_OBJECT_PROVENANCE, NULL) : NULL;
+    json_t          *provenance = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    bool             aggregated = json_object_get(provenance, "aggregated") != NULL;
+
+    json_decref(provenance);
+    return headline != NULL && !aggregated ? g_steal_pointer(&headline->input_sha256) : NULL;
+}
+
+static bool same_input(const mt_result *result, mt_case *slide, GError **error)
+{
+    g_autofree char *wanted = input_sha256(result), *found = wanted != NULL ? mt_case_identity(mt_case_path(slide), error) : NULL;
+
+    if (wanted == NULL)
+        return true;
+    if (found != NULL && strcmp(wanted, found) != 0)
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "draw over %s: its hash %.12s is not the %.12s that the result was made from: it is another slide, or was changed "
+                    "since: name the right one, or leave it out to draw over the stored picture",
+                    mt_case_path(slide), found, wanted);
+    return found != NULL && strcmp(wanted, found) == 0;
+}
+
 static bool check_slide(const mt_heatmap *heatmap, mt_case *slide, GError **error)
 {
     const mt_level *level = mt_case_level(slide, 0);
@@ -202,7 +231,7 @@ mt_heat_picture *mt_heat_picture_new(const mt_heatmap *heatmap, const mt_result 
         return NULL;
     }
     if (p->slide != NULL) {
-        if (!check_slide(heatmap, p->slide, error))
+        if (!check_slide(heatmap, p->slide, error) || !same_input(result, p->slide, error))
             return NULL;
         p->channels = mt_case_channels(p->slide);
     } else if (!style->map_only && mt_result_has(result, MT_OBJECT_THUMBNAIL)) {

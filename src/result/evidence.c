@@ -249,13 +249,6 @@ bool mt_evidence_rank(const float *values, int64_t stride, const uint8_t *valid,
     return true;
 }
 
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* How many of the sorted numbers lie below `value`, or not above it. */
 static int64_t count_to(const float *sorted, int64_t n, float value, bool equal)
 {
@@ -271,46 +264,48 @@ static int64_t count_to(const float *sorted, int64_t n, float value, bool equal)
     return low;
 }
 
-bool mt_evidence_rank_among(const float *reference, int64_t n_reference, float *numbers, int64_t n, GError **error)
+void mt_evidence_rank_among(const float *reference, int64_t n_reference, float *numbers, int64_t n)
 {
-    float *sorted = mt_alloc(n_reference, sizeof *sorted, error);
-
-    if (sorted == NULL)
-        return false;
-    memcpy(sorted, reference, (size_t)n_reference * sizeof *sorted);
-    qsort(sorted, (size_t)n_reference, sizeof *sorted, compare_floats);
     for (int64_t i = 0; i < n; i++) {
-        int64_t below = count_to(sorted, n_reference, numbers[i], false), upto = count_to(sorted, n_reference, numbers[i], true);
+        int64_t below = count_to(reference, n_reference, numbers[i], false), upto = count_to(reference, n_reference, numbers[i], true);
         numbers[i] = (float)((double)(below + upto + (upto > below)) / (2 * (double)n_reference));
     }
-    mt_free(sorted);
-    return true;
 }
 
-static const mt_tensor *ranked_table(const mt_heatmap *heatmap, const evidence *e)
+static const mt_tensor *ranked_table(mt_heat_source source, const evidence *e)
 {
-    if (heatmap->source == MT_HEAT_TILE_SCORE)
+    if (source == MT_HEAT_TILE_SCORE)
         return e->tile_scores;
     return e->logits != NULL ? e->logits : e->attention != NULL ? e->attention : e->tile_scores;
 }
 
-static bool fill_percentile(mt_heatmap *heatmap, const evidence *e, const mt_heatmap_params *params, GError **error)
+static const char *object_of(const evidence *e, const mt_tensor *table)
 {
-    const mt_tensor *table = ranked_table(heatmap, e);
-    const uint8_t   *valid = e->valid != NULL ? e->valid->data : NULL;
-    int64_t          column = table == e->tile_scores ? e->c : e->k;
+    return table == e->tile_scores ? MT_OBJECT_TILE_SCORES : table == e->logits ? MT_OBJECT_ATTENTION_LOGITS : MT_OBJECT_ATTENTION;
+}
+
+static bool fill_percentile(mt_heatmap *heatmap, const evidence *e, const mt_result *result, const mt_heatmap_params *params,
+                            GError **error)
+{
+    const mt_tensor         *table = ranked_table(heatmap->source, e);
+    const mt_heat_reference *reference = params->reference;
+    const uint8_t           *valid = e->valid != NULL ? e->valid->data : NULL;
+    int64_t                  column = table == e->tile_scores ? e->c : e->k;
 
     heatmap->meaning = g_strdup_printf("rank of the %s %s", table == e->tile_scores ? "tile score" : "attention",
-                                       params->reference != NULL ? "among the reference" : "in this case");
-    if (params->reference == NULL)
+                                       reference != NULL ? "among the reference" : "in this case");
+    if (reference == NULL)
         return mt_evidence_rank((const float *)table->data + column, table->shape[1], valid, e->n, heatmap->tile_numbers, error);
+    if (!mt_heat_reference_fits(reference, result, heatmap->label, object_of(e, table), error))
+        return false;
     fill_column(heatmap, table, column);
-    return mt_evidence_rank_among(params->reference, params->n_reference, heatmap->tile_numbers, e->n, error);
+    mt_evidence_rank_among(reference->numbers, reference->n, heatmap->tile_numbers, e->n);
+    return true;
 }
 
 static bool fill_zscore(mt_heatmap *heatmap, const evidence *e, const mt_result *result, GError **error)
 {
-    const mt_tensor *table = ranked_table(heatmap, e);
+    const mt_tensor *table = ranked_table(heatmap->source, e);
     int64_t          column = table == e->tile_scores ? e->c : e->k, n = heatmap->n_valid;
     double           sum = 0, squares = 0;
 
@@ -401,7 +396,7 @@ bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const mt_hea
         ok = fill_absolute(heatmap, &e, result, error);
         break;
     case MT_HEAT_PERCENTILE:
-        ok = fill_percentile(heatmap, &e, params, error);
+        ok = fill_percentile(heatmap, &e, result, params, error);
         break;
     case MT_HEAT_ZSCORE:
         ok = fill_zscore(heatmap, &e, result, error);
@@ -410,4 +405,30 @@ bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const mt_hea
     if (ok)
         draw_numbers(heatmap, &e, params);
     return ok;
+}
+
+bool mt_evidence_ranked(const mt_result *result, const mt_heatmap_params *params, GArray *numbers, char **label, const char **object,
+                        GError **error)
+{
+    int64_t    shape[MT_MAX_RANK] = {0};
+    mt_heatmap asked = {.scale = MT_HEAT_PERCENTILE, .source = params->source};
+    bool       has = mt_result_has(result, MT_OBJECT_COORDS);
+
+    if (has && mt_result_shape(result, MT_OBJECT_COORDS, shape, error) < 0)
+        return false;
+    g_auto(evidence) e = {.n = shape[0], .c = -1};
+    *label = NULL, *object = NULL;
+    if (e.n == 0)
+        return true;
+    if (!read_parts(&e, result, error) || !check_source(&asked, &e, result, error) || !choose_class(&e, result, params->label, error))
+        return false;
+    const mt_tensor *table = ranked_table(asked.source, &e);
+    for (int64_t i = 0; i < e.n; i++)
+        if (is_valid(&e, i)) {
+            float number = cell(table, i, table == e.tile_scores ? e.c : e.k);
+            g_array_append_val(numbers, number);
+        }
+    *label = e.c >= 0 ? g_strdup(e.labels[e.c]) : NULL;
+    *object = object_of(&e, table);
+    return true;
 }

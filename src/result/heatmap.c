@@ -130,7 +130,7 @@ static bool check_params(const mt_heatmap_params *params, const char *path, GErr
         wrong = "the width of smoothing is no length";
     else if (!isfinite(params->range[0]) || !isfinite(params->range[1]) || params->range[0] > params->range[1])
         wrong = "its range does not rise";
-    else if (params->reference != NULL && (params->n_reference < 1 || params->scale != MT_HEAT_PERCENTILE))
+    else if (params->reference != NULL && (params->reference->n < 1 || params->scale != MT_HEAT_PERCENTILE))
         wrong = "a reference has numbers, and ranks are drawn with it";
     if (wrong != NULL)
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "draw a heatmap of %s: %s", path, wrong);

@@ -3,7 +3,6 @@
 usage: test_heatmap_files.py MICROTOME SYNTHETIC SOURCE
 """
 import csv
-import io
 import json
 import os
 import re
@@ -19,105 +18,10 @@ try:
     import openslide
     import tifffile
     from PIL import Image
+    from made_heatmaps import MPP, TILE, decoded, heat, made  # noqa: E402
 except ImportError as missing:
     print(f"1..0 # SKIP {missing}")
     sys.exit(0)
-
-WIDTH, HEIGHT, MPP = 3000, 2200, 0.5
-TILE = 224.448
-
-
-def made(folder, name="a"):
-    """A result of overlapping-free tiles on a grid; the score of tile (0, 0) and its neighbours is 1, one tile is unread."""
-    columns, rows = int(WIDTH // TILE), int(HEIGHT // TILE)
-    coords = np.array([[round(x * TILE), round(y * TILE)] for y in range(rows) for x in range(columns)], np.int64)
-    scores = np.zeros((len(coords), 1), np.float32)
-    hot = [0, 1, columns, len(coords) - 1]
-    scores[hot] = 1
-    valid = np.ones(len(coords), np.uint8)
-    valid[5] = 0
-    path = os.path.join(folder, name + ".h5")
-    with h5py.File(path, "w", userblock_size=4096) as f:
-        c = f.create_dataset("coords", data=coords)
-        c.attrs["tile_level0"] = np.array([TILE, TILE])
-        c.attrs["level0_width"], c.attrs["level0_height"] = WIDTH, HEIGHT
-        f["valid"] = valid
-        t = f.create_dataset("tile_scores", data=scores)
-        t.attrs["labels"] = ["tumour"]
-    headline = f'{{"schema":1,"id":"{name}","status":"ok","mpp_x":{MPP},"mpp_y":{MPP}}}'
-    with open(path, "r+b") as f:
-        f.write((headline + "\n").encode().ljust(4096, b"\0"))
-    return path, coords, scores[:, 0], valid
-
-
-def box_slide(path, factors, coords, hot):
-    """A slide whose hot tiles are dark: what the heat has to cover, in a pyramid of these factors."""
-    picture = np.full((HEIGHT, WIDTH, 3), 240, np.uint8)
-    for i in hot:
-        x, y = coords[i]
-        picture[y:y + 224, x:x + 224] = 40
-    with tifffile.TiffWriter(path) as f:
-        resolution = (10000 / MPP, 10000 / MPP)
-        f.write(picture, tile=(256, 256), photometric="rgb", resolution=resolution, resolutionunit=3)
-        for k in factors:
-            small = np.asarray(Image.fromarray(picture).resize((round(WIDTH / k), round(HEIGHT / k)), Image.BOX))
-            f.write(small, tile=(256, 256), photometric="rgb", subfiletype=1)
-    return picture
-
-
-def heat(result, folder, to, *args):
-    answer = microtome("heatmap", result, "-o", folder, "--to", to, *args)
-    equal((answer.code, answer.err), (0, ""))
-    return answer.out.strip()
-
-
-def edges(mask):
-    """First and last column and row of what is on."""
-    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    return columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-
-
-def decoded(page):
-    """A page of JPEG tiles through Pillow."""
-    out = np.zeros((page.imagelength, page.imagewidth, 3), np.uint8)
-    handle, across = page.parent.filehandle, -(-page.imagewidth // page.tilewidth)
-    for i, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts)):
-        handle.seek(offset)
-        tile = np.asarray(Image.open(io.BytesIO(page.jpegtables[:-2] + handle.read(count)[2:])).convert("RGB"))
-        y, x = i // across * page.tilelength, i % across * page.tilewidth
-        part = out[y:y + page.tilelength, x:x + page.tilewidth]
-        part[:] = tile[:part.shape[0], :part.shape[1]]
-    return out
-
-
-def last_tile(mask, per):
-    """The hot tile at the far corner alone."""
-    only = np.zeros_like(mask)
-    only[int(HEIGHT / per / 2):, int(WIDTH / per / 2):] = mask[int(HEIGHT / per / 2):, int(WIDTH / per / 2):]
-    return edges(only)
-
-
-def test_places(folder):
-    """at any µm/px, over pyramids of any factors, the heat's edges are the tiles'"""
-    path, coords, scores, valid = made(folder)
-    hot = np.flatnonzero(scores)
-    corner = coords[hot[-1]]
-    for number, factors in enumerate([(2, 4), (4, 16), (3.7,), ()]):
-        slide = os.path.join(folder, f"slide{number}.tif")
-        picture = box_slide(slide, factors, coords, hot)
-        for per in 1, 2, 3.3, 8:
-            name = heat(path, folder, "png", "--um-per-px", per * MPP, "--slides", slide, "--force", "--threshold", 0.5, "--alpha", 1)
-            drawn = np.asarray(Image.open(name)).astype(int)
-            equal(drawn.shape[:2], (int(np.ceil(HEIGHT / per - 1e-6)), int(np.ceil(WIDTH / per - 1e-6))))
-            red = (drawn[..., 0] > 100) & (drawn[..., 1] < 60) & (drawn[..., 2] < 90)
-            wanted = np.array([corner[0], corner[0] + TILE, corner[1], corner[1] + TILE]) / per
-            found = last_tile(red, per)
-            assert np.abs(found - wanted).max() <= 1, (factors, per, found, wanted)
-            clear = heat(path, folder, "png", "--um-per-px", per * MPP, "--slides", slide, "--force", "--threshold", 0.5, "--alpha", 0.01)
-            under = np.asarray(Image.open(clear)).astype(int)
-            dark = last_tile(under[..., 1] < 140, per)  # the slide itself, resampled
-            assert np.abs(np.array(dark) - wanted).max() <= 1, (factors, per, dark, wanted)
-
 
 def test_formats(folder):
     """each file in an independent reader: size, spacing, levels, the same picture"""
@@ -281,4 +185,4 @@ def test_refused(folder):
     equal(os.listdir(out) if os.path.isdir(out) else [], [])
 
 
-main([test_places, test_formats, test_deep_zoom, test_colours, test_tables, test_volume, test_refused])
+main([test_formats, test_deep_zoom, test_colours, test_tables, test_volume, test_refused])

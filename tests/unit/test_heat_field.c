@@ -171,17 +171,17 @@ static void test_smooth(void)
 /* scipy.stats.percentileofscore(reference, score, kind='rank') / 100, and scipy.stats.zscore. */
 static void test_scales(fixture *f, gconstpointer data)
 {
-    const float  scores[] = {0.125f, 0.5f, 0.75f, 0.5f, 0.0f, 1.0f};
-    const float  reference[] = {0.5f, 0.25f, 0.5f, 0.75f, 0.0f, 0.9f, 0.5f};
-    const double ranks[] = {1. / 7, 4. / 7, 6. / 7, 4. / 7, 1. / 7, 1};
-    const double z[] = {-1.03650829, 0.06097108, 0.79262399, 0.06097108, -1.40233475, 1.5242769};
-    const float  half[] = {0.5f, 0.5f};
+    const float             scores[] = {0.125f, 0.5f, 0.75f, 0.5f, 0.0f, 1.0f};
+    float                   numbers[] = {0.0f, 0.25f, 0.5f, 0.5f, 0.5f, 0.75f, 0.9f}, half[] = {0.5f, 0.5f};
+    const double            ranks[] = {1. / 7, 4. / 7, 6. / 7, 4. / 7, 1. / 7, 1};
+    const double            z[] = {-1.03650829, 0.06097108, 0.79262399, 0.06097108, -1.40233475, 1.5242769};
+    const mt_heat_reference reference = {.numbers = numbers, .n = 7}, halves = {.numbers = half, .n = 2};
 
     (void)data;
     make_tiles(f, 6, scores);
-    g_autoptr(mt_heatmap) ranked = draw(f, (mt_heatmap_params){.scale = MT_HEAT_PERCENTILE, .reference = reference, .n_reference = 7});
+    g_autoptr(mt_heatmap) ranked = draw(f, (mt_heatmap_params){.scale = MT_HEAT_PERCENTILE, .reference = &reference});
     g_autoptr(mt_heatmap) scored = draw(f, (mt_heatmap_params){.scale = MT_HEAT_ZSCORE});
-    g_autoptr(mt_heatmap) own = draw(f, (mt_heatmap_params){.scale = MT_HEAT_PERCENTILE, .reference = half, .n_reference = 2});
+    g_autoptr(mt_heatmap) own = draw(f, (mt_heatmap_params){.scale = MT_HEAT_PERCENTILE, .reference = &halves});
     g_autoptr(mt_heatmap) ranged = draw(f, (mt_heatmap_params){.range = {0.25, 0.75}});
     for (int i = 0; i < 6; i++) {
         g_assert_cmpfloat_with_epsilon((double)ranked->tile_numbers[i], ranks[i], 1e-6);
@@ -274,7 +274,8 @@ static void refuse(const fixture *f, mt_heatmap_params params, int code, const c
 
 static void test_refused(fixture *f, gconstpointer data)
 {
-    const float one = 1;
+    float                   one = 1;
+    const mt_heat_reference reference = {.numbers = &one, .n = 1};
 
     (void)data;
     make_map(f, false);
@@ -285,8 +286,7 @@ static void test_refused(fixture *f, gconstpointer data)
     refuse(f, (mt_heatmap_params){.plane = 3}, MT_ERROR_INPUT, "/map/segmentation has no plane 3");
     refuse(f, (mt_heatmap_params){.smooth_um = -1}, MT_ERROR_USAGE, "the width of smoothing is no length");
     refuse(f, (mt_heatmap_params){.range = {1, 0}}, MT_ERROR_USAGE, "its range does not rise");
-    refuse(f, (mt_heatmap_params){.reference = &one, .n_reference = 1}, MT_ERROR_USAGE,
-           "a reference has numbers, and ranks are drawn with it");
+    refuse(f, (mt_heatmap_params){.reference = &reference}, MT_ERROR_USAGE, "a reference has numbers, and ranks are drawn with it");
 }
 
 static void test_refused_tiles(fixture *f, gconstpointer data)

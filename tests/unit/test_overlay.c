@@ -357,8 +357,8 @@ static void test_colormaps(void)
         uint8_t     low[3], high[3];
         bool        light; /* lightness only rises, or only falls */
     } maps[] = {{"heat", {255, 255, 204}, {128, 0, 38}, true},
-                {"inferno", {0, 0, 3}, {252, 254, 164}, true},
-                {"viridis", {68, 1, 84}, {253, 231, 36}, true},
+                {"inferno", {0, 0, 4}, {252, 255, 164}, true},
+                {"viridis", {68, 1, 84}, {253, 231, 37}, true},
                 {"magma", {0, 0, 4}, {252, 253, 191}, true},
                 {"cividis", {0, 34, 78}, {254, 232, 56}, true},
                 {"turbo", {48, 18, 59}, {122, 4, 3}, false},
