@@ -9,7 +9,7 @@
 #define MIN_MEMORY (INT64_C(64) << 20)
 
 typedef struct aggregate_options {
-    char   *head, *out, *labels, *rule, *memory, *language;
+    char   *head, *out, *labels, *rule, *memory, *language, *coords;
     int     threads;
     int64_t memory_bytes;
 } aggregate_options;
@@ -67,6 +67,7 @@ static int aggregate(aggregate_options *o, char **arguments)
                                .card = *mt_head_get_card(head),
                                .path = o->head,
                                .language = o->language,
+                               .coords_folder = o->coords,
                                .options = {.memory_bytes = o->memory_bytes, .threads = mt_command_threads(o->threads)}};
     mt_progress_bar *bar = mt_progress_bar_new("aggregate");
     mt_batch_options options = {.out = o->out, .event = mt_progress_bar_event, .user = bar, .stop = &stop_asked};
@@ -93,6 +94,8 @@ static int run(int argc, char **argv)
     GOptionEntry      entries[] = {
              {"head", 'm', 0, G_OPTION_ARG_FILENAME, &o.head, "aggregator: mean, max, or a head's file", "HEAD"},
              {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "folder for cases/<id>.h5 and summary.csv", "OUT"},
+             {"coords", 0, 0, G_OPTION_ARG_FILENAME, &o.coords,
+              "folder of CLAM's patches: how large the tiles of its features are, to draw them", "DIR"},
              {"labels", 0, 0, G_OPTION_ARG_FILENAME, &o.labels, "CSV whose column patient says whose cases belong together", "CSV"},
              {"patients", 0, 0, G_OPTION_ARG_STRING, &o.rule, "how a patient's cases become one score (default bag)", "bag|max|mean|noisy_or"},
              {"language", 0, 0, G_OPTION_ARG_STRING, &o.language, "of the reasons behind a decision (default en)", "en|ko"},
@@ -111,7 +114,7 @@ static int run(int argc, char **argv)
             code = aggregate(&o, argv + 1);
         }
     }
-    char *const strings[] = {o.head, o.out, o.labels, o.rule, o.memory, o.language};
+    char *const strings[] = {o.head, o.out, o.labels, o.rule, o.memory, o.language, o.coords};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;
@@ -127,6 +130,7 @@ const mt_command mt_command_aggregate = {
             "With --labels the cases of a patient are one answer more, in OUT/patients: of all their tiles (bag), or of their scores.\n\n"
             "Examples:\n"
             "  microtome aggregate -m clam.safetensors -o scored out\n"
-            "  microtome aggregate -m head.safetensors -o scored --labels cohort.csv --patients noisy_or trident/features_uni_v1",
+            "  microtome aggregate -m head.safetensors -o scored --labels cohort.csv --patients noisy_or trident/features_uni_v1\n"
+            "  microtome aggregate -m clam.safetensors -o scored --coords clam/patches clam/h5_files",
     .run = run,
 };

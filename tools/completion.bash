@@ -33,7 +33,7 @@ _microtome() {
     esac
     ;;
   train) options='--labels --model --head --task --column --label-names --positive --uncertain --time --event --intervals --folds --fold --splits --leave-out --split-column --json --epochs --lr --weight-decay --dropout --hidden --attention --neighbours --class-weights --instance-weight --init --patience --watch --val-share --seed --threads --memory --log-steps --keep-folds --allow-missing --force --help' ;;
-  aggregate) options='--head --out --labels --patients --language --threads --memory --help' ;;
+  aggregate) options='--head --out --coords --labels --patients --language --threads --memory --help' ;;
   calibrate) options='--labels --head --out --method --positive --sensitivity --specificity --npv --ppv --prevalence --conformal --by-class --reference --stack --exact --force --json --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --fold --head --allow-trained --prevalence --gallery --masks --lesions --predicted --classes --mask-mpp --no-distance --iou --lesion-scale --join-um --ignore-um --help' ;;
   compare) options='--out --max-distance --same-frame --transform --measures-only --days --language --json --help' ;;

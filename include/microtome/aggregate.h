@@ -13,7 +13,8 @@ typedef struct mt_scorer {
     mt_head_card    card; /* the head's own, or with a recipe's labels, positive label and threshold; strings are borrowed */
     const char     *path; /* the head's file, or "mean", "max" */
     mt_head_options options;
-    const char     *language; /* of the reasons: "en", "ko"; NULL: en */
+    const char     *language;  /* of the reasons: "en", "ko"; NULL: en */
+    const char *coords_folder; /* of files ID.h5 or ID_patches.h5 that say where the tiles of other tools' features are; NULL: they do */
 } mt_scorer;
 
 /* What the folder's recipe.ini holds: the head by name and hash.  Free with g_free. */

@@ -1,4 +1,5 @@
 #include "src/base/alloc.h"
+#include "src/pipeline/aggregate_places.h"
 #include "src/pipeline/aggregate_record.h"
 #include "src/result/headline.h"
 #include "src/store/schema.h"
@@ -39,28 +40,6 @@ static bool keep_features(mt_feature_file *file, mt_store *store, GError **error
     return ok;
 }
 
-/* Numbers alone: the texts among another tool's attributes are folders. */
-static bool keep_attributes(const mt_feature_file *file, mt_store *store, GError **error)
-{
-    static const char *const names[] = {MT_ATTR_PATCH_SIZE, MT_ATTR_PATCH_LEVEL,  MT_ATTR_PATCH_SIZE_LEVEL0, MT_ATTR_LEVEL0_MAGNIFICATION,
-                                        MT_ATTR_OVERLAP,    MT_ATTR_LEVEL0_WIDTH, MT_ATTR_LEVEL0_HEIGHT};
-    double                   value;
-
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
-        if (mt_result_attr(file->result, MT_OBJECT_COORDS, names[i], &value, 1) && isfinite(value)) {
-            int64_t whole = llround(value);
-            if (!mt_store_attr_int(store, MT_OBJECT_COORDS, names[i], &whole, 1, error))
-                return false;
-        }
-    if (mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_PATCH_SIZE_LEVEL0, &value, 1)) {
-        double tile[2] = {value, value};
-        if (!mt_store_attr_double(store, MT_OBJECT_COORDS, MT_ATTR_TILE_LEVEL0, tile, 2, error))
-            return false;
-    }
-    return !mt_result_attr(file->result, MT_OBJECT_COORDS, MT_ATTR_TARGET_MAGNIFICATION, &value, 1) ||
-           mt_store_attr_double(store, MT_OBJECT_COORDS, MT_ATTR_TARGET_MAGNIFICATION, &value, 1, error);
-}
-
 /* CLAM writes int32. */
 static mt_tensor *widen(mt_tensor *coords, GError **error)
 {
@@ -71,7 +50,7 @@ static mt_tensor *widen(mt_tensor *coords, GError **error)
     return wide;
 }
 
-static bool keep_coords(const mt_feature_file *file, mt_store *store, GError **error)
+static bool keep_coords(const mt_feature_file *file, const mt_result *places, mt_store *store, GError **error)
 {
     if (!mt_result_has(file->result, MT_OBJECT_COORDS))
         return true;
@@ -83,14 +62,14 @@ static bool keep_coords(const mt_feature_file *file, mt_store *store, GError **e
         return false;
     }
     g_autoptr(mt_tensor) wide = coords->dtype == MT_I64 ? mt_tensor_ref(coords) : widen(coords, error);
-    return wide != NULL && mt_store_write(store, MT_OBJECT_COORDS, wide, error) && keep_attributes(file, store, error);
+    return wide != NULL && mt_store_write(store, MT_OBJECT_COORDS, wide, error) && mt_aggregate_places_keep(file, places, store, error);
 }
 
-static bool keep(mt_feature_file *file, mt_store *store, GError **error)
+static bool keep(mt_feature_file *file, const mt_result *places, mt_store *store, GError **error)
 {
     if (!file->foreign)
         return keep_ours(file, store, error);
-    return keep_coords(file, store, error) && keep_features(file, store, error) &&
+    return keep_coords(file, places, store, error) && keep_features(file, store, error) &&
            mt_schema_write_valid(store, file->valid, file->n, error);
 }
 
@@ -138,8 +117,12 @@ bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id
     g_autoptr(mt_recipe) defaults = mt_recipe_new();
     g_autoptr(mt_headline) known = NULL;
     g_autoptr(mt_head_output) output = NULL;
+    g_autoptr(mt_result) places = NULL;
     bool off_contract = false;
 
+    if (file != NULL && file->foreign && scorer->coords_folder != NULL &&
+        (places = mt_aggregate_places_open(scorer->coords_folder, file, error)) == NULL)
+        return false;
     if (file == NULL || !recall(file, &known, &off_contract, error) || !score(scorer, file, &output, error))
         return false;
     *tiles = file->n;
@@ -165,9 +148,10 @@ bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id
                                 .precision = file->precision,
                                 .mpp_source = known != NULL ? known->mpp_source : NULL,
                                 .tissue_mm2 = known != NULL && !isnan(known->tissue_mm2) ? known->tissue_mm2 : -1,
-                                .mpp_x = known != NULL && !isnan(known->mpp_x) ? known->mpp_x : 0,
-                                .mpp_y = known != NULL && !isnan(known->mpp_y) ? known->mpp_y : 0,
+                                .mpp_x = known != NULL && !isnan(known->mpp_x) ? known->mpp_x : file->mpp[0],
+                                .mpp_y = known != NULL && !isnan(known->mpp_y) ? known->mpp_y : file->mpp[1],
                                 .demonstration = scorer->card.demonstration || (known != NULL && known->demonstration),
                                 .off_contract = off_contract};
-    return store != NULL && keep(file, store, error) && mt_aggregate_publish(scorer, &facts, prediction, output, file->valid, store, error);
+    return store != NULL && keep(file, places, store, error) &&
+           mt_aggregate_publish(scorer, &facts, prediction, output, file->valid, store, error);
 }

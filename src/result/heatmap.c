@@ -19,6 +19,14 @@ static bool places_of_tiles(mt_heatmap *heatmap, const mt_result *result, GError
 {
     bool ok;
 
+    if (mt_result_has(result, MT_OBJECT_COORDS) &&
+        !mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_TILE_LEVEL0, heatmap->tile_level0, 2)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "draw a heatmap of %s: %s does not say how large its tiles are: for features of CLAM, aggregate --coords takes it from "
+                    "their patches",
+                    mt_result_path(result), MT_OBJECT_COORDS);
+        return false;
+    }
     heatmap->coords = mt_result_read(result, MT_OBJECT_COORDS, error);
     if (heatmap->coords == NULL)
         return false;

@@ -172,14 +172,16 @@ static char *describe(const space *s)
                            s->sha256 != NULL ? s->sha256 : "", s->sha256 != NULL ? ")" : "", s->dim);
 }
 
-/* By the hash of the file where both say it, else by its name. */
+/* By the hash of the file where both say it, else by its name; what neither says (CLAM's features) is believed to be one. */
 static bool same_space(const space *a, const space *b)
 {
     if (a->embedding != b->embedding || a->dim != b->dim)
         return false;
     if (a->sha256 != NULL && b->sha256 != NULL)
         return strcmp(a->sha256, b->sha256) == 0;
-    return a->maker != NULL && g_strcmp0(a->maker, b->maker) == 0;
+    if (a->maker == NULL && b->maker == NULL)
+        return a->sha256 == NULL && b->sha256 == NULL;
+    return g_strcmp0(a->maker, b->maker) == 0;
 }
 
 typedef bool (*row_function)(void *user, const float *row, int64_t i, GError **error);

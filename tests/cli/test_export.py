@@ -432,6 +432,98 @@ def test_aggregate(folder):
         equal(headline(os.path.join(out, "cases", "slide-001.h5"))["scores"], headline(result("slide-001"))["scores"])
 
 
+def append(f, name, rows, chunks=32):
+    """Batches behind each other, as CLAM's extraction appends them."""
+    if name not in f:
+        f.create_dataset(name, data=rows, maxshape=(None, rows.shape[1]), chunks=(chunks, rows.shape[1]))
+        return
+    f[name].resize(len(f[name]) + len(rows), axis=0)
+    f[name][-len(rows):] = rows
+
+
+def clam_archive(folder, name, level):
+    """patches/ID.h5 and h5_files/ID.h5 as create_patches_fp.py and extract_features_fp.py write them, at level 0 or 1."""
+    coords, features, read, _ = stored(result(name))
+    for d in ("patches", "h5_files"):
+        os.makedirs(os.path.join(folder, d), exist_ok=True)
+    with h5py.File(os.path.join(folder, "patches", name + ".h5"), "w") as f:
+        append(f, "coords", coords, 1)
+        down = 4.0 ** level
+        f["coords"].attrs.update({"patch_size": int(224 / down), "patch_level": level, "downsample": (down, down), "name": name, "save_path": "/gone",
+                                  "downsampled_level_dim": (int(2048 / down),) * 2, "level_dim": (int(2048 / down),) * 2})
+    for i in range(0, len(read), 16):
+        with h5py.File(os.path.join(folder, "h5_files", name + ".h5"), "a") as f:
+            append(f, "features", features[i:i + 16])
+            append(f, "coords", read[i:i + 16].astype("i4"))
+
+
+def trident_archive(folder, name):
+    """features_ENC/S.h5 of a TRIDENT job: single rows as chunks, attributes copied from the coordinates."""
+    _, features, read, _ = stored(result(name))
+    os.makedirs(folder, exist_ok=True)
+    with h5py.File(os.path.join(folder, name + ".h5"), "w") as f:
+        append(f, "features", features, 1)
+        append(f, "coords", read, 1)
+        f["features"].attrs.update({"name": name, "savetodir": "/gone", "encoder": "demo-texture"})
+        f["coords"].attrs.update({"patch_size": 224, "patch_size_level0": 224.0, "level0_magnification": 20, "target_magnification": 20.0, "overlap": 0,
+                                  "name": name, "savetodir": "/gone", "level0_width": 2048, "level0_height": 2048})
+
+
+def test_archives(folder):
+    """archives of CLAM and TRIDENT aggregate, are searched and drawn, tile by tile as the results they could have come from"""
+    clam, trident, names = os.path.join(folder, "clam"), os.path.join(folder, "features_demo-texture"), ("slide-001", "slide-002")
+    slides = os.path.join(os.path.dirname(os.path.dirname(results())), "slides")
+    for level, name in zip((1, 0), names):
+        clam_archive(clam, name, level)
+        trident_archive(trident, name)
+
+    def no_outlines(f):
+        del f["tissue"]
+    seen = {}
+    for origin, args in (("ours", [changed(folder, name, no_outlines, name) for name in names]), ("clam", ("--coords", os.path.join(clam, "patches"), os.path.join(clam, "h5_files"))),
+                         ("trident", (trident,))):
+        out, maps = os.path.join(folder, origin + "-scores"), os.path.join(folder, origin + "-maps")
+        equal(microtome("aggregate", "-m", HEAD, "-o", out, *args).code, 0)
+        cases = [os.path.join(out, "cases", n + ".h5") for n in names]
+        answer = microtome("heatmap", *cases, "-o", maps, "--to", "png", "--slides", slides)
+        equal((answer.code, answer.err), (0, ""))
+        hits = json.loads(microtome("search", out, "--tile", "slide-001:3", "-k", 5, "--json").out)["hits"]
+        with Image.open(os.path.join(maps, "slide-001.png")) as image:  # the other one's has an unread tile, hatched
+            picture = image.size, image.tobytes()
+        seen[origin] = ([headline(c)["scores"] for c in cases], picture,
+                        [(h["id"], h["x"], h["y"], round(h["score"], 6)) for h in hits])
+    for origin in ("clam", "trident"):
+        for kind, (found, wanted) in enumerate(zip(seen[origin], seen["ours"])):
+            equal((origin, kind, found == wanted), (origin, kind, True))
+
+
+def test_archive_refused(folder):
+    """coordinates that are not the features', or not there"""
+    clam_archive(folder, "slide-001", 0)
+    path, coords = os.path.join(folder, "h5_files", "slide-001.h5"), os.path.join(folder, "patches")
+
+    equal(microtome("aggregate", "-m", HEAD, "-o", os.path.join(folder, "blind"), path).code, 0)
+    blind = os.path.join(folder, "blind", "cases", "slide-001.h5")
+    answer = microtome("heatmap", blind, "-o", os.path.join(folder, "maps"))
+    equal((answer.code, answer.err), (65, f"microtome heatmap: draw {blind}: draw a heatmap of {blind}: /coords does not say how large its tiles are: for "
+                                          "features of CLAM, aggregate --coords takes it from their patches\n"))
+
+    def refused(name, code, why):
+        answer = microtome("aggregate", "-m", HEAD, "-o", os.path.join(folder, name), "--coords", coords, path)
+        equal(answer.code, code)
+        contains(answer.err, why)
+    with h5py.File(os.path.join(coords, "slide-001.h5"), "r+") as f:
+        x, y = f["coords"][7].tolist()
+        f["coords"][7] = [1, 2]
+    refused("moved", 65, f"read {coords}/slide-001.h5: tile 7 of {path} (x {x}, y {y}) is not in it: they are not of one extraction")
+    with h5py.File(os.path.join(coords, "slide-001.h5"), "r+") as f:
+        f["coords"][7] = [x, y]
+        del f["coords"].attrs["patch_size"]
+    refused("edge", 65, f"read {coords}/slide-001.h5: it does not say how large its tiles are")
+    os.remove(os.path.join(coords, "slide-001.h5"))
+    refused("none", 65, f"find the coordinates of {path}: {coords} has no file of its name")
+
+
 def test_once(folder):
     """what exists is kept without --force; lists take up what an earlier export wrote"""
     exported("clam", folder, result("slide-001"))
@@ -534,4 +626,5 @@ def test_usage(folder):
     contains(answer.err, "layout zarr: one of clam")
 
 
-main([test_clam, test_clam_tensor, test_clam_level, test_trident, test_trident_contours, test_trident_refused, test_stamp, test_wsinfer, test_h5ad, test_withheld, test_aggregate, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
+main([test_clam, test_clam_tensor, test_clam_level, test_trident, test_trident_contours, test_trident_refused, test_stamp, test_wsinfer, test_h5ad,
+      test_withheld, test_aggregate, test_archives, test_archive_refused, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
