@@ -14,7 +14,7 @@ typedef struct mt_layout_file {
 typedef struct mt_layout_line {
     char *path; /* of the list, below the folder */
     char *head; /* what the list begins with */
-    char *key;  /* what the lines of this slide begin with; NULL: the list is its head alone */
+    char *key;  /* what the line begins with: the slide and the comma or colon behind it; NULL: the list is its head alone */
     char *line;
 } mt_layout_line;
 

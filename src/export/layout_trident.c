@@ -154,7 +154,7 @@ static void plan_log(const mt_layout_source *s, mt_layout_plan *plan, char *path
 {
     g_autofree char *slide = g_strconcat(s->name, s->params->slide_ext, NULL);
 
-    mt_layout_plan_line(plan, path, "", g_strconcat(slide, ": ", NULL), g_strconcat(slide, ": ", message, NULL));
+    mt_layout_plan_line(plan, path, "", g_strconcat(slide, ":", NULL), g_strconcat(slide, ": ", message, NULL));
 }
 
 static void plan_lists(const mt_layout_source *s, const char *grid, mt_layout_plan *plan)

@@ -214,19 +214,17 @@ bool mt_layout_export_add(mt_layout_export *self, const mt_result *result, GErro
     return true;
 }
 
-/* Of the lines that begin with one of `keys` (NUL after each) the new ones count. */
-static bool is_new(const mt_layout_export *self, const char *path, const char *old)
+/* What a line of a list begins with: the slide, as far as the first comma or colon, which no name has. */
+static char *key_of(const char *line)
 {
-    for (guint i = 0; i < self->lines->len; i++) {
-        const mt_layout_line *line = self->lines->pdata[i];
-        if (line->key != NULL && strcmp(line->path, path) == 0 && g_str_has_prefix(old, line->key))
-            return true;
-    }
-    return false;
+    size_t name = strcspn(line, ",:");
+
+    return g_strndup(line, name + (line[name] != '\0'));
 }
 
 /* What an earlier export, or the tool itself, has put there; other columns than ours cannot be added to. */
-static bool take_old(const mt_layout_export *self, const mt_layout_line *list, const char *path, GString *text, GError **error)
+static bool take_old(const mt_layout_export *self, const mt_layout_line *list, const char *path, GHashTable *fresh, GString *text,
+                     GError **error)
 {
     g_autofree char *old = NULL;
 
@@ -239,26 +237,32 @@ static bool take_old(const mt_layout_export *self, const mt_layout_line *list, c
         return false;
     }
     g_auto(GStrv) lines = g_strsplit(old + strlen(list->head), "\n", -1);
-    for (char **line = lines; *line != NULL; line++)
-        if (**line != '\0' && !is_new(self, list->path, *line))
+    for (char **line = lines; *line != NULL; line++) {
+        g_autofree char *key = key_of(*line);
+        if (**line != '\0' && !g_hash_table_contains(fresh, key))
             g_string_append_printf(text, "%s\n", *line);
+    }
     return true;
 }
 
 static bool write_list(const mt_layout_export *self, const mt_layout_line *list, GError **error)
 {
     g_autofree char *path = g_build_filename(self->params.folder, list->path, NULL);
-    g_autoptr(GString) text = g_string_new(list->head);
+    g_autoptr(GString) text = g_string_new(list->head), ours = g_string_new(NULL);
+    g_autoptr(GHashTable) fresh = g_hash_table_new(g_str_hash, g_str_equal);
 
     if (list->key == NULL && !self->params.replace && g_file_test(path, G_FILE_TEST_EXISTS))
         return true;
-    if (!make_folder_of(path, error) || (list->key != NULL && !take_old(self, list, path, text, error)))
-        return false;
     for (guint i = 0; i < self->lines->len; i++) {
         const mt_layout_line *line = self->lines->pdata[i];
-        if (line->key != NULL && strcmp(line->path, list->path) == 0)
-            g_string_append_printf(text, "%s\n", line->line);
+        if (line->key == NULL || strcmp(line->path, list->path) != 0)
+            continue;
+        g_hash_table_add(fresh, line->key);
+        g_string_append_printf(ours, "%s\n", line->line);
     }
+    if (!make_folder_of(path, error) || (list->key != NULL && !take_old(self, list, path, fresh, text, error)))
+        return false;
+    g_string_append(text, ours->str);
     return mt_publish_text(path, text->str, true, error);
 }
 

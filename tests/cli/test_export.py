@@ -611,6 +611,32 @@ def test_disk(folder):
     equal((answer.code, answer.err), (74, f"microtome export: create folder {path}: Not a directory\n"))
 
 
+def test_broken_off(folder):
+    """no room, or killed, at any size of a file: what has a final name is whole, and --force finishes it"""
+    def kept_bytes(out):
+        return {n: open(os.path.join(out, n), "rb").read() for n in files(out) if ".tmp-" not in n}
+
+    def limited(size, ignored):
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    for layout in ("clam", "trident", "h5ad"):
+        out = os.path.join(folder, layout)
+        exported(layout, out, result("slide-001"))
+        whole = kept_bytes(out)
+        sizes = sorted({len(b) - 1 for b in whole.values()})
+        for size in {sizes[0], sizes[len(sizes) // 2], sizes[-1]}:
+            for ignored in (True, False):
+                shutil.rmtree(out)
+                done = subprocess.run([PROGRAM, "export", result("slide-001"), "--layout", layout, "-o", out], capture_output=True, text=True,
+                                      preexec_fn=lambda: limited(size, ignored))
+                equal(done.returncode, 74 if ignored else -signal.SIGXFSZ)
+                equal([n for n, b in kept_bytes(out).items() if b != whole[n]], [])
+                if ignored:
+                    equal([n for n in files(out) if ".tmp-" in n], [])
+        exported(layout, out, result("slide-001"), "--force")
+        equal(kept_bytes(out) == whole, True)
+
+
 def test_usage(folder):
     """what is asked wrongly is said exactly"""
     path = result("slide-001")
@@ -627,4 +653,4 @@ def test_usage(folder):
 
 
 main([test_clam, test_clam_tensor, test_clam_level, test_trident, test_trident_contours, test_trident_refused, test_stamp, test_wsinfer, test_h5ad,
-      test_withheld, test_aggregate, test_archives, test_archive_refused, test_once, test_same_name, test_names, test_refused, test_disk, test_usage])
+      test_withheld, test_aggregate, test_archives, test_archive_refused, test_once, test_same_name, test_names, test_refused, test_disk, test_broken_off, test_usage])
