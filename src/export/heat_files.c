@@ -26,7 +26,8 @@ static const struct {
                [MT_HEAT_OME_FLOAT] = {"ome-float", ".float.ome.tif", 10000000},
                [MT_HEAT_TIFF] = {"tiff", ".tif", 10000000},
                [MT_HEAT_DZI] = {"dzi", ".dzi", 10000000},
-               [MT_HEAT_SZI] = {"szi", ".szi", 10000000}};
+               [MT_HEAT_SZI] = {"szi", ".szi", 10000000},
+               [MT_HEAT_ZIP] = {"zip", ".zip", 10000000}};
 
 bool mt_heat_format_parse(const char *text, mt_heat_format *format)
 {
@@ -40,7 +41,7 @@ bool mt_heat_format_parse(const char *text, mt_heat_format *format)
 
 const char *mt_heat_format_names(void)
 {
-    return "png, jpeg, webp, ome, ome-float, tiff, dzi, szi";
+    return "png, jpeg, webp, ome, ome-float, tiff, dzi, szi, zip";
 }
 
 const char *mt_heat_format_ending(mt_heat_format format)
@@ -116,7 +117,10 @@ static bool save(VipsImage *image, const mt_heat_file_params *params, const char
     }
     g_autofree char *suffix = g_strdup_printf(".jpg[Q=%d]", quality);
     return vips_dzsave(image, to, "strip", TRUE, "tile_size", DEEP_ZOOM_TILE, "overlap", DEEP_ZOOM_OVERLAP, "suffix", suffix, "container",
-                       params->format == MT_HEAT_SZI ? VIPS_FOREIGN_DZ_CONTAINER_SZI : VIPS_FOREIGN_DZ_CONTAINER_FS, NULL) == 0;
+                       params->format == MT_HEAT_SZI   ? VIPS_FOREIGN_DZ_CONTAINER_SZI
+                       : params->format == MT_HEAT_ZIP ? VIPS_FOREIGN_DZ_CONTAINER_ZIP
+                                                       : VIPS_FOREIGN_DZ_CONTAINER_FS,
+                       NULL) == 0;
 }
 
 /* What went wrong while `path` was written: ours before the library's words. */
@@ -154,27 +158,28 @@ static bool move(const char *from, const char *to, bool replace, GError **error)
     return false;
 }
 
-/* Tiles first, then the file that names them: what is found is whole. */
-static bool write_folder(source *s, VipsImage *image, const mt_heat_file_params *params, const char *path, GError **error)
+/* Written under its own name in a folder of its own: DeepZoom says that name inside.  Tiles first, then the file that names them: what is found is
+ * whole. */
+static bool write_deep_zoom(source *s, VipsImage *image, const mt_heat_file_params *params, const char *path, GError **error)
 {
-    g_autofree char *parent = g_path_get_dirname(path), *pattern = g_build_filename(parent, ".tmp-dzi-XXXXXX", NULL);
-    g_autofree char *stem = g_str_has_suffix(path, ".dzi") ? g_strndup(path, strlen(path) - strlen(".dzi")) : g_strdup(path);
-    g_autofree char *tiles = g_strconcat(stem, "_files", NULL), *name = g_path_get_basename(stem);
+    const char      *ending = formats[params->format].ending;
+    g_autofree char *folder = mt_publish_folder_begin(path, true, error);
+    g_autofree char *stem = g_str_has_suffix(path, ending) ? g_strndup(path, strlen(path) - strlen(ending)) : g_strdup(path);
+    g_autofree char *name = g_path_get_basename(stem);
 
-    if (g_mkdtemp_full(pattern, 0755) == NULL) {
-        mt_publish_io_error(error, "write", path, errno);
+    if (folder == NULL)
         return false;
-    }
-    g_autofree char *base = g_build_filename(pattern, name, NULL), *dzi = g_strconcat(base, ".dzi", NULL);
-    g_autofree char *base_tiles = g_strconcat(base, "_files", NULL);
-    bool             ok = save(image, params, base);
+    g_autofree char *base = g_build_filename(folder, name, NULL), *file = g_strconcat(base, ending, NULL);
+    g_autofree char *tiles = g_strconcat(stem, "_files", NULL), *base_tiles = g_strconcat(base, "_files", NULL);
+    g_autofree char *properties = g_build_filename(base_tiles, "vips-properties.xml", NULL);
+    bool             files = params->format == MT_HEAT_DZI, ok = save(image, params, files ? base : file);
     if (!ok)
         say(s, path, error);
-    g_autofree char *properties = g_build_filename(base_tiles, "vips-properties.xml", NULL);
-    g_remove(properties); /* the library's own, dated: no part of DeepZoom */
-    ok =
-        ok && mt_publish_sync(pattern, error) && move(base_tiles, tiles, params->replace, error) && move(dzi, path, params->replace, error);
-    mt_publish_folder_remove(pattern);
+    if (files)
+        g_remove(properties); /* the library's own, dated: no part of DeepZoom */
+    ok = ok && mt_publish_sync(folder, error) && (!files || move(base_tiles, tiles, params->replace, error)) &&
+         move(file, path, params->replace, error);
+    mt_publish_folder_remove(folder);
     return ok;
 }
 
@@ -220,7 +225,7 @@ bool mt_heat_file_write(const mt_heat_picture *picture, const mt_heatmap *heatma
     if (image == NULL)
         return false;
     pthread_mutex_init(&s.lock, NULL);
-    bool ok = params->format == MT_HEAT_DZI ? write_folder(&s, image, params, path, error) : write_file(&s, image, params, path, error);
+    bool ok = params->format >= MT_HEAT_DZI ? write_deep_zoom(&s, image, params, path, error) : write_file(&s, image, params, path, error);
     g_object_unref(image);
     pthread_mutex_destroy(&s.lock);
     g_clear_error(&s.failed);

@@ -72,11 +72,13 @@ def test_deep_zoom(folder):
     contains(again.err, "it exists already, and is not to be replaced")
     heat(path, folder, "dzi", "--um-per-px", 4, "--force")
     equal(sorted(map(int, os.listdir(levels))), list(range(10)))
-    with zipfile.ZipFile(heat(path, folder, "szi", "--um-per-px", 2)) as f:
-        equal(f.testzip(), None)
-        names = f.namelist()
-        assert any(n.endswith(".dzi") for n in names) and any(n.endswith("_files/10/0_0.jpg") for n in names), names[:5]
-        equal({i.compress_type for i in f.infolist()}, {zipfile.ZIP_STORED})
+    for to in "szi", "zip":
+        with zipfile.ZipFile(heat(path, folder, to, "--um-per-px", 2)) as f:
+            equal(f.testzip(), None)
+            names = f.namelist()
+            assert any(n.endswith(".dzi") for n in names) and any(n.endswith("_files/10/0_0.jpg") for n in names), names[:5]
+            assert to == "zip" or {i.compress_type for i in f.infolist()} == {zipfile.ZIP_STORED}
+            assert not any(".tmp" in n for n in names), names
     equal([n for n in os.listdir(folder) if n.startswith(".tmp")], [])
 
 
@@ -168,7 +170,7 @@ def test_refused(folder):
         f.write("1,2\n")
     out = os.path.join(folder, "out")
     for args, code, message in [
-            (("--to", "bmp"), 64, "--to bmp: one of page, html, tiles, figure, figure-svg, figure-pdf, png, jpeg, webp, ome, ome-float, tiff, dzi, szi, geojson, csv, json is wanted"),
+            (("--to", "bmp"), 64, "--to bmp: one of page, html, tiles, figure, figure-svg, figure-pdf, png, jpeg, webp, ome, ome-float, tiff, dzi, szi, zip, geojson, csv, json is wanted"),
             (("--scale", "log"), 64, "--scale log: absolute, percentile or zscore is wanted"),
             (("--range", "1,0"), 64, "--range 1,0: two numbers that rise are wanted"),
             (("--to", "png", "--slides", other), 65, "it is 60 x 50 px, and the result is of 3000 x 2200: it is of another slide"),
