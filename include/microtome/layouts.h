@@ -24,8 +24,9 @@ MT_PUBLIC bool mt_layout_tells_scores(const char *layout);
 
 /* MT_ERROR_USAGE for another layout or an extension that is none, MT_ERROR_IO. */
 MT_PUBLIC mt_layout_export *mt_layout_export_new(const mt_layout_params *params, GError **error);
-/* The files of one slide, each published whole, that which the other tool takes for done last.  MT_ERROR_INPUT where the layout cannot be true
- * of this result, MT_ERROR_USAGE for a slide that is there already, MT_ERROR_IO.  The export stays usable. */
+/* The files of one slide, each published whole, that which the other tool takes for done last; when one fails, those before it are removed.
+ * MT_ERROR_INPUT where the layout cannot be true of this result, MT_ERROR_USAGE for a slide that is there already, MT_ERROR_IO.  The export
+ * stays usable. */
 MT_PUBLIC bool mt_layout_export_add(mt_layout_export *self, const mt_result *result, GError **error);
 /* The files that list all slides, at the end: those that were added, and those that an earlier export had put there.  MT_ERROR_IO. */
 MT_PUBLIC bool mt_layout_export_write_lists(mt_layout_export *self, GError **error);

@@ -90,6 +90,13 @@ static void draw_line(mt_canvas *canvas, const double from[2], const double to[2
                        color);
 }
 
+/* In the picture; a corner far outside of it is on its rim. */
+static void place(const view *v, const int32_t *point, double at[2])
+{
+    at[0] = CLAMP(point[0] * v->scale[0], -MAX_SIDE, v->canvas->width + MAX_SIDE);
+    at[1] = CLAMP(point[1] * v->scale[1], -MAX_SIDE, v->canvas->height + MAX_SIDE);
+}
+
 static void draw_ring(const view *v, const mt_layout_rings *rings, int64_t r)
 {
     const int64_t *offset = (const int64_t *)rings->offsets->data + r;
@@ -99,8 +106,10 @@ static void draw_ring(const view *v, const mt_layout_rings *rings, int64_t r)
 
     for (int64_t i = 0; i < n; i++) {
         const int32_t *p = points + 2 * (offset[0] + i), *q = points + 2 * (offset[0] + (i + 1) % n);
-        draw_line(v->canvas, (double[]){p[0] * v->scale[0], p[1] * v->scale[1]}, (double[]){q[0] * v->scale[0], q[1] * v->scale[1]}, thick,
-                  ((const uint8_t *)rings->kinds->data)[r] != 0 ? blue : green);
+        double         from[2], to[2];
+        place(v, p, from);
+        place(v, q, to);
+        draw_line(v->canvas, from, to, thick, ((const uint8_t *)rings->kinds->data)[r] != 0 ? blue : green);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/pixel/half.h"
 #include "src/base/alloc.h"
+#include "src/base/limits.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -68,6 +69,8 @@ static void read_attributes(mt_layout_source *s)
     s->target_magnification = number(r, MT_ATTR_TARGET_MAGNIFICATION);
     s->size[0] = llround(number(r, MT_ATTR_LEVEL0_WIDTH));
     s->size[1] = llround(number(r, MT_ATTR_LEVEL0_HEIGHT));
+    if (MAX(s->size[0], s->size[1]) > MT_LIMIT_SLIDE_EDGE_PX)
+        s->size[0] = s->size[1] = 0;
     s->compat = mt_result_attr_string(r, MT_OBJECT_COORDS, MT_ATTR_COMPAT);
     s->encoder = mt_result_attr_string(r, MT_OBJECT_FEATURES, MT_ATTR_ENCODER);
     s->encoder_sha256 = mt_result_attr_string(r, MT_OBJECT_FEATURES, MT_ATTR_ENCODER_SHA256);
@@ -89,6 +92,9 @@ static bool read_coords(mt_layout_source *s, GError **error)
     if (s->coords->dtype != MT_I64 || s->coords->rank != 2 || s->coords->shape[1] != 2)
         return mt_layout_refuse(s, error, "/coords is no table of whole x and y");
     s->n = s->coords->shape[0];
+    for (int64_t i = 0; i < 2 * s->n; i++)
+        if (ABS(((const int64_t *)s->coords->data)[i] / 2) > MT_LIMIT_SLIDE_EDGE_PX / 2)
+            return mt_layout_refuse(s, error, "tile %" G_GINT64_FORMAT " lies off any slide", i / 2);
     return true;
 }
 
@@ -173,7 +179,10 @@ bool mt_layout_need_encoder(const mt_layout_source *s, GError **error)
 
 bool mt_layout_need_tiles(const mt_layout_source *s, GError **error)
 {
-    if (s->tile_level0[0] < 1 || s->tile_level0[1] < 1 || s->patch_size < 1)
+    for (int a = 0; a < 2; a++)
+        if (!(s->tile_level0[a] >= 1 && s->tile_level0[a] <= (double)MT_LIMIT_SLIDE_EDGE_PX))
+            return mt_layout_refuse(s, error, "it does not say how large its tiles are");
+    if (s->patch_size < 1)
         return mt_layout_refuse(s, error, "it does not say how large its tiles are");
     return (s->size[0] > 0 && s->size[1] > 0) || mt_layout_refuse(s, error, "it does not say how large the slide is");
 }
@@ -224,7 +233,7 @@ bool mt_layout_put_coords(const mt_layout_source *s, mt_store *store, const char
             continue;
         for (int a = 0; a < 2; a++)
             if (dtype == MT_I32)
-                ((int32_t *)rows)[2 * kept + a] = (int32_t)CLAMP(from[2 * i + a], G_MININT32, G_MAXINT32);
+                ((int32_t *)rows)[2 * kept + a] = (int32_t)from[2 * i + a];
             else
                 ((int64_t *)rows)[2 * kept + a] = from[2 * i + a];
         kept++;

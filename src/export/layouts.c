@@ -180,13 +180,25 @@ static bool check_files(const mt_layout_export *self, const mt_layout_source *s,
     return true;
 }
 
+/* Half a slide would be taken for a slide, and stand in the way of the next try.  What was replaced is gone in any case. */
+static void remove_files(const mt_layout_export *self, const mt_layout_plan *plan, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        const mt_layout_file *file = plan->files->pdata[i];
+        g_autofree char      *path = g_build_filename(self->params.folder, file->path, NULL);
+        g_unlink(path);
+    }
+}
+
 static bool write_files(mt_layout_export *self, const mt_layout_source *s, const mt_layout_plan *plan, GError **error)
 {
     for (guint i = 0; i < plan->files->len; i++) {
         const mt_layout_file *file = plan->files->pdata[i];
         g_autofree char      *path = g_build_filename(self->params.folder, file->path, NULL);
-        if (!make_folder_of(path, error) || !file->write(s, path, error))
+        if (!make_folder_of(path, error) || !file->write(s, path, error)) {
+            remove_files(self, plan, i);
             return false;
+        }
     }
     return true;
 }
