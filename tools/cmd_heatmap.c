@@ -142,12 +142,22 @@ static bool draw_over_slide(const char *path, const mt_result *result, const mt_
     return ok;
 }
 
+/* The page says why a case has no tiles; any other file would say nothing at all. */
+static bool has_something(const mt_heatmap *heatmap, const heatmap_options *o, GError **error)
+{
+    if (heatmap->n_tiles > 0 || heatmap->source >= MT_HEAT_SEGMENTATION || o->output == OUTPUT_PAGE)
+        return true;
+    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT,
+                        "it has no tiles (no tissue), so there is nothing to draw: --to page shows the case");
+    return false;
+}
+
 static bool draw(const char *path, const heatmap_options *o, GError **error)
 {
     g_autoptr(mt_result) result = may_draw(path, o, error) ? mt_result_open(path, error) : NULL;
     g_autoptr(mt_heatmap) heatmap = result != NULL ? mt_heatmap_new(result, &o->heatmap, error) : NULL;
     g_autofree char *picture = picture_path(path, o);
-    bool             ok = heatmap != NULL;
+    bool             ok = heatmap != NULL && has_something(heatmap, o, error);
 
     if (ok && o->output == OUTPUT_TABLE)
         ok = o->table->write(
@@ -158,7 +168,8 @@ static bool draw(const char *path, const heatmap_options *o, GError **error)
         ok = o->output == OUTPUT_PAGE ? mt_overlay_png_write(result, heatmap, o->colormap, picture, error)
                                       : draw_over_slide(path, result, heatmap, o, picture, error);
     if (!ok) {
-        g_prefix_error(error, "draw %s: ", path);
+        if (strstr((*error)->message, path) == NULL)
+            g_prefix_error(error, "draw %s: ", path);
         return false;
     }
     printf("%s%s\n", picture, o->output == OUTPUT_HTML ? "/index.html" : "");

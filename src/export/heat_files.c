@@ -4,6 +4,7 @@
 #include "src/base/publish_folder.h"
 #include "src/case/vips_start.h"
 #include "src/export/heat_pyramid.h"
+#include "src/export/vips_target.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -15,6 +16,7 @@
 #define DEFAULT_QUALITY 85
 #define DEEP_ZOOM_TILE 254
 #define DEEP_ZOOM_OVERLAP 1
+#define NO_ROOM_BYTES 1048576 /* a disk with less left is full */
 
 static const struct {
     const char *name, *ending;
@@ -55,6 +57,7 @@ typedef struct source {
     mt_heat_view           view;
     pthread_mutex_t        lock;
     GError                *failed; /* the first */
+    mt_vips_target         out;
 } source;
 
 static int generate(VipsRegion *region, void *sequence, void *user, void *unused, gboolean *stop)
@@ -65,6 +68,10 @@ static int generate(VipsRegion *region, void *sequence, void *user, void *unused
     GError      *error = NULL;
 
     (void)sequence, (void)unused;
+    if (mt_vips_target_failed(&s->out) != 0) {
+        *stop = TRUE;
+        return -1;
+    }
     view.first_x = r->left, view.first_y = r->top, view.width = r->width, view.height = r->height;
     uint8_t *rgb = g_try_malloc((gsize)r->width * (gsize)r->height * 3);
     bool     ok = rgb != NULL && mt_heat_picture_render(s->picture, &view, rgb, &error);
@@ -101,35 +108,48 @@ static VipsImage *image_of(source *s, double px_per_mm, GError **error)
     return NULL;
 }
 
-static bool save(VipsImage *image, const mt_heat_file_params *params, const char *to)
+/* `name`: of the picture, as DeepZoom says it inside. */
+static bool save(source *s, VipsImage *image, const mt_heat_file_params *params, const char *name)
 {
-    int quality = params->quality == 0 ? DEFAULT_QUALITY : params->quality;
+    int         quality = params->quality == 0 ? DEFAULT_QUALITY : params->quality;
+    VipsTarget *to = VIPS_TARGET(s->out.target);
 
     switch (params->format) {
     case MT_HEAT_PNG:
-        return vips_pngsave(image, to, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_SUB, NULL) == 0;
+        return vips_pngsave_target(image, to, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_SUB, NULL) == 0;
     case MT_HEAT_JPEG:
-        return vips_jpegsave(image, to, "Q", quality, NULL) == 0;
+        return vips_jpegsave_target(image, to, "Q", quality, NULL) == 0;
     case MT_HEAT_WEBP:
-        return vips_webpsave(image, to, "Q", quality, NULL) == 0;
+        return vips_webpsave_target(image, to, "Q", quality, NULL) == 0;
     default:
         break;
     }
     g_autofree char *suffix = g_strdup_printf(".jpg[Q=%d]", quality);
-    return vips_dzsave(image, to, "strip", TRUE, "tile_size", DEEP_ZOOM_TILE, "overlap", DEEP_ZOOM_OVERLAP, "suffix", suffix, "container",
-                       params->format == MT_HEAT_SZI   ? VIPS_FOREIGN_DZ_CONTAINER_SZI
-                       : params->format == MT_HEAT_ZIP ? VIPS_FOREIGN_DZ_CONTAINER_ZIP
-                                                       : VIPS_FOREIGN_DZ_CONTAINER_FS,
-                       NULL) == 0;
+    return vips_dzsave_target(image, to, "strip", TRUE, "tile_size", DEEP_ZOOM_TILE, "overlap", DEEP_ZOOM_OVERLAP, "suffix", suffix,
+                              "basename", name, "container",
+                              params->format == MT_HEAT_SZI ? VIPS_FOREIGN_DZ_CONTAINER_SZI : VIPS_FOREIGN_DZ_CONTAINER_ZIP, NULL) == 0;
 }
 
-/* What went wrong while `path` was written: ours before the library's words. */
+static bool save_folder(VipsImage *image, const mt_heat_file_params *params, const char *base)
+{
+    g_autofree char *suffix = g_strdup_printf(".jpg[Q=%d]", params->quality == 0 ? DEFAULT_QUALITY : params->quality);
+
+    return vips_dzsave(image, base, "strip", TRUE, "tile_size", DEEP_ZOOM_TILE, "overlap", DEEP_ZOOM_OVERLAP, "suffix", suffix, "container",
+                       VIPS_FOREIGN_DZ_CONTAINER_FS, NULL) == 0;
+}
+
+/* What went wrong while `path` was written: ours before the library's words, which do not say that a disk is full. */
 static void say(source *s, const char *path, GError **error)
 {
     g_autofree char *reason = mt_vips_take_error();
+    int64_t          room = mt_publish_room(path);
 
     if (s->failed != NULL)
         g_propagate_prefixed_error(error, g_steal_pointer(&s->failed), "write %s: ", path);
+    else if (mt_vips_target_failed(&s->out) != 0)
+        mt_publish_io_error(error, "write", path, mt_vips_target_failed(&s->out));
+    else if (room >= 0 && room < NO_ROOM_BYTES)
+        mt_publish_io_error(error, "write", path, ENOSPC);
     else
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "write %s: %s", path, reason);
 }
@@ -137,11 +157,17 @@ static void say(source *s, const char *path, GError **error)
 static bool write_file(source *s, VipsImage *image, const mt_heat_file_params *params, const char *path, GError **error)
 {
     int              fd = -1;
-    g_autofree char *temporary = mt_publish_begin(path, &fd, error);
+    const char      *ending = formats[params->format].ending;
+    g_autofree char *name = g_path_get_basename(path), *temporary = mt_publish_begin(path, &fd, error);
 
     if (temporary == NULL)
         return false;
-    if (save(image, params, temporary))
+    if (g_str_has_suffix(name, ending))
+        name[strlen(name) - strlen(ending)] = '\0';
+    mt_vips_target_begin(&s->out, fd);
+    bool ok = save(s, image, params, name) && mt_vips_target_failed(&s->out) == 0;
+    mt_vips_target_clear(&s->out);
+    if (ok)
         return mt_publish_commit(temporary, fd, path, params->replace, error);
     say(s, path, error);
     mt_publish_abandon(temporary, fd);
@@ -158,27 +184,23 @@ static bool move(const char *from, const char *to, bool replace, GError **error)
     return false;
 }
 
-/* Written under its own name in a folder of its own: DeepZoom says that name inside.  Tiles first, then the file that names them: what is found is
- * whole. */
-static bool write_deep_zoom(source *s, VipsImage *image, const mt_heat_file_params *params, const char *path, GError **error)
+/* Tiles first, then the file that names them: what is found is whole. */
+static bool write_folder(source *s, VipsImage *image, const mt_heat_file_params *params, const char *path, GError **error)
 {
-    const char      *ending = formats[params->format].ending;
     g_autofree char *folder = mt_publish_folder_begin(path, true, error);
-    g_autofree char *stem = g_str_has_suffix(path, ending) ? g_strndup(path, strlen(path) - strlen(ending)) : g_strdup(path);
+    g_autofree char *stem = g_str_has_suffix(path, ".dzi") ? g_strndup(path, strlen(path) - strlen(".dzi")) : g_strdup(path);
     g_autofree char *name = g_path_get_basename(stem);
 
     if (folder == NULL)
         return false;
-    g_autofree char *base = g_build_filename(folder, name, NULL), *file = g_strconcat(base, ending, NULL);
+    g_autofree char *base = g_build_filename(folder, name, NULL), *dzi = g_strconcat(base, ".dzi", NULL);
     g_autofree char *tiles = g_strconcat(stem, "_files", NULL), *base_tiles = g_strconcat(base, "_files", NULL);
     g_autofree char *properties = g_build_filename(base_tiles, "vips-properties.xml", NULL);
-    bool             files = params->format == MT_HEAT_DZI, ok = save(image, params, files ? base : file);
+    bool             ok = save_folder(image, params, base);
     if (!ok)
         say(s, path, error);
-    if (files)
-        g_remove(properties); /* the library's own, dated: no part of DeepZoom */
-    ok = ok && mt_publish_sync(folder, error) && (!files || move(base_tiles, tiles, params->replace, error)) &&
-         move(file, path, params->replace, error);
+    g_remove(properties); /* the library's own, dated: no part of DeepZoom */
+    ok = ok && mt_publish_sync(folder, error) && move(base_tiles, tiles, params->replace, error) && move(dzi, path, params->replace, error);
     mt_publish_folder_remove(folder);
     return ok;
 }
@@ -225,7 +247,7 @@ bool mt_heat_file_write(const mt_heat_picture *picture, const mt_heatmap *heatma
     if (image == NULL)
         return false;
     pthread_mutex_init(&s.lock, NULL);
-    bool ok = params->format >= MT_HEAT_DZI ? write_deep_zoom(&s, image, params, path, error) : write_file(&s, image, params, path, error);
+    bool ok = params->format == MT_HEAT_DZI ? write_folder(&s, image, params, path, error) : write_file(&s, image, params, path, error);
     g_object_unref(image);
     pthread_mutex_destroy(&s.lock);
     g_clear_error(&s.failed);

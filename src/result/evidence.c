@@ -386,8 +386,10 @@ bool mt_evidence_fill(mt_heatmap *heatmap, const mt_result *result, const mt_hea
         return false;
     for (int64_t i = 0; i < e.n; i++)
         heatmap->n_valid += is_valid(&e, i);
-    if (e.n == 0)
+    if (e.n == 0) {
+        heatmap->meaning = g_strdup("no tiles");
         return true;
+    }
     if (!choose_class(&e, result, params->label, error))
         return false;
     heatmap->label = e.c >= 0 ? g_strdup(e.labels[e.c]) : NULL;
