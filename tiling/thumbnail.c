@@ -64,7 +64,7 @@ static int choose_level(const mt_case *c, int64_t max_px)
     return 0;
 }
 
-mt_tensor *mt_thumbnail_new(mt_case *c, int64_t max_px, GError **error)
+mt_tensor *mt_thumbnail_new(mt_case *c, int64_t plane, int64_t max_px, GError **error)
 {
     mt_overview overview = mt_overview_within(c, choose_level(c, max_px), max_px);
     int64_t     shape[] = {overview.height, overview.width, 3}, n = overview.width * overview.height;
@@ -75,7 +75,7 @@ mt_tensor *mt_thumbnail_new(mt_case *c, int64_t max_px, GError **error)
     if (rgb == NULL || (!bytes && (to.gray = mt_alloc(n, sizeof(float), error)) == NULL))
         return NULL;
     to.rgb = rgb->data;
-    bool ok = mt_overview_read(c, mt_case_planes(c) / 2, &overview, bytes ? take_row_u8 : take_row_float, leave_unread, &to, error);
+    bool ok = mt_overview_read(c, plane, &overview, bytes ? take_row_u8 : take_row_float, leave_unread, &to, error);
     if (ok && !bytes)
         scale_to_rgb(to.gray, n, to.rgb);
     mt_free(to.gray);

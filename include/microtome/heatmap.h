@@ -66,6 +66,8 @@ typedef struct mt_heatmap {
     char                 *meaning;  /* what a value is, in words for the legend */
     double                range[2]; /* the numbers that are drawn as 0 and 1 */
     int64_t               plane;
+    bool                  is_map;       /* of pixels: there are no tiles */
+    bool                  on_thumbnail; /* /thumbnail is of this plane: what lies under the heat */
     int64_t               n_tiles, n_valid;
     float                *tile_values;  /* n_tiles, [0, 1] as drawn; NAN for an unread tile */
     float                *tile_numbers; /* n_tiles, before `range`: evidence, rank, z */

@@ -19,6 +19,7 @@ typedef struct figure {
     const mt_heatmap *heatmap;
     mt_headline      *headline;
     mt_heat_picture  *slide, *heat;
+    bool              has_slide;
     mt_figure_page   *page;
     double            panel[2], width, height; /* pt */
     int64_t           px[2];                   /* of a panel */
@@ -110,6 +111,8 @@ static void draw_words(figure *f, double x, double y)
         g_ptr_array_add(lines, g_strdup_printf("hatched: not readable, %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles",
                                                h->n_tiles - h->n_valid, h->n_tiles));
     g_ptr_array_add(lines, g_strdup("clear: no tissue or no tile; cold tissue stays nearly clear"));
+    if (mt_heat_legend_bare(h, f->has_slide) != NULL)
+        g_ptr_array_add(lines, g_strdup(mt_heat_legend_bare(h, f->has_slide)));
     if (!(h->mpp[0] > 0))
         g_ptr_array_add(lines, g_strdup("no scale bar: the \xc2\xb5m/px are unknown"));
     for (guint i = 0; i < lines->len; i++)
@@ -146,7 +149,7 @@ static bool draw(figure *f, GError **error)
     double           second = 2 * MARGIN + f->panel[0], below = HEAD + f->panel[1] + 18;
 
     draw_head(f);
-    if (!draw_panel(f, f->slide, "A", "Slide", MARGIN, error) || !draw_panel(f, f->heat, "B", title, second, error))
+    if (!draw_panel(f, f->slide, "A", "Case", MARGIN, error) || !draw_panel(f, f->heat, "B", title, second, error))
         return false;
     draw_colors(f, MARGIN, below);
     draw_words(f, MARGIN + BAR_WIDTH + 24, below - 2);
@@ -168,7 +171,7 @@ static bool check(const mt_heat_figure_params *params, const char *path, GError 
 bool mt_heat_figure_write(const mt_heatmap *heatmap, const mt_result *result, mt_case *slide, const mt_heat_style *style,
                           const mt_heat_figure_params *params, const char *path, GError **error)
 {
-    figure              f = {.heatmap = heatmap};
+    figure              f = {.heatmap = heatmap, .has_slide = slide != NULL};
     const mt_heat_style bare = {.slide_only = true};
     g_autofree char    *line = check(params, path, error) ? mt_result_headline(mt_result_path(result), error) : NULL;
     bool                ok = line != NULL && (f.headline = mt_headline_parse(line, mt_result_path(result), error)) != NULL &&

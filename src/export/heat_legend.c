@@ -48,6 +48,11 @@ const char *mt_heat_legend_scale(const mt_heatmap *heatmap)
     }
 }
 
+const char *mt_heat_legend_bare(const mt_heatmap *heatmap, bool slide)
+{
+    return slide || heatmap->on_thumbnail ? NULL : "the stored picture is of another plane: nothing lies under the heat";
+}
+
 char *mt_heat_legend_number(const mt_heatmap *heatmap, double share)
 {
     char   text[G_ASCII_DTOSTR_BUF_SIZE];

@@ -8,6 +8,8 @@
 char *mt_heat_legend_title(const mt_heatmap *heatmap);
 /* absolute scale: comparable between cases */
 const char *mt_heat_legend_scale(const mt_heatmap *heatmap);
+/* Why there is nothing under the heat; NULL: there is. */
+const char *mt_heat_legend_bare(const mt_heatmap *heatmap, bool slide);
 /* The number that is drawn at `share` (0..1) of the colours. */
 char *mt_heat_legend_number(const mt_heatmap *heatmap, double share);
 

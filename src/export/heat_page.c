@@ -56,10 +56,10 @@ static bool write_slide(const mt_heatmap *heatmap, const mt_heat_picture *pictur
 }
 
 static bool write_data(const mt_heatmap *heatmap, const mt_result *result, const mt_heat_picture *picture,
-                       const mt_heat_page_params *params, const mt_heat_view *view, const char *folder, GError **error)
+                       const mt_heat_page_params *params, const mt_heat_view *view, bool slide, const char *folder, GError **error)
 {
     g_autofree char *path = g_build_filename(folder, "case.js", NULL);
-    g_autofree char *text = mt_heat_page_data(heatmap, result, picture, params, view, error);
+    g_autofree char *text = mt_heat_page_data(heatmap, result, picture, params, view, slide, error);
 
     return text != NULL && mt_publish_text(path, text, false, error);
 }
@@ -77,7 +77,7 @@ static bool write_all(const mt_heatmap *heatmap, const mt_result *result, mt_cas
     for (int i = 0; ok && files[i] != NULL; i++)
         ok = write_resource(folder, files[i], error);
     return ok && write_slide(heatmap, picture, params, um_per_px, folder, error) &&
-           write_data(heatmap, result, picture, params, &view, folder, error);
+           write_data(heatmap, result, picture, params, &view, slide != NULL, folder, error);
 }
 
 bool mt_heat_page_write(const mt_heatmap *heatmap, const mt_result *result, mt_case *slide, const mt_heat_page_params *params,

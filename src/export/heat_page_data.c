@@ -183,17 +183,17 @@ static json_t *headline_json(const mt_headline *line)
     return o;
 }
 
-static json_t *legend_json(const mt_heatmap *h)
+static json_t *legend_json(const mt_heatmap *h, bool slide)
 {
     g_autofree char *title = mt_heat_legend_title(h);
 
-    return json_pack("{s:s s:s s:s s:[f,f] s:f s:I s:I}", "title", title, "meaning", h->meaning, "scale", mt_heat_legend_scale(h), "range",
-                     h->range[0], h->range[1], "least_opacity", h->scale == MT_HEAT_ABSOLUTE ? 0.02 : 0.2, "tiles", (json_int_t)h->n_tiles,
-                     "read", (json_int_t)h->n_valid);
+    return json_pack("{s:s s:s s:s s:s* s:[f,f] s:f s:I s:I}", "title", title, "meaning", h->meaning, "scale", mt_heat_legend_scale(h),
+                     "bare", mt_heat_legend_bare(h, slide), "range", h->range[0], h->range[1], "least_opacity",
+                     h->scale == MT_HEAT_ABSOLUTE ? 0.02 : 0.2, "tiles", (json_int_t)h->n_tiles, "read", (json_int_t)h->n_valid);
 }
 
 static json_t *all_json(const mt_heatmap *h, const mt_headline *line, const mt_heat_picture *picture, const mt_heat_page_params *params,
-                        const mt_heat_view *slide, GError **error)
+                        const mt_heat_view *slide, bool slide_given, GError **error)
 {
     const mt_colormap *chosen = params->colormap != NULL ? params->colormap : mt_colormap_find(NULL, error);
     json_t            *map = chosen != NULL ? map_json(h, error) : NULL, *tiles = map != NULL ? tiles_json(h, picture, error) : NULL;
@@ -204,10 +204,10 @@ static json_t *all_json(const mt_heatmap *h, const mt_headline *line, const mt_h
         json_decref(tiles);
         return NULL;
     }
-    json_t *o = json_pack("{s:o s:o s:o s:o s:o s:o s:s s:f s:[f,f] s:[f,f] s:s*}", "case", headline_json(line), "legend", legend_json(h),
-                          "map", map, "tiles", tiles, "regions", regions, "colours", colours_json(chosen), "colour",
-                          mt_colormap_name(chosen), "threshold", params->threshold, "level0", h->level0_size[0], h->level0_size[1], "tile",
-                          h->tile_level0[0], h->tile_level0[1], "language", params->language);
+    json_t *o = json_pack("{s:o s:o s:o s:o s:o s:o s:s s:f s:[f,f] s:[f,f] s:s*}", "case", headline_json(line), "legend",
+                          legend_json(h, slide_given), "map", map, "tiles", tiles, "regions", regions, "colours", colours_json(chosen),
+                          "colour", mt_colormap_name(chosen), "threshold", params->threshold, "level0", h->level0_size[0],
+                          h->level0_size[1], "tile", h->tile_level0[0], h->tile_level0[1], "language", params->language);
     json_object_set_new(o, "slide",
                         json_pack("{s:I s:I s:f s:f}", "width", (json_int_t)slide->width, "height", (json_int_t)slide->height, "scale_x",
                                   slide->scale_x, "scale_y", slide->scale_y));
@@ -218,11 +218,11 @@ static json_t *all_json(const mt_heatmap *h, const mt_headline *line, const mt_h
 }
 
 char *mt_heat_page_data(const mt_heatmap *heatmap, const mt_result *result, const mt_heat_picture *picture,
-                        const mt_heat_page_params *params, const mt_heat_view *slide, GError **error)
+                        const mt_heat_page_params *params, const mt_heat_view *slide, bool slide_given, GError **error)
 {
     g_autofree char *line = mt_result_headline(mt_result_path(result), error);
     g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, mt_result_path(result), error) : NULL;
-    json_t *all = headline != NULL ? all_json(heatmap, headline, picture, params, slide, error) : NULL;
+    json_t *all = headline != NULL ? all_json(heatmap, headline, picture, params, slide, slide_given, error) : NULL;
 
     if (all == NULL)
         return NULL;

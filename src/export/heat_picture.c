@@ -234,7 +234,7 @@ mt_heat_picture *mt_heat_picture_new(const mt_heatmap *heatmap, const mt_result 
         if (!check_slide(heatmap, p->slide, error) || !same_input(result, p->slide, error))
             return NULL;
         p->channels = mt_case_channels(p->slide);
-    } else if (!style->map_only && mt_result_has(result, MT_OBJECT_THUMBNAIL)) {
+    } else if (!style->map_only && heatmap->on_thumbnail && mt_result_has(result, MT_OBJECT_THUMBNAIL)) {
         p->thumbnail = mt_result_read(result, MT_OBJECT_THUMBNAIL, error);
         if (p->thumbnail == NULL)
             return NULL;

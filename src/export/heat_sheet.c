@@ -123,7 +123,10 @@ static bool check(const mt_heatmap *heatmap, const mt_heat_sheet_params *params,
         g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "draw a sheet of tiles: %d and %d are not 0 to %d tiles, and one at least",
                     params->top, params->bottom, MT_HEAT_SHEET_MOST);
     else if (heatmap->n_valid < 1)
-        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a sheet of tiles: the case has no tile that was read");
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "draw a sheet of tiles: %s",
+                    heatmap->n_tiles > 0 ? "the case has no tile that was read"
+                    : heatmap->is_map    ? "there are none: a map of pixels is drawn"
+                                         : "there are none: nothing was found to look at");
     else if (!params->replace && g_file_test(path, G_FILE_TEST_EXISTS))
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "write %s: it exists already, and is not to be replaced", path);
     else

@@ -179,7 +179,8 @@ static bool draw_words(const mt_overlay *overlay, GError **error)
            .size_px = 54, .bold = true, .color = {190, 30, 45}, .opacity = 0.34, .anchor = MT_ANCHOR_MIDDLE, .width = overlay->map_width - 16};
     mt_text_style none = {.size_px = 40, .bold = true, .color = {90, 100, 116}, .anchor = MT_ANCHOR_MIDDLE, .width = canvas->width};
 
-    if (overlay->heatmap->n_tiles == 0 && !mt_canvas_text(overlay->canvas, x, y - 80, "No tissue found", &none, error))
+    if (overlay->heatmap->n_tiles == 0 && !overlay->heatmap->is_map &&
+        !mt_canvas_text(overlay->canvas, x, y - 80, "No tissue found", &none, error))
         return false;
     big.size_px = CLAMP(overlay->map_width / 11, 20, 84);
     return !overlay->headline->demonstration || mt_canvas_text(overlay->canvas, x, y - big.size_px * 6 / 10, "DEMONSTRATION", &big, error);

@@ -86,7 +86,7 @@ static void draw_legend(pen *p)
     g_autofree char  *unread =
         g_strdup_printf("not readable: %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tiles", h->n_tiles - h->n_valid, h->n_tiles);
 
-    if (h->n_tiles == 0) {
+    if (h->n_tiles == 0 && !h->is_map) {
         write_line(p, "No tissue found", 18, true, ink);
         write_line(p, "There is nothing to draw for this case.", 13, false, soft);
         return;
@@ -96,6 +96,8 @@ static void draw_legend(pen *p)
     p->y += 6;
     draw_color_bar(p);
     write_line(p, mt_heat_legend_scale(h), 13, false, ink);
+    if (mt_heat_legend_bare(h, false) != NULL)
+        write_line(p, mt_heat_legend_bare(h, false), 13, false, ink);
     if (h->n_valid < h->n_tiles) {
         p->y += 4;
         mt_canvas_hatch(p->overlay->canvas, p->overlay->panel_x, p->y, 34, 18);

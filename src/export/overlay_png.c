@@ -18,7 +18,7 @@ static bool read_inputs(mt_overlay *overlay, const mt_colormap *colormap, GError
     overlay->headline = line != NULL ? mt_headline_parse(line, path, error) : NULL;
     if (overlay->headline == NULL)
         return false;
-    if (!mt_result_has(overlay->result, MT_OBJECT_THUMBNAIL))
+    if (!mt_result_has(overlay->result, MT_OBJECT_THUMBNAIL) || !overlay->heatmap->on_thumbnail)
         return true;
     overlay->thumbnail = mt_result_read(overlay->result, MT_OBJECT_THUMBNAIL, error);
     return overlay->thumbnail != NULL;

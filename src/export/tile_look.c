@@ -61,8 +61,10 @@ mt_canvas *mt_tile_look(mt_case *slide, const mt_tile_place *place, int side, GE
 /* A white line round a dark one: seen on tissue and on glass. */
 static void mark_tile(mt_canvas *canvas, const mt_result *result, const mt_tile_place *place)
 {
-    double size[2];
+    double size[2], plane = 0;
 
+    if (mt_result_attr(result, MT_OBJECT_THUMBNAIL, MT_ATTR_PLANE, &plane, 1) && plane != (double)place->plane)
+        return;
     if (!mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_LEVEL0_WIDTH, &size[0], 1) ||
         !mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_LEVEL0_HEIGHT, &size[1], 1) || size[0] < 1 || size[1] < 1)
         return;

@@ -16,7 +16,7 @@ typedef struct mt_tile_place {
 bool mt_tile_look_can(mt_case *slide, const mt_tile_place *place);
 /* At most `side` px, from the coarsest level on which it still fills them. */
 mt_canvas *mt_tile_look(mt_case *slide, const mt_tile_place *place, int side, GError **error);
-/* The stored thumbnail with the tile (NULL: none) marked on it; hatched where the result has none. */
+/* The stored thumbnail with the tile (NULL: none) marked on it, where it is of the tile's plane; hatched where the result has none. */
 mt_canvas *mt_tile_look_in_case(const mt_result *result, const mt_tile_place *place, int side, GError **error);
 
 #endif

@@ -88,7 +88,7 @@ bool mt_pipeline_look(mt_pipeline *p, const mt_job *job, int64_t sample, mt_case
     omp_set_num_threads(p->threads);
     bool ok = mt_case_tiles_open(&tiles, p->recipe, &p->contract, mt_encoder_card(p->encoder), job, error) &&
               mt_case_tiles_lay(&tiles, p->masker, job->id, p->recipe, &p->contract, error) &&
-              (thumbnail = mt_thumbnail_new(tiles.c, THUMBNAIL_PX, error)) != NULL;
+              (thumbnail = mt_thumbnail_new(tiles.c, mt_case_planes(tiles.c) / 2, THUMBNAIL_PX, error)) != NULL;
     if (ok) {
         look->before_s = (double)(g_get_monotonic_time() - start) / 1e6;
         look->tiles = mt_grid_count(tiles.grid);

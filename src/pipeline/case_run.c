@@ -1,5 +1,6 @@
 /* One case, stage by stage. */
 #include "src/pipeline/case_stages.h"
+#include "src/pipeline/key_plane.h"
 
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
@@ -55,7 +56,8 @@ bool mt_case_stage_overview(mt_case_run *run, GError **error)
 {
     int64_t width, height;
 
-    run->thumbnail = mt_thumbnail_new(run->tiles.c, THUMBNAIL_PX, error);
+    run->thumbnail_plane = mt_case_planes(run->tiles.c) / 2;
+    run->thumbnail = mt_thumbnail_new(run->tiles.c, run->thumbnail_plane, THUMBNAIL_PX, error);
     if (run->thumbnail == NULL)
         return false;
     mt_mask_size(run->tiles.mask, &width, &height);
@@ -164,11 +166,29 @@ static bool score(mt_case_run *run, mt_progress progress, void *user, GError **e
     return run->p->named == NULL || mt_named_heads_store(run->p->named, &bag, &options, run->valid, run->n, run->store, error);
 }
 
+/* The small picture is of the plane that is talked about: a map laid over another would show a lesion where there is none. */
+static bool record_thumbnail(mt_case_run *run, GError **error)
+{
+    int64_t wanted = run->key_plane >= 0 ? run->key_plane : mt_key_plane_of_tiles(run);
+
+    if (mt_case_planes(run->tiles.c) > 1 && wanted >= 0 && wanted != run->thumbnail_plane) {
+        mt_tensor *key = mt_thumbnail_new(run->tiles.c, wanted, THUMBNAIL_PX, error);
+        if (key == NULL)
+            return false;
+        mt_tensor_unref(run->thumbnail);
+        run->thumbnail = key;
+        run->thumbnail_plane = wanted;
+    }
+    return mt_schema_write_thumbnail(run->store, run->thumbnail, run->thumbnail_plane, error) &&
+           mt_image_quality_store(&run->quality, run->store, error);
+}
+
 bool mt_case_stage_publish(mt_case_run *run, GError **error)
 {
     g_autofree char *headline = NULL;
 
-    return mt_case_run_record_prediction(run, &headline, error) && mt_store_publish(run->store, headline, error);
+    return record_thumbnail(run, error) && mt_case_run_record_prediction(run, &headline, error) &&
+           mt_store_publish(run->store, headline, error);
 }
 
 bool mt_case_stage_enter(mt_case_run *run, const char *stage, mt_progress progress, void *user, GError **error)
@@ -233,7 +253,7 @@ bool mt_pipeline_run(mt_pipeline *p, const mt_job *job, const char *target, mt_p
                      GError **error)
 {
     mt_timings  unwanted = {0};
-    mt_case_run run = {.p = p, .job = job, .timings = timings != NULL ? timings : &unwanted};
+    mt_case_run run = {.p = p, .job = job, .key_plane = -1, .timings = timings != NULL ? timings : &unwanted};
     gint64      start = g_get_monotonic_time();
     run.invalid = mt_invalid_tiles_new();
     omp_set_num_threads(mt_case_stage_threads(&run)); /* the mask's loops use the calling thread's team */

@@ -17,6 +17,8 @@ typedef struct mt_case_run {
     double              tissue_mm2; /* -1: unknown */
     mt_image_quality    quality;    /* of the thumbnail */
     mt_tensor          *thumbnail;
+    int64_t             thumbnail_plane;
+    int64_t             key_plane; /* that the finding lies in; -1: by the tiles */
     const mt_intensity *intensity; /* NULL: none */
     int64_t             n, n_valid;
     uint8_t            *valid; /* n */

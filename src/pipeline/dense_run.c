@@ -9,6 +9,7 @@
 #include "src/pipeline/dense_load.h"
 #include "src/pipeline/detect_case.h"
 #include "src/pipeline/detect_windows.h"
+#include "src/pipeline/key_plane.h"
 #include "src/pipeline/label_findings.h"
 #include "src/pipeline/reconstruct_case.h"
 #include "src/pipeline/segment_slide.h"
@@ -243,6 +244,8 @@ static bool score_errors(dense_run *d, GError **error)
         mt_volume_turn_values(run->tiles.c, d->map.card->order, MT_VOLUME_PLANES, read, d->error_map);
     mt_free(read);
     d->mean_error = mt_error_mean(&d->errors);
+    if (ok)
+        run->key_plane = mt_key_plane_of_values(d->error_map, d->map.size);
     if (!ok || run->p->normal == NULL)
         return ok;
     run->output = mt_score_output(mt_normal_errors_rank(run->p->normal, d->mean_error), error);
@@ -264,6 +267,8 @@ static bool find_and_score(dense_run *d, GError **error)
         return mt_detect_finish(d->run, error);
     if ((!d->map.slide && !turn_maps(d, error)) || !mt_label_findings_run(d->run, &d->map, &d->findings, error))
         return false;
+    int channel = mt_positive_channel(d->run->p);
+    d->run->key_plane = mt_key_plane_of_map(&d->map, d->map.card->members[channel >= 0 ? channel : d->run->p->rules->channels[0]]);
     d->run->output = mt_findings_output(&d->findings, d->run->p->rules, error);
     return d->run->output != NULL;
 }

@@ -125,6 +125,22 @@ bool mt_detect_store(mt_case_run *run, GError **error)
            mt_store_attr_strings(run->store, MT_OBJECT_SEGMENTATION, MT_ATTR_LABELS, (const char *const *)names, error);
 }
 
+/* -1: none was found. */
+static int64_t plane_of_best(const mt_objects *objects)
+{
+    double  best = -INFINITY;
+    int64_t plane = -1;
+
+    for (guint i = 0; i < objects->list->len; i++) {
+        const mt_object *object = objects->list->pdata[i];
+        if (!(object->score > best))
+            continue;
+        best = object->score;
+        plane = CLAMP(llround(object->centre[2]), 0, objects->frame.size[2] - 1);
+    }
+    return plane;
+}
+
 bool mt_detect_finish(mt_case_run *run, GError **error)
 {
     const mt_pipeline *p = run->p;
@@ -140,6 +156,7 @@ bool mt_detect_finish(mt_case_run *run, GError **error)
     if (!mt_object_stages_run(run, run->findings.objects, error))
         return false;
     mt_objects_drop(run->findings.objects, p->recipe->min_mm, p->recipe->min_score);
+    run->key_plane = plane_of_best(run->findings.objects);
     g_autofree mt_label_counts *counts = g_new0(mt_label_counts, p->rules->n);
     for (int k = 0; k < p->rules->n; k++)
         counts[k] = (mt_label_counts){run->stage_map != NULL ? 0 : -1, -1, -1}; /* boxes have no area of their own */

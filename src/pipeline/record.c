@@ -107,8 +107,7 @@ static bool record_series(mt_case_run *run, GError **error)
 bool mt_case_run_record_case(mt_case_run *run, GError **error)
 {
     return (run->tiles.grid == NULL || mt_grid_store(run->tiles.grid, run->tiles.c, run->job->id, run->store, error)) &&
-           record_rings(run, error) && record_geometry(run, error) && record_series(run, error) && record_stain(run, error) &&
-           mt_schema_write_thumbnail(run->store, run->thumbnail, error) && mt_image_quality_store(&run->quality, run->store, error);
+           record_rings(run, error) && record_geometry(run, error) && record_series(run, error) && record_stain(run, error);
 }
 
 static mt_fact *library_facts(void)

@@ -119,10 +119,23 @@ static void choose_plane(mt_heatmap *heatmap, int64_t wanted)
     heatmap->plane = MAX(wanted, 0);
 }
 
+static bool shows_plane(const mt_heatmap *heatmap, const mt_result *result)
+{
+    double plane = 0;
+
+    if (mt_result_attr(result, MT_OBJECT_THUMBNAIL, MT_ATTR_PLANE, &plane, 1) || !mt_result_has(result, MT_OBJECT_SIZE))
+        return plane == (double)heatmap->plane;
+    g_autoptr(mt_tensor) size = mt_result_read(result, MT_OBJECT_SIZE, NULL);
+    if (size == NULL || size->dtype != MT_I64 || mt_tensor_count(size) != 3)
+        return heatmap->plane == 0;
+    return heatmap->plane == ((const int64_t *)size->data)[2] / 2;
+}
+
 /* What is drawn: the numbers of the tiles, or a stored map. */
 static bool find_values(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, mt_heat_plane **map, GError **error)
 {
-    if (mt_evidence_is_map(heatmap, result))
+    heatmap->is_map = mt_evidence_is_map(heatmap, result);
+    if (heatmap->is_map)
         return mt_evidence_map(heatmap, result, params, map, error);
     if (!mt_evidence_fill(heatmap, result, params, error))
         return false;
@@ -156,6 +169,7 @@ mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *par
     if (!check_params(params, mt_result_path(result), error) || !read_frame(heatmap, result, error) ||
         !size_raster(heatmap, result, error) || !find_values(heatmap, result, params, &map, error))
         return NULL;
+    heatmap->on_thumbnail = shows_plane(heatmap, result);
     heatmap->field = mt_heat_field_new(heatmap, result, map, error);
     mt_heat_view whole = {.scale_x = (double)heatmap->width / heatmap->level0_size[0],
                           .scale_y = (double)heatmap->height / heatmap->level0_size[1],

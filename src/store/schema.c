@@ -184,11 +184,12 @@ bool mt_schema_write_stain(mt_store *store, const mt_stain_record *stain, GError
            write_array(store, MT_OBJECT_STAIN_LAB_STD, MT_F64, 1, &three, stain->lab_std, error);
 }
 
-bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, GError **error)
+bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, int64_t plane, GError **error)
 {
     if (rgb->dtype != MT_U8 || rgb->rank != 3 || rgb->shape[2] != 3) {
         g_set_error(error, MT_ERROR, MT_ERROR_INTERNAL, "write %s: not 8-bit RGB of height x width x 3", MT_OBJECT_THUMBNAIL);
         return false;
     }
-    return mt_store_write(store, MT_OBJECT_THUMBNAIL, rgb, error);
+    return mt_store_write(store, MT_OBJECT_THUMBNAIL, rgb, error) &&
+           mt_store_attr_int(store, MT_OBJECT_THUMBNAIL, MT_ATTR_PLANE, &plane, 1, error);
 }

@@ -61,6 +61,7 @@
 #define MT_ATTR_LEVEL0_MAGNIFICATION "level0_magnification" /* int; absent when unknown */
 #define MT_ATTR_LEVEL0_WIDTH "level0_width"
 #define MT_ATTR_LEVEL0_HEIGHT "level0_height"
+#define MT_ATTR_PLANE "plane" /* int: of /thumbnail; absent in older files: the middle one */
 #define MT_ATTR_NAME "name"   /* the case id */
 #define MT_ATTR_MPP_X "mpp_x" /* float64 µm/px of level 0; absent when unknown */
 #define MT_ATTR_MPP_Y "mpp_y"
@@ -133,7 +134,7 @@ typedef struct mt_stain_record {
 } mt_stain_record;
 
 bool mt_schema_write_stain(mt_store *store, const mt_stain_record *stain, GError **error);
-/* u8 (h,w,3) */
-bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, GError **error);
+/* u8 (h,w,3), of this plane */
+bool mt_schema_write_thumbnail(mt_store *store, const mt_tensor *rgb, int64_t plane, GError **error);
 
 #endif

@@ -120,6 +120,36 @@ def test_unknown_spacing(folder):
     equal(bool((np.abs(box - [24, 32, 46]) < 12).all(2).any()), False)
 
 
+def volume(folder, plane):
+    """A volume of 6 planes whose map is hot on plane 4 alone; the stored picture, all of one colour, is of `plane`."""
+    path = os.path.join(folder, f"v{plane}.h5")
+    labels = np.zeros((6, 64, 80), np.uint8)
+    labels[4, 20:30, 40:60] = 1
+    with h5py.File(path, "w", userblock_size=4096) as f:
+        f["map/segmentation"] = labels
+        f["map/segmentation"].attrs["labels"] = ["1=nodule"]
+        f["geometry/size"] = np.array([80, 64, 6], np.int64)
+        f["thumbnail"] = np.full((64, 80, 3), (40, 90, 200), np.uint8)
+        if plane is not None:
+            f["thumbnail"].attrs["plane"] = plane
+    with open(path, "r+b") as f:
+        f.write((f'{{"schema":1,"id":"v{plane}","status":"ok"}}' + "\n").encode().ljust(4096, b"\0"))
+    return path
+
+
+def test_planes(folder):
+    """the heat of a volume lies on the picture of its own plane, or on nothing: never on another's"""
+    for plane, seen in (4, True), (3, False), (None, False):  # without a word it is the middle one, 3
+        path = volume(folder, plane)
+        figure = np.asarray(Image.open(draw(path, folder, "figure", "--alpha", 0.5))).astype(int)
+        y = 64 * 3 + int(344 * 64 / 80 * 3 * 0.1)  # in the picture, above the heat
+        equal(bool(np.abs(figure[y, (24 + 20) * 3] - [40, 90, 200]).max() < 3), seen)
+        page = np.asarray(Image.open(draw(path, folder, "page"))).astype(int)
+        hot = (page[..., 0] - page[..., 1] > 90) & (page[..., 0] > 120)
+        rows, columns = np.flatnonzero(hot[200:1000, :1000].any(1)), np.flatnonzero(hot[200:1000, :1000].any(0))
+        assert len(rows) > 100 and len(columns) > 200, (plane, len(rows), len(columns))
+
+
 def test_refused(folder):
     """what cannot be shown, and what exists, is refused by name; nothing is left"""
     path, slide, scores = case(folder)
@@ -147,4 +177,4 @@ def test_refused(folder):
         contains(answer.err, "exists already")
 
 
-main([test_tiles, test_figure, test_unknown_spacing, test_refused])
+main([test_tiles, test_figure, test_unknown_spacing, test_planes, test_refused])

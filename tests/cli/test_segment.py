@@ -139,6 +139,9 @@ def test_volume(folder):
         assert rows["volume"]["low"] <= rows["volume"]["value"] <= rows["volume"]["high"]
         equal(f["actions"].asstr()[:].tolist(), ["next: refer"])
         assert f["prediction/scores"][0] > 0.99
+        key = f["map/probability"][:].mean((1, 2)).argmax()  # what a heatmap draws is what the small picture shows
+        equal(f["thumbnail"].attrs["plane"], key)
+        np.testing.assert_array_equal(f["thumbnail"][..., 0] > 128, f["map/segmentation"][key] == 1)
     masks = os.path.join(folder, "masks")
     os.mkdir(masks)
     wrong = truth.copy()

@@ -89,7 +89,7 @@ static void write_frame(mt_store *store, int64_t n, parts has, GRand *random)
         if (shape[1] == 3)
             row[2] = i % 2;
     }
-    g_assert_true(mt_schema_write_coords(store, &info, coords, NULL) && mt_schema_write_thumbnail(store, thumbnail, NULL));
+    g_assert_true(mt_schema_write_coords(store, &info, coords, NULL) && mt_schema_write_thumbnail(store, thumbnail, 0, NULL));
     if ((has & TISSUE) != 0)
         g_assert_true(mt_schema_write_rings(store, rings, 2, NULL));
 }

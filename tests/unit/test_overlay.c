@@ -190,7 +190,7 @@ static mt_result *make_result(fixture *f, parts has)
                                .demonstration = (has & DEMO) != 0};
     g_autofree char  *line = mt_headline_json(p, &facts, &error);
 
-    g_assert_true(mt_schema_write_thumbnail(store, thumbnail, &error));
+    g_assert_true(mt_schema_write_thumbnail(store, thumbnail, 0, &error));
     if ((has & (NO_TILES | XRAY)) == 0)
         write_tissue(store);
     if (n > 0)

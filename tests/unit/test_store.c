@@ -112,7 +112,7 @@ static bool write_outlines(mt_store *store, GError **error)
     g_autoptr(mt_tensor) thumbnail = mt_tensor_new(MT_U8, 3, shape, error);
 
     return mt_schema_write_rings(store, rings, 2, error) && mt_schema_write_geometry(store, &geometry, error) &&
-           mt_schema_write_thumbnail(store, thumbnail, error);
+           mt_schema_write_thumbnail(store, thumbnail, 0, error);
 }
 
 static bool write_provenance(mt_store *store, GError **error)
@@ -393,7 +393,7 @@ static void test_messages(void)
     assert_message(g_steal_pointer(&error), MT_ERROR_INTERNAL, "append to /a of %s: it does not grow", path);
     g_assert_false(mt_store_attr_int(store, "/b", "n", &one, 1, &error));
     assert_message(g_steal_pointer(&error), MT_ERROR_INTERNAL, "write attribute n of /b of %s: object 'b' doesn't exist", path);
-    g_assert_false(mt_schema_write_thumbnail(store, f32, &error));
+    g_assert_false(mt_schema_write_thumbnail(store, f32, 0, &error));
     assert_message(g_steal_pointer(&error), MT_ERROR_INTERNAL, "write /thumbnail: not 8-bit RGB of height x width x 3");
     g_assert_false(mt_store_publish(store, wide, &error));
     assert_message(g_steal_pointer(&error), MT_ERROR_INTERNAL, "publish %s: a headline of 4096 bytes, where one line of at most 4095 fits",

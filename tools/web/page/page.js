@@ -210,7 +210,7 @@
     $("verdict").textContent = said.filter(Boolean).join(" · ");
     $("title").textContent = data.legend.title;
     $("meaning").textContent = data.legend.meaning;
-    $("scale").textContent = data.legend.scale;
+    $("scale").textContent = data.legend.scale + (data.legend.bare ? `; ${data.legend.bare}` : "");
     $("ticks").replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((share) => text("li", number(numberAt(share)))));
     $("unread").hidden = data.legend.read >= data.legend.tiles;
     $("unread-words").textContent = words.unread.replace("{n}", data.legend.tiles - data.legend.read).replace("{all}", data.legend.tiles);
