@@ -13,7 +13,8 @@ try:
     import h5py
     import numpy as np
     import tifffile
-    from made_heatmaps import HEIGHT, MPP, WIDTH, made  # noqa: E402
+    from PIL import Image
+    from made_heatmaps import HEIGHT, MPP, WIDTH, box_slide, made  # noqa: E402
 except ImportError as missing:
     print(f"1..0 # SKIP {missing}")
     sys.exit(0)
@@ -56,6 +57,23 @@ def test_other_slide(folder):
     again = os.path.join(folder, "again")
     equal(microtome("aggregate", out, *head, "-o", again).code, 0)
     equal(microtome("heatmap", os.path.join(again, "cases", name), "-o", again, "--to", "png", "--slides", slide, "--um-per-px", 2).code, 0)
+
+
+def test_names(folder):
+    """the slide of a folder: names with spaces and letters of all languages, and files beside it that are not it"""
+    slides, results = os.path.join(folder, "slides"), os.path.join(folder, "results")
+    os.makedirs(slides)
+    os.makedirs(results)
+    for plain, escaped in ("a b, ü", "a%20b%2C%20%C3%BC"), ("병리 1", "%EB%B3%91%EB%A6%AC%201"), ("plain", "plain"):
+        path, coords, scores, _ = made(results, escaped)
+        box_slide(os.path.join(slides, plain + ".tif"), (4,), coords, np.flatnonzero(scores))
+        for beside in ".csv", ".png", ".xml":
+            with open(os.path.join(slides, plain + beside), "w") as f:
+                f.write("no slide")
+        answer = microtome("heatmap", path, "-o", folder, "--to", "png", "--um-per-px", 8, "--slides", slides, "--alpha", 0.001)
+        equal((answer.code, answer.err), (0, ""))
+        picture = np.asarray(Image.open(answer.out.strip()))
+        equal(picture[5, 5].tolist(), [40, 40, 40])  # dark under the hot tile: the slide's own px
 
 
 def damaged(folder):
@@ -172,4 +190,4 @@ def test_full_disk(folder):
         equal((to, err.strip().count("\n")), (to, 0))
 
 
-main([test_other_slide, test_damaged, test_unknown, test_full_disk])
+main([test_other_slide, test_names, test_damaged, test_unknown, test_full_disk])
