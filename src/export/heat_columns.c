@@ -87,10 +87,18 @@ void mt_heat_put_number(FILE *out, double value, const char *none)
 {
     char text[G_ASCII_DTOSTR_BUF_SIZE];
 
-    if (isfinite(value))
-        fputs(g_ascii_formatd(text, sizeof text, "%.8g", value), out);
-    else
+    if (!isfinite(value)) {
         fputs(none, out);
+        return;
+    }
+    for (int digits = 7; digits <= 9; digits++) {
+        char format[] = "%.7g";
+        format[2] = (char)('0' + digits);
+        g_ascii_formatd(text, sizeof text, format, value);
+        if ((float)g_ascii_strtod(text, NULL) == (float)value)
+            break;
+    }
+    fputs(text, out);
 }
 
 void mt_heat_put_string(FILE *out, const char *text)

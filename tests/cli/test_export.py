@@ -505,7 +505,7 @@ def test_archive_refused(folder):
     equal(microtome("aggregate", "-m", HEAD, "-o", os.path.join(folder, "blind"), path).code, 0)
     blind = os.path.join(folder, "blind", "cases", "slide-001.h5")
     answer = microtome("heatmap", blind, "-o", os.path.join(folder, "maps"))
-    equal((answer.code, answer.err), (65, f"microtome heatmap: draw {blind}: draw a heatmap of {blind}: /coords does not say how large its tiles are: for "
+    equal((answer.code, answer.err), (65, f"microtome heatmap: draw a heatmap of {blind}: /coords does not say how large its tiles are: for "
                                           "features of CLAM, aggregate --coords takes it from their patches\n"))
 
     def refused(name, code, why):
