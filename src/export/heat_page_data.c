@@ -1,4 +1,4 @@
-/* What the page of a heatmap knows of its case.  Values are pictures inside the script: a browser lets no script read a picture file. */
+/* What the page of a heatmap knows of its case.  Values stand inside the script: a browser lets no script read a picture file. */
 #include "src/export/heat_page_data.h"
 
 #include "src/base/alloc.h"
@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <zlib.h>
 
 #define MAP_PX 4096 /* long side of the values' picture at most */
 #define TOP_TILES 12
@@ -55,9 +56,9 @@ static mt_heat_view map_view(const mt_heatmap *h)
                           .height = MAX(1, (int64_t)ceil(h->level0_size[1] * scale - 1e-6))};
 }
 
-static char *picture_text(const uint8_t *rgb, int64_t width, int64_t height, mt_picture_format format, GError **error)
+static char *jpeg_text(const uint8_t *rgb, int64_t width, int64_t height, GError **error)
 {
-    const mt_picture_params params = {.format = format, .quality = 85};
+    const mt_picture_params params = {.format = MT_PICTURE_JPEG, .quality = 85};
     const mt_tile_pixels    pixels = {
            .dtype = MT_U8, .channels = 3, .width = (int)width, .height = (int)height, .data = (void *)(uintptr_t)rgb};
     g_autoptr(GBytes) bytes = mt_picture_encode(&params, &pixels, MT_U8, error);
@@ -65,30 +66,50 @@ static char *picture_text(const uint8_t *rgb, int64_t width, int64_t height, mt_
     if (bytes == NULL)
         return NULL;
     g_autofree char *text = g_base64_encode(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    return g_strconcat("data:image/", format == MT_PICTURE_PNG ? "png" : "jpeg", ";base64,", text, NULL);
+    return g_strconcat("data:image/jpeg;base64,", text, NULL);
 }
 
-/* Red and blue: the value in 16 bits; green: its state. */
+/* Three planes of n: high bytes of the values in 16 bits, low bytes, states. */
+static void lay_planes(const float *values, const uint8_t *states, int64_t n, uint8_t *planes)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int value = (int)lround((double)values[i] * 65535);
+        planes[i] = (uint8_t)(value >> 8);
+        planes[n + i] = (uint8_t)(value & 255);
+    }
+    memcpy(planes + 2 * n, states, (size_t)n);
+}
+
+static char *packed_text(const uint8_t *bytes, int64_t n, GError **error)
+{
+    uLongf   size = compressBound((uLong)n);
+    uint8_t *packed = mt_alloc((int64_t)size, 1, error);
+    char    *text = NULL;
+
+    if (packed != NULL && compress2(packed, &size, bytes, (uLong)n, Z_DEFAULT_COMPRESSION) == Z_OK)
+        text = g_base64_encode(packed, size);
+    else if (packed != NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_MEMORY, "pack a map of %" G_GINT64_FORMAT " bytes: zlib does not start", n);
+    mt_free(packed);
+    return text;
+}
+
 static json_t *map_json(const mt_heatmap *h, GError **error)
 {
     mt_heat_view view = map_view(h);
     int64_t      n = view.width * view.height;
     float       *values = mt_alloc(n, sizeof *values, error);
-    uint8_t     *states = values != NULL ? mt_alloc(n, 1, error) : NULL, *rgb = states != NULL ? mt_alloc(n, 3, error) : NULL;
-    bool         ok = rgb != NULL && mt_heatmap_render(h, &view, values, states, error);
+    uint8_t     *states = values != NULL ? mt_alloc(n, 1, error) : NULL, *planes = states != NULL ? mt_alloc(n, 3, error) : NULL;
+    bool         ok = planes != NULL && mt_heatmap_render(h, &view, values, states, error);
 
-    for (int64_t i = 0; ok && i < n; i++) {
-        int value = (int)lround((double)values[i] * 65535);
-        rgb[3 * i] = (uint8_t)(value >> 8);
-        rgb[3 * i + 1] = states[i];
-        rgb[3 * i + 2] = (uint8_t)(value & 255);
-    }
-    g_autofree char *text = ok ? picture_text(rgb, view.width, view.height, MT_PICTURE_PNG, error) : NULL;
+    if (ok)
+        lay_planes(values, states, n, planes);
+    g_autofree char *text = ok ? packed_text(planes, 3 * n, error) : NULL;
     mt_free(values);
     mt_free(states);
-    mt_free(rgb);
-    return text != NULL ? json_pack("{s:s s:I s:I s:f}", "picture", text, "width", (json_int_t)view.width, "height",
-                                    (json_int_t)view.height, "px_level0", 1 / view.scale_x)
+    mt_free(planes);
+    return text != NULL ? json_pack("{s:s s:I s:I s:f}", "packed", text, "width", (json_int_t)view.width, "height", (json_int_t)view.height,
+                                    "px_level0", 1 / view.scale_x)
                         : NULL;
 }
 
@@ -102,9 +123,7 @@ static char *tile_picture(const mt_heatmap *h, const mt_heat_picture *picture, c
                          .width = CLAMP(llround(h->tile_level0[0] * scale), 1, TILE_SIDE),
                          .height = CLAMP(llround(h->tile_level0[1] * scale), 1, TILE_SIDE)};
     uint8_t     *rgb = mt_alloc(view.width * view.height, 3, error);
-    char        *text = rgb != NULL && mt_heat_picture_render(picture, &view, rgb, error)
-                            ? picture_text(rgb, view.width, view.height, MT_PICTURE_JPEG, error)
-                            : NULL;
+    char *text = rgb != NULL && mt_heat_picture_render(picture, &view, rgb, error) ? jpeg_text(rgb, view.width, view.height, error) : NULL;
 
     mt_free(rgb);
     return text;
@@ -187,9 +206,10 @@ static json_t *legend_json(const mt_heatmap *h, bool slide)
 {
     g_autofree char *title = mt_heat_legend_title(h);
 
-    return json_pack("{s:s s:s s:s s:s* s:[f,f] s:f s:I s:I}", "title", title, "meaning", h->meaning, "scale", mt_heat_legend_scale(h),
+    return json_pack("{s:s s:s s:s s:s* s:[f,f] s:f s:I s:I s:I}", "title", title, "meaning", h->meaning, "scale", mt_heat_legend_scale(h),
                      "bare", mt_heat_legend_bare(h, slide), "range", h->range[0], h->range[1], "least_opacity",
-                     h->scale == MT_HEAT_ABSOLUTE ? 0.02 : 0.2, "tiles", (json_int_t)h->n_tiles, "read", (json_int_t)h->n_valid);
+                     h->scale == MT_HEAT_ABSOLUTE ? 0.02 : 0.2, "tiles", (json_int_t)h->n_tiles, "read", (json_int_t)h->n_valid, "plane",
+                     (json_int_t)h->plane);
 }
 
 static json_t *all_json(const mt_heatmap *h, const mt_headline *line, const mt_heat_picture *picture, const mt_heat_page_params *params,

@@ -14,6 +14,7 @@ from harness import SOURCE, Skip, contains, equal, main, microtome, read  # noqa
 try:
     import h5py
     import numpy as np
+    from made_results import write_headline  # noqa: E402
     from PIL import Image
 except ImportError as missing:
     print(f"1..0 # SKIP {missing}")
@@ -46,9 +47,7 @@ def case(folder, tile=TILE, spare=0):
         t = f.create_dataset("tile_scores", data=scores)
         t.attrs["labels"] = ["tumour"]
         f["thumbnail"] = np.ascontiguousarray(picture[::8, ::8])
-    line = f'{{"schema":1,"id":"a <b>&","status":"ok","decision":"review","score":0.93,"positive":"tumour","mpp_x":{MPP},"mpp_y":{MPP}}}'
-    with open(path, "r+b") as f:
-        f.write((line + "\n").encode().ljust(4096, b"\0"))
+    write_headline(path, {"schema": 1, "id": "a <b>&", "status": "ok", "decision": "review", "score": 0.93, "positive": "tumour", "mpp_x": MPP, "mpp_y": MPP})
     return path, coords
 
 
@@ -60,20 +59,22 @@ def written(path, folder, *args):
     return answer.out.strip()
 
 
-def driven(page, name, hot):
-    """The page in Chromium, what was seen; pictures beside the build."""
+def driven(how, name, *pages):
+    """What was seen of each page in Chromium; pictures beside the build."""
     node, chromium = shutil.which("node"), shutil.which("chromium")
     playwright = os.path.join(os.path.abspath(SOURCE), "tools", "web", "node_modules", "playwright-core")
     if node is None or chromium is None or not os.path.isdir(playwright):
         raise Skip("node, chromium and playwright-core are wanted: tools/setup.sh --tests brings them")
-    with open(os.path.join(os.path.dirname(page), "case.js"), "a") as f:
-        f.write(f"window.microtomeHot = {json.dumps(hot)};\n")
     pictures = os.path.join(PICTURES, name)
     os.makedirs(pictures, exist_ok=True)
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "heatmap_page.js")
-    done = subprocess.run([node, script, playwright, chromium, page, pictures], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([node, script, playwright, chromium, pictures, how, *pages], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout), pictures
+    all_seen = json.loads(done.stdout)
+    for seen in all_seen:
+        equal((seen["log"], seen["texts"]["trouble"]), ({"console": [], "outside": [], "failed": []}, None))
+        equal((seen["unlabelled"], seen["faint"]), ([], []))
+    return all_seen, pictures
 
 
 def stage(pictures, name):
@@ -99,14 +100,12 @@ def test_page(folder):
     """from a folder, offline: the map on the slide at three zooms; legend, tiles and regions as in the result; keys and clicks fly there"""
     path, coords = case(folder)
     page = written(path, folder + "/out", "--slides", folder + "/a.png", "--um-per-px", MPP)
-    seen, pictures = driven(page, "slide", [int(v) + TILE // 2 for v in coords[HOT[1]]])
-    equal((seen["console"], seen["outside"], seen["failed"], seen["unlabelled"]), ([], [], [], []))
-    equal(seen["title"], "a <b>&: microtome")
-    equal(seen["texts"]["case"], "a <b>&")
+    (seen,), pictures = driven("all", "slide", page)
+    equal((seen["title"], seen["texts"]["case"]), ("a <b>&: microtome", "a <b>&"))
     contains(seen["texts"]["verdict"], "score 0.93 (tumour) · review")
-    contains(seen["texts"]["title"], "tumour")
+    equal((seen["texts"]["title"], seen["texts"]["meaning"]), ("Evidence for “tumour”", "tile score"))
     contains(seen["texts"]["unread"], "not readable: 1 of 192 tiles")
-    contains(seen["texts"]["purpose"], "For research and decision support; not a medical device.")
+    equal(seen["texts"]["purpose"], "For research and decision support; not a medical device.")
     equal(seen["ticks"], ["0", "0.25", "0.5", "0.75", "1"])
     equal(len(seen["tiles"]), 12)
     for k, i in enumerate(HOT):
@@ -114,21 +113,53 @@ def test_page(folder):
     equal(len(seen["regions"]), 3)
     contains(seen["regions"][0], f"1. {3 * (TILE * MPP / 1000) ** 2:.4g} mm²")
     lies_on_slide(pictures)
-    equal((seen["pressed"], seen["second"]), (0, 2))
-    assert np.abs(np.array(seen["centre"]) - coords[HOT[0]] - TILE / 2).max() < 4, seen["centre"]
-    contains(seen["korean"], "의료기기가 아닙니다")
+    equal(seen["order"], ["language", "viewer", "opacity", "threshold", "colour", "tiles", "tiles"])
+    for what, button, tile in ("key", 0, HOT[0]), ("click", 2, HOT[2]), ("enter", 1, HOT[1]):
+        equal(seen[what]["button"], button)
+        assert np.abs(np.array(seen[what]["centre"]) - coords[tile] - TILE / 2).max() < 4, (what, seen[what])
+    equal(seen["region"]["button"], 12)
+    assert np.abs(np.array(seen["region"]["centre"]) - coords[HOT[1]] - TILE).max() < 4, seen["region"]
+    korean = seen["korean"]
+    contains(korean["texts"]["verdict"], "판독 대상")
+    equal((korean["texts"]["title"], korean["texts"]["meaning"]), ("“tumour” 근거", "타일 점수"))
+    contains(korean["texts"]["purpose"], "의료기기가 아닙니다")
+    equal(korean["faint"], [])
 
 
 def test_odd_tiles(folder):
-    """tiles that stand on no lattice, and the stored picture in place of the slide"""
-    path, coords = case(folder, tile=241, spare=7)
+    """tiles that stand on no lattice"""
+    path, _ = case(folder, tile=241, spare=7)
     page = written(path, folder + "/out", "--slides", folder + "/a.png", "--um-per-px", MPP)
-    seen, pictures = driven(page, "odd", [int(v) + 120 for v in coords[HOT[1]]])
-    equal((seen["console"], seen["outside"], seen["failed"]), ([], [], []))
+    _, pictures = driven("zooms", "odd", page)
     lies_on_slide(pictures)
-    page = written(path, folder + "/thumbnail")
-    seen, _ = driven(page, "thumbnail", [int(v) + 120 for v in coords[HOT[1]]])
-    equal((seen["console"], seen["outside"], seen["failed"]), ([], [], []))
+
+
+def mapped(folder, name, shape, facts):
+    """A case of pixels without tiles, hot in the middle of its last plane, with a picture of its own."""
+    path = os.path.join(folder, name + ".h5")
+    truth = np.zeros(shape, np.uint8)
+    truth[-1, 10:30, 20:60] = 1
+    with h5py.File(path, "w", userblock_size=4096) as f:
+        m = f.create_dataset("map/segmentation", data=truth, chunks=(1, *shape[1:]))
+        m.attrs["labels"] = ["1=nodule"]
+        thumbnail = np.repeat(np.linspace(0, 255, shape[1] * shape[2]).astype(np.uint8).reshape(*shape[1:], 1), 3, axis=2)
+        f.create_dataset("thumbnail", data=thumbnail).attrs["plane"] = shape[0] - 1
+    write_headline(path, {"schema": 1, "id": name, "status": "ok", "demonstration": True, **facts})
+    return path
+
+
+def test_other_cases(folder):
+    """a slide that is not at hand, a volume, a photograph without a scale: over the stored picture"""
+    path, _ = case(folder)
+    volume, photograph = mapped(folder, "ct", (4, 60, 80), {"mpp_x": 700, "mpp_y": 700}), mapped(folder, "fundus", (1, 60, 80), {})
+    (slide, ct, fundus), _ = driven("look", "stored", *(written(one, folder + "/out") for one in (path, volume, photograph)))
+    equal(len(slide["tiles"]), 12)
+    equal((ct["tiles"], ct["regions"]), ([], [f"1. {800 * 0.49:.4g} mm², mean 1"]))
+    equal((ct["texts"]["title"], ct["texts"]["meaning"]), ("Share of “nodule”", "share of the class in the segmentation · plane 3"))
+    equal(ct["texts"]["scale"], "absolute scale: comparable between cases")
+    equal(fundus["regions"], ["1. 800 px², mean 1"])
+    equal((fundus["texts"]["scale-bar"], fundus["texts"]["meaning"]), (None, "share of the class in the segmentation"))
+    contains(fundus["texts"]["purpose"], "DEMONSTRATION, not a trained model.")
 
 
 def test_folder(folder):
@@ -153,4 +184,4 @@ def test_folder(folder):
     equal((answer.code, os.listdir(out + "2")), (66, []))
 
 
-main([test_page, test_odd_tiles, test_folder])
+main([test_page, test_odd_tiles, test_other_cases, test_folder])

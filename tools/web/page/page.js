@@ -7,6 +7,8 @@
   const state = { opacity: 1, threshold: data.threshold, colour: data.colour, chosen: -1, values: null, states: null, heat: null, unread: null };
   let words = all.en;
 
+  // What n and p go through: the strongest tiles, then the hot regions.
+  const places = [...data.tiles.map((tile) => [tile.x, tile.y, tile.x + data.tile[0], tile.y + data.tile[1]]), ...data.regions.map((region) => region.box)];
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const number = (value) => (Math.abs(value) < 1e-12 ? 0 : value).toLocaleString("en", { maximumSignificantDigits: 4, useGrouping: false });
   const numberAt = (value) => data.legend.range[0] + (data.legend.range[1] - data.legend.range[0]) * value;
@@ -38,19 +40,14 @@
     return { x: image.x / data.slide.scale_x, y: image.y / data.slide.scale_y };
   }
 
-  function readMap(picture) {
-    const canvas = document.createElement("canvas"), n = data.map.width * data.map.height;
-    canvas.width = data.map.width;
-    canvas.height = data.map.height;
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(picture, 0, 0);
-    const rgba = context.getImageData(0, 0, canvas.width, canvas.height).data;
+  // Three planes, packed: high bytes of the values, low bytes, states.  Not a picture: some browsers disturb what a script reads of one.
+  async function readMap() {
+    const stream = new Blob([bytes(data.map.packed)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const all = new Uint8Array(await new Response(stream).arrayBuffer()), n = data.map.width * data.map.height;
     state.values = new Float32Array(n);
-    state.states = new Uint8Array(n);
-    for (let i = 0; i < n; i++) {
-      state.values[i] = (rgba[4 * i] * 256 + rgba[4 * i + 2]) / 65535;
-      state.states[i] = rgba[4 * i + 1];
-    }
+    state.states = all.subarray(2 * n);
+    for (let i = 0; i < n; i++)
+      state.values[i] = (all[i] * 256 + all[n + i]) / 65535;
     if (state.states.includes(UNREAD))
       state.unread = paint((i) => (state.states[i] === UNREAD ? 0xff000000 : 0));
   }
@@ -134,10 +131,9 @@
       holes.fillRect(0, 0, width, height);
       context.drawImage(scratch, 0, 0);
     }
-    const tile = data.tiles[state.chosen];
-    if (!tile)
+    if (state.chosen < 0)
       return;
-    const a = place(tile.x, tile.y), b = place(tile.x + data.tile[0], tile.y + data.tile[1]);
+    const [left, top, right, bottom] = places[state.chosen], a = place(left, top), b = place(right, bottom);
     for (const [colour, thick] of [["#fff", 5], ["#be1e2d", 2.5]]) {
       context.strokeStyle = colour;
       context.lineWidth = thick * scale;
@@ -145,30 +141,29 @@
     }
   }
 
-  function flyTo(x, y, width, height) {
-    const around = 1.5, sx = data.slide.scale_x, sy = data.slide.scale_y;
-    viewer.viewport.fitBounds(viewer.viewport.imageToViewportRectangle((x - around * width) * sx, (y - around * height) * sy,
-      width * (1 + 2 * around) * sx, height * (1 + 2 * around) * sy));
+  // A tile with its neighbours, a region nearly filling the view.
+  function flyTo([left, top, right, bottom], around) {
+    const sx = data.slide.scale_x, sy = data.slide.scale_y, x = around * (right - left), y = around * (bottom - top);
+    viewer.viewport.fitBounds(viewer.viewport.imageToViewportRectangle((left - x) * sx, (top - y) * sy, (right - left + 2 * x) * sx, (bottom - top + 2 * y) * sy));
   }
 
   function choose(i) {
-    if (!data.tiles.length)
+    if (!places.length)
       return;
-    state.chosen = (i + data.tiles.length) % data.tiles.length;
-    const tile = data.tiles[state.chosen];
-    document.querySelectorAll("#tiles button").forEach((button, k) => button.setAttribute("aria-pressed", k === state.chosen));
-    flyTo(tile.x, tile.y, data.tile[0], data.tile[1]);
+    state.chosen = (i + places.length) % places.length;
+    document.querySelectorAll("#tiles button, #regions button").forEach((button, k) => button.setAttribute("aria-pressed", k === state.chosen));
+    flyTo(places[state.chosen], state.chosen < data.tiles.length ? 1.5 : 0.25);
     draw();
   }
 
-  function item(list, content, act) {
+  function item(list, i, ...content) {
     const li = document.createElement("li"), button = document.createElement("button");
     button.type = "button";
     button.append(...content);
-    button.addEventListener("click", act);
+    button.addEventListener("click", () => choose(i));
+    button.setAttribute("aria-pressed", i === state.chosen);
     li.append(button);
     list.append(li);
-    return button;
   }
 
   function text(tag, words) {
@@ -184,17 +179,21 @@
       const picture = document.createElement("img");
       picture.src = tile.picture;
       picture.alt = "";
-      const button = item($("tiles"), [picture, text("b", `${i + 1}. ${number(tile.number)}`), document.createElement("br"), `x ${tile.x}`, document.createElement("br"), `y ${tile.y}`], () => choose(i));
-      button.setAttribute("aria-pressed", i === state.chosen);
+      item($("tiles"), i, picture, text("b", `${i + 1}. ${number(tile.number)}`), document.createElement("br"), `x ${tile.x}`, document.createElement("br"), `y ${tile.y}`);
     });
     data.regions.forEach((region, i) => {
-      const [x0, y0, x1, y1] = region.box;
       const size = region.area_mm2 !== undefined ? `${number(region.area_mm2)} mm²` : `${number(region.area_px)} px²`;
-      item($("regions"), [text("b", `${i + 1}. ${size}`), `, ${words.mean} ${number(region.mean)}`], () => flyTo(x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4, (x1 - x0) / 2, (y1 - y0) / 2));
+      item($("regions"), data.tiles.length + i, text("b", `${i + 1}. ${size}`), `, ${words.mean} ${number(region.mean)}`);
     });
-    for (const id of ["tiles", "regions"])
-      if (!data[id].length)
-        $(id).append(text("li", words.none));
+    $("tile-section").hidden = !data.tiles.length;
+    if (!data.regions.length)
+      $("regions").append(text("li", words.none));
+  }
+
+  // The engine's English in the reader's language, where there is a phrase for it; what stands in quotes stays.
+  function said(phrase) {
+    const quoted = /“(.*)”/s.exec(phrase), found = words.phrases[quoted ? phrase.replace(quoted[0], "“”") : phrase];
+    return !found ? phrase : quoted ? found.replace("“”", () => quoted[0]) : found;
   }
 
   function say(language) {
@@ -205,12 +204,12 @@
     document.querySelectorAll("[data-word]").forEach((element) => { element.textContent = words[element.dataset.word]; });
     $("case").textContent = one.id;
     document.title = `${one.id}: microtome`;
-    const said = [one.score !== undefined ? `${words.score} ${number(one.score)}${one.positive ? ` (${one.positive})` : ""}` : "",
-      one.decision && one.decision !== "none" ? one.decision : one.status || "", one.encoder || "", one.head || ""];
-    $("verdict").textContent = said.filter(Boolean).join(" · ");
-    $("title").textContent = data.legend.title;
-    $("meaning").textContent = data.legend.meaning;
-    $("scale").textContent = data.legend.scale + (data.legend.bare ? `; ${data.legend.bare}` : "");
+    const verdict = [one.score !== undefined ? `${words.score} ${number(one.score)}${one.positive ? ` (${one.positive})` : ""}` : "",
+      said(one.decision && one.decision !== "none" ? one.decision : one.status || ""), one.encoder || "", one.head || ""];
+    $("verdict").textContent = verdict.filter(Boolean).join(" · ");
+    $("title").textContent = said(data.legend.title);
+    $("meaning").textContent = said(data.legend.meaning) + (data.legend.plane > 0 ? ` · ${words.plane.replace("{n}", data.legend.plane)}` : "");
+    $("scale").textContent = said(data.legend.scale) + (data.legend.bare ? `; ${said(data.legend.bare)}` : "");
     $("ticks").replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((share) => text("li", number(numberAt(share)))));
     $("unread").hidden = data.legend.read >= data.legend.tiles;
     $("unread-words").textContent = words.unread.replace("{n}", data.legend.tiles - data.legend.read).replace("{all}", data.legend.tiles);
@@ -268,9 +267,10 @@
   for (const name of ["update-viewport", "animation", "animation-finish", "resize", "open"])
     viewer.addHandler(name, () => { draw(); scaleBar(); });
 
-  const picture = new Image();
-  picture.onload = () => { readMap(picture); colourMap(); document.documentElement.dataset.ready = "map"; };
-  picture.src = data.map.picture;
   say(data.language || (navigator.language || "en").slice(0, 2));
   window.microtomePage = { viewer, place, state };
+  readMap().then(colourMap).then(() => { document.documentElement.dataset.ready = "map"; }).catch((error) => {
+    $("trouble").textContent = `${words.trouble} (${error})`;
+    $("trouble").hidden = false;
+  });
 })();
