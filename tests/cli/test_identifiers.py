@@ -54,6 +54,12 @@ def test_canaries(folder):
     equal(microtome("run", "-e", "builtin:demo", "-o", out, "--identifiers", "hash", "x.tif").code, 64)
 
 
+def files_in(*folder):
+    """0 where it is not there yet."""
+    folder = os.path.join(*folder)
+    return len(os.listdir(folder)) if os.path.isdir(folder) else 0
+
+
 def test_watched_canaries(folder):
     """a drop folder: a slide, one that is damaged and a second one of a name; no canary is found, on the terminal neither"""
     cohort = synthetic(os.path.join(folder, "slides"), "--count", 1, "--size", 1024, "--seed", 5)
@@ -68,7 +74,7 @@ def test_watched_canaries(folder):
                                 "--watch", drop, "--settle", "0.4"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     until = time.monotonic() + 120
     try:
-        while not (os.path.isdir(out) and os.listdir(os.path.join(out, "cases")) and len(os.listdir(os.path.join(out, "failed"))) == 2):
+        while not (files_in(out, "cases") and files_in(out, "failed") == 2):
             assert time.monotonic() < until and process.poll() is None, process.poll()
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
