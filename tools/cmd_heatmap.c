@@ -381,6 +381,8 @@ static int run(int argc, char **argv)
     if (argc < 2 || folder == NULL)
         return mt_command_usage(&mt_command_heatmap, "name results (OUT/cases/*.h5) and give -o DIR");
     code = read_words(&w, &o);
+    if (code == 0 && !(o.style.threshold >= 0 && o.style.threshold <= 1))
+        code = mt_command_usage(&mt_command_heatmap, "--threshold %g: a number from 0 to 1 is wanted", o.style.threshold);
     if (code == 0 && o.reference != NULL && o.heatmap.scale != MT_HEAT_PERCENTILE)
         code = mt_command_usage(&mt_command_heatmap, "--reference ranks: give --scale percentile with it");
     o.folder = folder;

@@ -39,6 +39,10 @@ void mt_heat_picture_free(mt_heat_picture *picture)
 
 bool mt_heat_picture_view(const mt_heatmap *heatmap, double um_per_px, mt_heat_view *view, GError **error)
 {
+    if (!(um_per_px >= 0 && isfinite(um_per_px))) {
+        g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "draw at %g µm/px: a positive number is wanted, or 0 for the case's own", um_per_px);
+        return false;
+    }
     if (um_per_px > 0 && !(heatmap->mpp[0] > 0)) {
         g_set_error(error, MT_ERROR, MT_ERROR_SPACING, "draw at %g µm/px: the µm/px of the case are unknown: leave the resolution out",
                     um_per_px);

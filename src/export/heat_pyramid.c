@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DEFAULT_QUALITY 85
+#define MAX_THREADS 64 /* what a pyramid is written with at most */
 
 typedef struct source {
     const mt_heat_picture *picture;
@@ -95,7 +96,7 @@ bool mt_heat_pyramid_write(const mt_heat_picture *picture, const mt_heatmap *hea
                            .height = whole->height,
                            .mpp = heatmap->mpp[0] > 0 ? heatmap->mpp[0] / whole->scale_x : 0,
                            .quality = params->quality == 0 ? DEFAULT_QUALITY : params->quality,
-                           .threads = params->threads,
+                           .threads = MIN(params->threads, MAX_THREADS),
                            .floats = floats,
                            .subifds = ome,
                            .description = xml,

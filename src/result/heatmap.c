@@ -206,6 +206,17 @@ static void sigma_of(const mt_heatmap *heatmap, const mt_heat_view *view, double
         sigma[a] = MIN(SMOOTH_PX_MAX, heatmap->smooth_um / (heatmap->mpp[a] > 0 ? heatmap->mpp[a] : 1) * scale[a]);
 }
 
+/* From `*first` on, `*length` px: widened by `reach`, but not beyond the case, where nothing is. */
+static int64_t widen(int64_t *first, int64_t *length, int64_t reach, double edge)
+{
+    int64_t low = MAX(*first - reach, MIN(*first, 0)), high = MIN(*first + *length + reach, MAX(*first + *length, (int64_t)ceil(edge)));
+    int64_t before = *first - low;
+
+    *first = low;
+    *length = high - low;
+    return before;
+}
+
 /* The window and as much around it as reaches into it. */
 static bool render_smooth(const mt_heatmap *heatmap, const mt_heat_view *view, float *values, uint8_t *states, GError **error)
 {
@@ -213,9 +224,8 @@ static bool render_smooth(const mt_heatmap *heatmap, const mt_heat_view *view, f
     mt_heat_view wide = *view;
 
     sigma_of(heatmap, view, sigma);
-    int64_t dx = mt_heat_smooth_reach(sigma[0]), dy = mt_heat_smooth_reach(sigma[1]);
-    wide.first_x -= dx, wide.width += 2 * dx;
-    wide.first_y -= dy, wide.height += 2 * dy;
+    int64_t  dx = widen(&wide.first_x, &wide.width, mt_heat_smooth_reach(sigma[0]), heatmap->level0_size[0] * view->scale_x);
+    int64_t  dy = widen(&wide.first_y, &wide.height, mt_heat_smooth_reach(sigma[1]), heatmap->level0_size[1] * view->scale_y);
     float   *wide_values = mt_alloc(wide.width * wide.height, sizeof *wide_values, error);
     uint8_t *wide_states = wide_values != NULL ? mt_alloc(wide.width * wide.height, 1, error) : NULL;
     bool     ok = wide_states != NULL && mt_heat_field_render(heatmap, &wide, wide_values, wide_states, error) &&

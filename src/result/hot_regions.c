@@ -369,6 +369,10 @@ static int compare_regions(const void *a, const void *b)
 
 mt_hot_regions *mt_hot_regions_new(const mt_heatmap *heatmap, double threshold, GError **error)
 {
+    if (!(threshold >= 0 && threshold <= 1)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_RANGE, "find hot regions: a threshold of %g is not in 0..1", threshold);
+        return NULL;
+    }
     g_autoptr(mt_hot_regions) out = g_new0(mt_hot_regions, 1);
     growing g = {g_array_new(FALSE, FALSE, sizeof(mt_hot_region)), g_array_new(FALSE, TRUE, sizeof(int64_t)),
                  g_array_new(FALSE, FALSE, sizeof(double))};

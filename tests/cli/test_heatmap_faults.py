@@ -138,7 +138,15 @@ def test_unknown(folder):
         one_error(microtome("heatmap", path, "-o", folder + "/out", "--to", to, "--class", "stroma"), 64, "it has no class stroma: choose one of: tumour")
     one_error(microtome("heatmap", folder + "/none.h5", "-o", folder + "/out", "--to", "png"), 66, "none.h5")
     one_error(microtome("heatmap", path, "-o", folder + "/out", "--to", "png", "--source", "probability"), 64, "it has no such map")
+    for args, message in [(("--to", "geojson", "--threshold", 7), "--threshold 7: a number from 0 to 1 is wanted"),
+                          (("--to", "png", "--threshold", -1), "--threshold -1: a number from 0 to 1 is wanted"),
+                          (("--to", "png", "--um-per-px", "nan"), "draw at nan µm/px: a positive number is wanted"),
+                          (("--to", "ome", "--um-per-px", -3), "draw at -3 µm/px: a positive number is wanted"),
+                          (("--to", "png", "--smooth", "nan"), "the width of smoothing is no length")]:
+        one_error(microtome("heatmap", path, "-o", folder + "/out", *args), 64, message)
     equal(listing(folder + "/out"), [])
+    # a Gaussian as wide as any: what lies beyond the case costs nothing
+    equal(microtome("heatmap", path, "-o", folder, "--to", "png", "--um-per-px", 20, "--smooth", 1e9, timeout=60).code, 0)
     with open(folder + "/file", "w"):
         pass
     one_error(microtome("heatmap", path, "-o", folder + "/file/out", "--to", "png"), 74, "create folder ")
