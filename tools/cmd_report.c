@@ -1,6 +1,7 @@
 #include "tools/command.h"
 
 #include <microtome/folder.h>
+#include <microtome/impression.h>
 
 #include "src/base/publish.h"
 
@@ -81,17 +82,50 @@ void mt_command_report_folder(const mt_command *command, const char *out, const 
         fprintf(stderr, "microtome %s: warning: %s/report.html was not written: microtome report %s tells why\n", command->name, out, out);
 }
 
+/* One case in words, on stdout. */
+static int say_case(const mt_folder *folder, const char *id, const char *language, int like, bool json)
+{
+    g_autoptr(GError) error = NULL;
+    const mt_folder_case *c = NULL;
+
+    for (guint i = 0; i < folder->cases->len && c == NULL; i++)
+        if (strcmp(((const mt_folder_case *)folder->cases->pdata[i])->id, id) == 0)
+            c = folder->cases->pdata[i];
+    if (c == NULL || c->state != MT_STATE_DONE) {
+        fprintf(stderr, "microtome report: --case %s: %s of %s; microtome status %s lists its cases\n", id,
+                c == NULL ? "no case" : "not a finished case", folder->out, folder->out);
+        return 66;
+    }
+    g_autofree char       *name = g_strconcat(id, ".h5", NULL), *path = g_build_filename(folder->out, "cases", name, NULL);
+    const mt_search_params nearest = {.case_id = id, .tile = -1, .k = like};
+    g_autoptr(mt_search) search = like > 0 ? mt_search_new(folder->out, &nearest, &error) : NULL;
+    g_autoptr(mt_result) result = error == NULL ? mt_result_open(path, &error) : NULL;
+    const mt_impression_params params = {.language = language, .withheld = c->withheld, .like = search};
+    g_autoptr(mt_impression) impression = result != NULL ? mt_impression_new(result, &params, &error) : NULL;
+    if (impression == NULL)
+        return mt_command_fail(&mt_command_report, error);
+    g_autofree char *text = json ? mt_impression_json(impression) : mt_impression_text(impression);
+    fputs(text, stdout);
+    fputs(json ? "\n" : "", stdout);
+    return 0;
+}
+
 static int run(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = NULL, *language = NULL, *findings = NULL;
-    int              pictures = -1;
-    GOptionEntry     entries[] = {{"out", 'o', 0, G_OPTION_ARG_FILENAME, &path, "the page (default: OUT/report.html)", "REPORT.html"},
-                                  {"language", 0, 0, G_OPTION_ARG_STRING, &language, "of the page (default en)", "en|ko"},
-                                  {"findings", 0, 0, G_OPTION_ARG_FILENAME, &findings, "what was found in each case, as JSON or CSV", "FILE"},
-                                  {"pictures", 0, 0, G_OPTION_ARG_INT, &pictures,
-                                   "up to so many finished cases all have their pictures, of more the urgent ones (default 300; 0: none)", "N"},
-                                  {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    g_autofree char *path = NULL, *language = NULL, *findings = NULL, *id = NULL;
+    int              pictures = -1, like = 0;
+    gboolean         json = FALSE;
+    GOptionEntry     entries[] = {
+            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &path, "the page (default: OUT/report.html)", "REPORT.html"},
+            {"language", 0, 0, G_OPTION_ARG_STRING, &language, "of the page (default en)", "en|ko"},
+            {"findings", 0, 0, G_OPTION_ARG_FILENAME, &findings, "what was found in each case, as JSON or CSV", "FILE"},
+            {"pictures", 0, 0, G_OPTION_ARG_INT, &pictures,
+             "up to so many finished cases all have their pictures, of more the urgent ones (default 300; 0: none)", "N"},
+            {"case", 0, 0, G_OPTION_ARG_STRING, &id, "no page: this case in words, on stdout", "ID"},
+            {"like", 0, 0, G_OPTION_ARG_INT, &like, "with --case: so many stored cases that are most like it (default 0)", "N"},
+            {"json", 0, 0, G_OPTION_ARG_NONE, &json, "with --case: as JSON", NULL},
+            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&mt_command_report, entries, &argc, &argv))
         return 64;
@@ -101,7 +135,15 @@ static int run(int argc, char **argv)
         return mt_command_usage(&mt_command_report, "--language %s: en or ko is wanted", language);
     if (findings != NULL && !g_str_has_suffix(findings, ".csv") && !g_str_has_suffix(findings, ".json"))
         return mt_command_usage(&mt_command_report, "--findings %s: a name that ends in .json or .csv is wanted", findings);
+    if (id == NULL && (json || like != 0))
+        return mt_command_usage(&mt_command_report, "%s belongs to --case", json ? "--json" : "--like");
+    if (id != NULL && (path != NULL || findings != NULL || pictures != -1))
+        return mt_command_usage(&mt_command_report, "--case writes to stdout: it goes without -o, --findings and --pictures");
+    if (like < 0 || like > MT_SEARCH_MAX)
+        return mt_command_usage(&mt_command_report, "--like %d: 0 to %d is wanted", like, MT_SEARCH_MAX);
     g_autoptr(mt_folder) folder = mt_folder_read(argv[1], &error);
+    if (folder != NULL && id != NULL)
+        return say_case(folder, id, language, like, json);
     if (folder == NULL || (findings != NULL && !mt_folder_findings(folder, findings, language, &error)) ||
         !mt_folder_report(folder, path, language, pictures, &error))
         return mt_command_fail(&mt_command_report, error);
@@ -116,6 +158,7 @@ const mt_command mt_command_report = {
             "Examples:\n"
             "  microtome report OUT\n"
             "  microtome report OUT --language ko -o night.html\n"
+            "  microtome report OUT --case S-017 --like 3         what, where, how large, how sure, what would change it, next step\n"
             "  microtome report OUT --findings found.csv          every object and measure with its sentence, beside the page",
     .run = run,
 };

@@ -11,7 +11,7 @@ _microtome() {
     options='--recipe --encoder --head --task --combine --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
     ;;
   plan) options='--recipe --encoder --head --out --hours --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --cases --json --help' ;;
-  report) options='--out --findings --language --pictures --help' ;;
+  report) options='--out --findings --language --pictures --case --like --json --help' ;;
   prune) options='--features --help' ;;
   verify) options='--json --help' ;;
   status) options='--json --watch --brief --help' ;;

@@ -4,6 +4,8 @@
 #include "src/export/evaluation_parts.h"
 #include "src/result/finding_sentence.h"
 
+#include <microtome/impression.h>
+
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +31,10 @@ static const char STYLE[] =
     ".bar{display:flex;width:150px;height:9px;border-radius:3px;overflow:hidden;background:#eceff3;margin:5px 0 3px}"
     ".bar i{display:block;height:100%}.c0{background:#8a94a3}.c1{background:#4c8fd0}.c2{background:#1f4e8c}.c3{background:#8cbf5a}"
     ".c4{background:#d6a24a}.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 4px 0 12px}\n"
-    "ol.o,ul.o{margin:8px 0 0;padding-left:20px;font-size:13px;max-width:330px}ul.o{list-style:none;padding:0}ul.o b{font-weight:600}\n"
+    "ol.o,ul.o{margin:8px 0 0;padding-left:20px;font-size:13px;max-width:330px}ul.o{list-style:none;padding:0}ul.o b{font-weight:600}"
+    "details{margin:8px 0 0;font-size:13px}summary{cursor:pointer;color:#1f4e8c}dl.w{margin:4px 0;max-width:330px}dl.w "
+    "dt{font-weight:600;margin-top:6px}dl.w dd{margin:0 0 2px}"
+    "@media print{details>*{display:block}}\n"
     "table.f{table-layout:fixed}table.f col:nth-child(1){width:20%}table.f col:nth-child(3){width:13%}table.f col:nth-child(n+4){width:9%}"
     "td.w{overflow-wrap:anywhere}\n"
     "footer{margin-top:32px;border-top:1px solid #d6dbe3;padding-top:8px;color:#5b6472;font-size:12px}\n"
@@ -296,6 +301,26 @@ static void put_findings(mt_batch_report *r, const mt_report_findings *f)
         mt_html_printf(r->html, "<span class=\"s\">%s</span>", word(r, MT_MESSAGE_REPORT_PROJECTED));
 }
 
+/* The rest of the case in words, folded. */
+static void put_impression(mt_batch_report *r, const mt_result *result)
+{
+    const mt_impression_params params = {.language = mt_language_name(r->facts.language)};
+    g_autoptr(mt_impression) said = result != NULL ? mt_impression_new(result, &params, NULL) : NULL;
+    bool any = false;
+
+    for (int q = MT_QUESTION_WHERE; said != NULL && q < MT_QUESTION_LIKE; q++) {
+        if (said->sentences[q][0] == NULL)
+            continue;
+        if (!any)
+            mt_html_printf(r->html, "<details><summary>%s</summary><dl class=\"w\">", word(r, MT_MESSAGE_ASK_WHY));
+        any = true;
+        mt_html_printf(r->html, "<dt>%s</dt>", mt_question_heading((mt_question)q, said->language));
+        for (char **sentence = said->sentences[q]; *sentence != NULL; sentence++)
+            mt_html_printf(r->html, "<dd>%s</dd>", *sentence);
+    }
+    g_string_append(r->html, any ? "</dl></details>" : "");
+}
+
 bool mt_batch_report_case(mt_batch_report *r, const mt_report_case *c, GError **error)
 {
     g_autoptr(mt_result) result = c->path != NULL ? mt_result_open(c->path, NULL) : NULL;
@@ -315,6 +340,8 @@ bool mt_batch_report_case(mt_batch_report *r, const mt_report_case *c, GError **
     else
         mt_html_printf(r->html, "<span class=\"d\">%s</span>", c->state);
     put_findings(r, &findings);
+    if (c->headline != NULL && g_strcmp0(c->headline->status, "withheld") != 0)
+        put_impression(r, result);
     g_string_append(r->html, "</td><td class=\"q\">");
     if (c->headline != NULL)
         put_quality(r, c->headline);

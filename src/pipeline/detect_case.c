@@ -114,7 +114,7 @@ bool mt_detect_store(mt_case_run *run, GError **error)
     int64_t                 shape[] = {size[2], size[1], size[0]};
     g_auto(GStrv) names = g_new0(char *, rules->n + 1);
 
-    if (!mt_findings_store(&run->findings, run->store, error))
+    if (!mt_findings_store(&run->findings, run->p->language, run->store, error))
         return false;
     if (run->stage_map == NULL)
         return true;
@@ -163,7 +163,7 @@ bool mt_detect_finish(mt_case_run *run, GError **error)
     if (run->stage_map != NULL)
         count_masks(run, counts);
     const mt_measure_facts facts = {.objects = run->findings.objects, .counts = counts};
-    mt_findings_measure(&run->findings, p->rules, &facts, p->language);
+    mt_findings_measure(&run->findings, p->rules, &facts);
     run->output = mt_findings_output(&run->findings, p->rules, error);
     return run->output != NULL;
 }

@@ -130,15 +130,15 @@ mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16])
     return frame;
 }
 
-void mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts, mt_language language)
+void mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts)
 {
     f->n_measurements = rules->n_measures;
     f->measurements = g_new0(mt_measurement, rules->n_measures + 1);
     for (int i = 0; i < rules->n_measures; i++)
         mt_measurement_find(rules->measures[i], facts, &f->measurements[i]);
-    f->actions = g_ptr_array_new_with_free_func(g_free);
+    f->actions = g_ptr_array_new_with_free_func((GDestroyNotify)mt_action_free);
     for (int i = 0; i < rules->n_actions; i++) {
-        char *action = mt_action_choose(rules->actions[i], f->measurements, language);
+        mt_action *action = mt_action_choose(rules->actions[i], f->measurements);
         if (action != NULL)
             g_ptr_array_add(f->actions, action);
     }
@@ -186,12 +186,11 @@ mt_head_output *mt_findings_output(const mt_findings *f, const mt_finding_rules 
     return output;
 }
 
-bool mt_findings_store(const mt_findings *f, mt_store *store, GError **error)
+bool mt_findings_store(const mt_findings *f, mt_language language, mt_store *store, GError **error)
 {
     return mt_objects_store(f->objects, store, error) &&
            (f->n_measurements == 0 || mt_measurements_store(f->measurements, f->n_measurements, store, error)) &&
-           (f->actions->len == 0 ||
-            mt_store_write_strings(store, MT_OBJECT_ACTIONS, (const char *const *)f->actions->pdata, f->actions->len, error));
+           mt_actions_store(f->actions, language, store, error);
 }
 
 void mt_findings_clear(mt_findings *f)

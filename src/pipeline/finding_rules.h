@@ -28,16 +28,16 @@ typedef struct mt_findings {
     mt_objects     *objects;
     mt_measurement *measurements;
     int             n_measurements;
-    GPtrArray      *actions; /* strings */
+    GPtrArray      *actions; /* mt_action * */
 } mt_findings;
 
 /* `affine` is where the frame's stands. */
 mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16]);
-void             mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts, mt_language language);
+void             mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts);
 mt_head_output  *mt_findings_output(const mt_findings *f, const mt_finding_rules *rules, GError **error);
 /* Of one label. */
 mt_head_output *mt_score_output(double score, GError **error);
-bool            mt_findings_store(const mt_findings *f, mt_store *store, GError **error);
+bool            mt_findings_store(const mt_findings *f, mt_language language, mt_store *store, GError **error);
 void            mt_findings_clear(mt_findings *f);
 
 #endif

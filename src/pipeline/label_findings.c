@@ -142,7 +142,7 @@ static void measure(label_findings *f)
 {
     const mt_measure_facts facts = {.objects = f->found->objects, .counts = f->counts, .mask_voxels = mask_voxels(f)};
 
-    mt_findings_measure(f->found, f->run->p->rules, &facts, f->run->p->language);
+    mt_findings_measure(f->found, f->run->p->rules, &facts);
 }
 
 /* What a value of the map means: "1=nodule", a label each; of regions the values that belong to it. */
@@ -182,5 +182,5 @@ bool mt_label_findings_store(mt_case_run *run, mt_case_map *map, const mt_findin
     return (!map->slide || mt_invalid_tiles_store(run->invalid, store, error)) &&
            mt_case_map_store(store, MT_OBJECT_SEGMENTATION, MT_U8, map->size, map->labels, error) && name_values(&f, error) &&
            (map->probability == NULL || mt_case_map_store(store, MT_OBJECT_PROBABILITY, MT_F32, map->size, map->probability, error)) &&
-           mt_findings_store(found, store, error);
+           mt_findings_store(found, run->p->language, store, error);
 }

@@ -1,5 +1,7 @@
 #include "src/result/actions.h"
 
+#include "src/store/schema.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -121,14 +123,93 @@ static bool holds(const part *p, double value)
     return *p->compare == '>' ? value > p->value : value < p->value;
 }
 
-char *mt_action_choose(const mt_action_rule *rule, const mt_measurement *measurements, mt_language language)
+/* "size >= 8 mm" */
+static char *condition_words(const part *p, const mt_measurement *measured)
+{
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_ascii_formatd(digits, sizeof digits, "%.6g", p->value);
+    return g_strconcat(measured->name, " ", p->compare, " ", digits, *measured->unit != '\0' ? " " : "", measured->unit, NULL);
+}
+
+/* What the other part says, where the condition of `on` holds or does not. */
+static void put_change(char *texts[MT_LANGUAGES], const mt_action_rule *rule, const part *other, const part *on, mt_message message,
+                       const mt_measurement *measurements)
+{
+    if (on->measure < 0)
+        return;
+    g_autofree char *condition = condition_words(on, &measurements[on->measure]);
+    for (int l = 0; l < MT_LANGUAGES; l++)
+        texts[l] = mt_message_text(message, (mt_language)l, "name", rule->name, "text", other->words[l], "condition", condition, NULL);
+}
+
+mt_action *mt_action_choose(const mt_action_rule *rule, const mt_measurement *measurements)
 {
     for (guint i = 0; i < rule->parts->len; i++) {
         const part *p = &g_array_index(rule->parts, part, i);
         if (p->measure >= 0 && isnan(measurements[p->measure].value))
             return NULL;
-        if (p->measure < 0 || holds(p, measurements[p->measure].value))
-            return g_strdup_printf("%s: %s", rule->name, p->words[language]);
+        if (p->measure >= 0 && !holds(p, measurements[p->measure].value))
+            continue;
+        mt_action *action = g_new0(mt_action, 1);
+        for (int l = 0; l < MT_LANGUAGES; l++)
+            action->text[l] = g_strdup_printf("%s: %s", rule->name, p->words[l]);
+        if (i > 0)
+            put_change(action->before, rule, p - 1, p - 1, MT_MESSAGE_ACTION_IF, measurements);
+        if (i + 1 < rule->parts->len)
+            put_change(action->otherwise, rule, p + 1, p, MT_MESSAGE_ACTION_UNLESS, measurements);
+        return action;
     }
     return NULL;
+}
+
+void mt_action_free(mt_action *action)
+{
+    for (int l = 0; action != NULL && l < MT_LANGUAGES; l++) {
+        g_free(action->text[l]);
+        g_free(action->before[l]);
+        g_free(action->otherwise[l]);
+    }
+    g_free(action);
+}
+
+static bool store_changes(const GPtrArray *actions, mt_language language, mt_store *store, GError **error)
+{
+    g_autoptr(GPtrArray) changes = g_ptr_array_new();
+    g_autofree char *name = g_strconcat("changes_", mt_language_name(language), NULL);
+
+    for (guint i = 0; i < actions->len; i++) {
+        const mt_action *action = actions->pdata[i];
+        if (action->before[language] != NULL)
+            g_ptr_array_add(changes, action->before[language]);
+        if (action->otherwise[language] != NULL)
+            g_ptr_array_add(changes, action->otherwise[language]);
+    }
+    if (changes->len == 0)
+        return true;
+    g_ptr_array_add(changes, NULL);
+    return mt_store_attr_strings(store, MT_OBJECT_ACTIONS, name, (const char *const *)changes->pdata, error);
+}
+
+static const char **texts_of(const GPtrArray *actions, mt_language language)
+{
+    const char **texts = g_new0(const char *, actions->len + 1);
+
+    for (guint i = 0; i < actions->len; i++)
+        texts[i] = ((const mt_action *)actions->pdata[i])->text[language];
+    return texts;
+}
+
+bool mt_actions_store(const GPtrArray *actions, mt_language language, mt_store *store, GError **error)
+{
+    if (actions->len == 0)
+        return true;
+    g_autofree const char **own = texts_of(actions, language);
+    bool                    ok = mt_store_write_strings(store, MT_OBJECT_ACTIONS, own, actions->len, error);
+    for (int l = 0; ok && l < MT_LANGUAGES; l++) {
+        g_autofree const char **texts = texts_of(actions, (mt_language)l);
+        ok = mt_store_attr_strings(store, MT_OBJECT_ACTIONS, mt_language_name((mt_language)l), texts, error) &&
+             store_changes(actions, (mt_language)l, store, error);
+    }
+    return ok;
 }

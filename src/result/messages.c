@@ -1,6 +1,5 @@
 #include "src/result/messages.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 static const char *const languages[MT_LANGUAGES] = {"en", "ko"};
@@ -70,6 +69,8 @@ static const char *const table[MT_MESSAGES][MT_LANGUAGES] = {
     [MT_MESSAGE_PLACE_MIDDLE] = {"middle third", "중간 1/3"},
     [MT_MESSAGE_PLACE_LOWER] = {"lower third", "하부 1/3"},
     [MT_MESSAGE_VALUE_BETWEEN] = {"{name} {value} (between {low} and {high})", "{name} {value} ({low}~{high})"},
+    [MT_MESSAGE_ACTION_IF] = {"{name}: {text} if {condition}", "{name}: {condition}이면 {text}"},
+    [MT_MESSAGE_ACTION_UNLESS] = {"{name}: {text} if not {condition}", "{name}: {condition}이(가) 아니면 {text}"},
     [MT_MESSAGE_MORE_OBJECTS] = {"and {count} more", "그 외 {count}개"},
     [MT_MESSAGE_GREW] = {"{class} grew from {before} to {after} {unit} ({percent} %)",
                          "{class} 크기 증가: {before}에서 {after} {unit} ({percent} %)"},
@@ -91,6 +92,42 @@ static const char *const table[MT_MESSAGES][MT_LANGUAGES] = {
     [MT_MESSAGE_FINDING_BEFORE] = {"{name} {after}, before {before}", "{name} {after}, 이전 {before}"},
     [MT_MESSAGE_VALUE_CHANGE] = {"{name} from {before} to {after} ({change})", "{name}: {before}에서 {after} ({change})"},
     [MT_MESSAGE_VALUE_SAME] = {"{name} unchanged at {after}", "{name}: 변화 없음, {after}"},
+    [MT_MESSAGE_ASK_WHAT] = {"What", "소견"},
+    [MT_MESSAGE_ASK_WHERE] = {"Where", "위치"},
+    [MT_MESSAGE_ASK_SIZE] = {"How large", "크기"},
+    [MT_MESSAGE_ASK_SURE] = {"How sure", "확실성"},
+    [MT_MESSAGE_ASK_LIMIT] = {"What limits it", "제한점"},
+    [MT_MESSAGE_ASK_CHANGE] = {"What would change it", "판정이 바뀌는 조건"},
+    [MT_MESSAGE_ASK_NEXT] = {"Next step", "다음 단계"},
+    [MT_MESSAGE_ASK_LIKE] = {"Cases like it", "유사 증례"},
+    [MT_MESSAGE_ASK_WHY] = {"Why", "판정 근거"},
+    [MT_MESSAGE_LABEL_FOUND] = {"{label}: score {score} reaches its threshold of {threshold}.",
+                                "{label}: 점수 {score}이(가) 기준값 {threshold} 이상입니다."},
+    [MT_MESSAGE_LABEL_NOT_FOUND] = {"Not found: {labels}.", "기준값 미만: {labels}."},
+    [MT_MESSAGE_LABEL_FIRST] = {"Highest score: {label}, {score}.", "최고 점수: {label}, {score}."},
+    [MT_MESSAGE_NOTHING_FOUND] = {"No object was found.", "검출된 병변이 없습니다."},
+    [MT_MESSAGE_SCORE_WITHHELD] = {"The score is withheld: {why}", "판정 보류: {why}"},
+    [MT_MESSAGE_REGION_MM] = {"{label}: {area}, {x0} to {x1} mm from the left, {y0} to {y1} mm from the top, evidence {mean} on average.",
+                              "{label}: {area}, 왼쪽에서 {x0}~{x1} mm, 위에서 {y0}~{y1} mm, 평균 근거값 {mean}."},
+    [MT_MESSAGE_REGION_PX] = {"{label}: x {x0} to {x1} px, y {y0} to {y1} px, evidence {mean} on average.",
+                              "{label}: x {x0}~{x1} px, y {y0}~{y1} px, 평균 근거값 {mean}."},
+    [MT_MESSAGE_REGION_PLANE] = {"Plane {plane} of {planes} says most.", "전체 단면 {planes}개 중 {plane}번째 단면의 근거가 가장 큽니다."},
+    [MT_MESSAGE_SIZE_OBJECT] = {"{class}: {size}", "{class}: 크기 {size}"},
+    [MT_MESSAGE_SIZE_TISSUE] = {"Tissue: {area}.", "조직 면적: {area}."},
+    [MT_MESSAGE_CHANGE_NOT_URGENT] = {"{label}: below {threshold} it would be for review, no longer urgent; the score is {margin} above.",
+                                      "{label}: {threshold} 미만이면 긴급이 아닌 판독 대상입니다(현재 {margin} 초과)."},
+    [MT_MESSAGE_CHANGE_CLEAR] = {"{label}: below {threshold} it would be clear; the score is {margin} above.",
+                                 "{label}: {threshold} 미만이면 이상 소견 없음입니다(현재 {margin} 초과)."},
+    [MT_MESSAGE_CHANGE_NO_REVIEW] = {"{label}: below {threshold} the score would not ask for review; it is {margin} above.",
+                                     "{label}: {threshold} 미만이면 점수에 따른 판독 대상이 아닙니다(현재 {margin} 초과)."},
+    [MT_MESSAGE_CHANGE_REVIEW] = {"{label}: from {threshold} on it would be for review; the score is {margin} below.",
+                                  "{label}: {threshold} 이상이면 판독 대상입니다(현재 {margin} 미달)."},
+    [MT_MESSAGE_NEXT_URGENT] = {"To be read first.", "우선 판독이 필요합니다."},
+    [MT_MESSAGE_NEXT_REVIEW] = {"To be read.", "판독이 필요합니다."},
+    [MT_MESSAGE_NEXT_AUDIT] = {"To be read for the audit.", "감사 판독이 필요합니다."},
+    [MT_MESSAGE_NEXT_AGAIN] = {"To be read without the score, or taken again.", "점수 없이 판독하거나 다시 촬영·스캔해야 합니다."},
+    [MT_MESSAGE_LIKE_SCORE] = {"{id}: likeness {likeness}, {label} {score}.", "{id}: 유사도 {likeness}, {label} {score}."},
+    [MT_MESSAGE_LIKE] = {"{id}: likeness {likeness}.", "{id}: 유사도 {likeness}."},
     [MT_MESSAGE_REPORT_TITLE] = {"Batch report", "배치 처리 보고서"},
     [MT_MESSAGE_REPORT_COUNTS] = {"{done} of {total} done, {failed} failed, {running} running, {pending} pending",
                                   "전체 {total}건 중 완료 {done}건, 실패 {failed}건, 실행 중 {running}건, 대기 {pending}건"},
@@ -180,17 +217,14 @@ static const char *find_value(const char *const *pairs, guint n, const char *nam
     return "?";
 }
 
-char *mt_message_text(mt_message message, mt_language language, ...)
+char *mt_message_text_of(mt_message message, mt_language language, va_list list)
 {
     const char *pairs[16];
     guint       n = 0;
     GString    *text = g_string_new(NULL);
-    va_list     list;
 
-    va_start(list, language);
     for (const char *next = va_arg(list, const char *); next != NULL && n < G_N_ELEMENTS(pairs); next = va_arg(list, const char *))
         pairs[n++] = next;
-    va_end(list);
     for (const char *at = table[message][language]; *at != '\0';) {
         const char *end = *at == '{' ? strchr(at, '}') : NULL;
         if (end == NULL) {
@@ -201,4 +235,14 @@ char *mt_message_text(mt_message message, mt_language language, ...)
         at = end + 1;
     }
     return g_string_free(text, FALSE);
+}
+
+char *mt_message_text(mt_message message, mt_language language, ...)
+{
+    va_list list;
+
+    va_start(list, language);
+    char *text = mt_message_text_of(message, language, list);
+    va_end(list);
+    return text;
 }

@@ -5,6 +5,8 @@
 
 #include <microtome/error.h>
 
+#include <stdarg.h>
+
 typedef enum mt_language { MT_LANGUAGE_EN, MT_LANGUAGE_KO, MT_LANGUAGES } mt_language;
 
 typedef enum mt_message {
@@ -55,6 +57,9 @@ typedef enum mt_message {
     MT_MESSAGE_PLACE_LOWER,
     MT_MESSAGE_VALUE_BETWEEN,
     MT_MESSAGE_MORE_OBJECTS,
+    /* what would change what to do */
+    MT_MESSAGE_ACTION_IF,
+    MT_MESSAGE_ACTION_UNLESS,
     /* two studies of a patient */
     MT_MESSAGE_GREW,
     MT_MESSAGE_SHRANK,
@@ -71,6 +76,36 @@ typedef enum mt_message {
     MT_MESSAGE_FINDING_BEFORE,
     MT_MESSAGE_VALUE_CHANGE,
     MT_MESSAGE_VALUE_SAME,
+    /* a case in words */
+    MT_MESSAGE_ASK_WHAT,
+    MT_MESSAGE_ASK_WHERE,
+    MT_MESSAGE_ASK_SIZE,
+    MT_MESSAGE_ASK_SURE,
+    MT_MESSAGE_ASK_LIMIT,
+    MT_MESSAGE_ASK_CHANGE,
+    MT_MESSAGE_ASK_NEXT,
+    MT_MESSAGE_ASK_LIKE,
+    MT_MESSAGE_ASK_WHY,
+    MT_MESSAGE_LABEL_FOUND,
+    MT_MESSAGE_LABEL_NOT_FOUND,
+    MT_MESSAGE_LABEL_FIRST,
+    MT_MESSAGE_NOTHING_FOUND,
+    MT_MESSAGE_SCORE_WITHHELD,
+    MT_MESSAGE_REGION_MM,
+    MT_MESSAGE_REGION_PX,
+    MT_MESSAGE_REGION_PLANE,
+    MT_MESSAGE_SIZE_OBJECT,
+    MT_MESSAGE_SIZE_TISSUE,
+    MT_MESSAGE_CHANGE_NOT_URGENT,
+    MT_MESSAGE_CHANGE_CLEAR,
+    MT_MESSAGE_CHANGE_NO_REVIEW,
+    MT_MESSAGE_CHANGE_REVIEW,
+    MT_MESSAGE_NEXT_URGENT,
+    MT_MESSAGE_NEXT_REVIEW,
+    MT_MESSAGE_NEXT_AUDIT,
+    MT_MESSAGE_NEXT_AGAIN,
+    MT_MESSAGE_LIKE_SCORE,
+    MT_MESSAGE_LIKE,
     /* the report of a batch */
     MT_MESSAGE_REPORT_TITLE,
     MT_MESSAGE_REPORT_COUNTS,
@@ -126,5 +161,6 @@ const char *mt_language_name(mt_language language);
 const char *mt_message_template(mt_message message, mt_language language);
 /* The sentence with name, value, name, value, ..., NULL put in; free with g_free. */
 char *mt_message_text(mt_message message, mt_language language, ...) G_GNUC_NULL_TERMINATED;
+char *mt_message_text_of(mt_message message, mt_language language, va_list pairs);
 
 #endif

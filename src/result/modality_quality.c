@@ -1,6 +1,6 @@
 #include "src/result/modality_quality.h"
 
-#include "src/result/messages.h"
+#include "src/result/reason.h"
 
 #include <math.h>
 #include <string.h>
@@ -195,16 +195,16 @@ void mt_modality_quality_measure(const mt_tensor *rgb, const uint8_t *mask, int6
     g_free(g.values);
 }
 
-static void add_limit(GPtrArray *limits, mt_message message, int language, const char *measure, double value, double wanted)
+static void add_limit(GPtrArray *limits, mt_message message, const char *measure, double value, double wanted)
 {
     char a[G_ASCII_DTOSTR_BUF_SIZE], b[G_ASCII_DTOSTR_BUF_SIZE];
 
-    g_ptr_array_add(limits, mt_message_text(message, (mt_language)language, "measure", measure, "value",
-                                            g_ascii_formatd(a, sizeof a, "%.4g", value), "wanted",
-                                            g_ascii_formatd(b, sizeof b, "%.4g", wanted), NULL));
+    g_ptr_array_add(limits,
+                    mt_reason_new(MT_REASON_LIMIT, message, "measure", measure, "value", g_ascii_formatd(a, sizeof a, "%.4g", value),
+                                  "wanted", g_ascii_formatd(b, sizeof b, "%.4g", wanted), NULL));
 }
 
-void mt_modality_quality_limit(const mt_head_card *card, const mt_image_quality *q, int language, GPtrArray *limits)
+void mt_modality_quality_limit(const mt_head_card *card, const mt_image_quality *q, GPtrArray *limits)
 {
     const struct {
         const char *name;
@@ -219,8 +219,8 @@ void mt_modality_quality_limit(const mt_head_card *card, const mt_image_quality 
 
     for (size_t i = 0; q->known && i < G_N_ELEMENTS(measures); i++) {
         if (measures[i].known && measures[i].value < measures[i].least)
-            add_limit(limits, MT_MESSAGE_QUALITY_LOW, language, measures[i].name, measures[i].value, measures[i].least);
+            add_limit(limits, MT_MESSAGE_QUALITY_LOW, measures[i].name, measures[i].value, measures[i].least);
         if (measures[i].known && measures[i].most > 0 && measures[i].value > measures[i].most)
-            add_limit(limits, MT_MESSAGE_QUALITY_HIGH, language, measures[i].name, measures[i].value, measures[i].most);
+            add_limit(limits, MT_MESSAGE_QUALITY_HIGH, measures[i].name, measures[i].value, measures[i].most);
     }
 }

@@ -12,6 +12,6 @@ void mt_modality_quality_measure(const mt_tensor *rgb, const uint8_t *mask, int6
                                  mt_image_quality *quality);
 
 /* Each measure that the case has and the card limits: appended are sentences about those beyond their limit. */
-void mt_modality_quality_limit(const mt_head_card *card, const mt_image_quality *quality, int language, GPtrArray *limits);
+void mt_modality_quality_limit(const mt_head_card *card, const mt_image_quality *quality, GPtrArray *limits);
 
 #endif

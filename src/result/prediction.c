@@ -1,6 +1,7 @@
 #include "src/result/prediction.h"
 
 #include "mil/score_calibration.h"
+#include "src/result/reason.h"
 #include "src/result/triage.h"
 #include "src/store/schema.h"
 
@@ -83,7 +84,7 @@ mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_car
 
     if (scored && !check_output(output, card, error))
         return NULL;
-    g_autoptr(GPtrArray) limits = mt_triage_limits(scored ? card : NULL, output, facts);
+    GPtrArray *limits = mt_triage_limits(scored ? card : NULL, output, facts);
     prediction->status = judge(output, card, facts, limits->len > 0);
     prediction->score = prediction->threshold = prediction->disagreement = prediction->high_mm2 = NAN;
     prediction->high_tiles = -1;
@@ -104,7 +105,7 @@ void mt_prediction_free(mt_prediction *prediction)
         return;
     g_free(prediction->positive);
     g_free(prediction->reason);
-    g_strfreev(prediction->reasons);
+    g_clear_pointer(&prediction->reasons, g_ptr_array_unref);
     g_strfreev(prediction->conformal_set);
     g_strfreev(prediction->labels);
     g_free(prediction->scores);
@@ -197,13 +198,26 @@ static bool attr_known(mt_store *store, const char *name, double value, bool kno
     return !known || mt_store_attr_double(store, MT_OBJECT_REASONS, name, &value, 1, error);
 }
 
+/* In the language of the run, and as attributes in every one. */
+static bool store_languages(const mt_prediction *p, mt_store *store, GError **error)
+{
+    for (int l = -1; l < MT_LANGUAGES; l++) {
+        g_autofree const char **texts = mt_reason_texts(p->reasons, l < 0 ? p->language : (mt_language)l);
+        if (l < 0 ? !mt_store_write_strings(store, MT_OBJECT_REASONS, texts, p->reasons->len, error)
+                  : !mt_store_attr_strings(store, MT_OBJECT_REASONS, mt_language_name((mt_language)l), texts, error))
+            return false;
+    }
+    return true;
+}
+
 static bool store_reasons(const mt_prediction *p, mt_store *store, GError **error)
 {
-    int64_t n = p->reasons != NULL ? (int64_t)g_strv_length(p->reasons) : 0, audit = p->audit;
+    int64_t audit = p->audit;
 
-    if (n == 0)
+    if (p->reasons == NULL || p->reasons->len == 0)
         return true;
-    return mt_store_write_strings(store, MT_OBJECT_REASONS, (const char *const *)p->reasons, n, error) &&
+    g_autofree const char **kinds = mt_reason_kinds(p->reasons);
+    return store_languages(p, store, error) && mt_store_attr_strings(store, MT_OBJECT_REASONS, "kinds", kinds, error) &&
            mt_store_attr_string(store, MT_OBJECT_REASONS, "language", mt_language_name(p->language), error) &&
            mt_store_attr_string(store, MT_OBJECT_REASONS, "status", mt_status_name(p->status), error) &&
            mt_store_attr_string(store, MT_OBJECT_REASONS, "decision", mt_decision_name(p->decision), error) &&

@@ -44,8 +44,8 @@ typedef struct mt_prediction {
     float      *scores;    /* n_labels; NULL when withheld or nothing is predicted */
     int64_t     tiles, invalid_tiles;
     double      threshold_high; /* 0: none */
-    char      **reasons;        /* sentences: what was found, where, how sure, what limits it; NULL-terminated */
-    char       *reason;         /* all of them; NULL: none */
+    GPtrArray  *reasons;        /* mt_reason *: what was found, where, how sure, what limits it */
+    char       *reason;         /* all of them in `language`; NULL: none */
     mt_language language;
     bool        audit;                    /* clear, and drawn for a second look */
     int64_t     high_tiles;               /* that reach the threshold by themselves; -1: not known */

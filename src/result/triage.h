@@ -13,11 +13,12 @@
 mt_decision mt_triage_decide(mt_status status, double score, double low, double high);
 /* Whether the case of this hash belongs to the share that is audited: the same for the same hash; of many cases, that share. */
 bool mt_triage_drawn(const char *identity, double share);
-/* Sentences on what makes the case insufficient (too little tissue, bad picture, far from training); none: nothing does.  char *, owned.
+/* Why the case is insufficient (too little tissue, bad picture, far from training); none: nothing makes it so.  mt_reason *, owned.
  * `card` NULL: none. */
 GPtrArray *mt_triage_limits(const mt_head_card *card, const mt_head_output *output, const mt_prediction_facts *facts);
-/* Fill decision, audit, evidence, reasons and reason of a prediction whose status, score and scores stand.  `limits` are of mt_triage_limits. */
+/* Fill decision, audit, evidence, reasons and reason of a prediction whose status, score and scores stand.  `limits`, of mt_triage_limits, are
+ * taken. */
 void mt_triage_apply(mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts,
-                     const GPtrArray *limits);
+                     GPtrArray *limits);
 
 #endif

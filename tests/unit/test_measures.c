@@ -135,15 +135,18 @@ static void test_volume(void)
     check(&s, "a=density(cup, 2)", NAN, NAN, NAN, "/mm2");
 }
 
-static char *advise(const char *text, double value, mt_language language)
+static char *advise(const char *rules, double value, mt_language language)
 {
     g_autoptr(mt_measure_rule) size = parse("size=longest(cup)");
     mt_measure_rule *const measures[] = {size};
     g_autoptr(GError) error = NULL;
-    g_autoptr(mt_action_rule) rule = mt_action_rule_parse(text, measures, 1, "r.ini", &error);
+    g_autoptr(mt_action_rule) rule = mt_action_rule_parse(rules, measures, 1, "r.ini", &error);
 
     g_assert_no_error(error);
-    return mt_action_choose(rule, &(mt_measurement){.value = value}, language);
+    mt_action *action = mt_action_choose(rule, &(mt_measurement){.name = (char *)"size", .unit = (char *)"mm", .value = value});
+    char      *text = action != NULL ? g_strdup(action->text[language]) : NULL;
+    mt_action_free(action);
+    return text;
 }
 
 static void check_advice(const char *text, double value, const char *english, const char *korean)

@@ -1,5 +1,6 @@
 /* How pictures were taken, of known truth: blurred, dark, clipped, moved, lit from one side, cropped; and what a card makes of it. */
 #include "src/result/modality_quality.h"
+#include "src/result/reason.h"
 #include "tests/unit/modality_quality_expected.h"
 
 #include <glib/gstdio.h>
@@ -146,15 +147,15 @@ static void test_limits(void)
         "The picture's exposure is 0.1, at least 0.2 is wanted.",      "The picture's clipping is 0.4, at most 0.3 is wanted.",
         "The picture's blur is 0.75, at most 0.6 is wanted.",          "The picture's ghosting is 0.06, at most 0.05 is wanted.",
         "The picture's illumination is 0.25, at least 0.5 is wanted.", "The picture's field_complete is 0.5, at least 0.7 is wanted."};
-    g_autoptr(GPtrArray) limits = g_ptr_array_new_with_free_func(g_free), none = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) limits = g_ptr_array_new_with_free_func((GDestroyNotify)mt_reason_free), none = g_ptr_array_new();
 
-    mt_modality_quality_limit(&card, &q, 0, limits);
+    mt_modality_quality_limit(&card, &q, limits);
     g_assert_cmpuint(limits->len, ==, G_N_ELEMENTS(reasons));
     for (guint i = 0; i < limits->len; i++)
-        g_assert_cmpstr(limits->pdata[i], ==, reasons[i]);
+        g_assert_cmpstr(((const mt_reason *)limits->pdata[i])->text[MT_LANGUAGE_EN], ==, reasons[i]);
     /* what a case does not have is held against nothing */
     q.by_modality = q.has_ghosting = q.has_field = false;
-    mt_modality_quality_limit(&card, &q, 0, none);
+    mt_modality_quality_limit(&card, &q, none);
     g_assert_cmpuint(none->len, ==, 0);
 }
 
