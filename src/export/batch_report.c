@@ -340,7 +340,7 @@ bool mt_batch_report_case(mt_batch_report *r, const mt_report_case *c, GError **
     else
         mt_html_printf(r->html, "<span class=\"d\">%s</span>", c->state);
     put_findings(r, &findings);
-    if (c->headline != NULL && g_strcmp0(c->headline->status, "withheld") != 0)
+    if (r->n_cases < r->facts.pictures && c->headline != NULL && g_strcmp0(c->headline->status, "withheld") != 0)
         put_impression(r, result);
     g_string_append(r->html, "</td><td class=\"q\">");
     if (c->headline != NULL)
