@@ -83,7 +83,7 @@ void mt_command_report_folder(const mt_command *command, const char *out, const 
 }
 
 /* One case in words, on stdout. */
-static int say_case(const mt_folder *folder, const char *id, const char *language, int like, bool json)
+static int say_case(const mt_folder *folder, const char *id, const char *language, int like, const char *past, bool json)
 {
     g_autoptr(GError) error = NULL;
     const mt_folder_case *c = NULL;
@@ -97,8 +97,8 @@ static int say_case(const mt_folder *folder, const char *id, const char *languag
         return 66;
     }
     g_autofree char       *name = g_strconcat(id, ".h5", NULL), *path = g_build_filename(folder->out, "cases", name, NULL);
-    const mt_search_params nearest = {.case_id = id, .tile = -1, .k = like};
-    g_autoptr(mt_search) search = like > 0 ? mt_search_new(folder->out, &nearest, &error) : NULL;
+    const mt_search_params nearest = {.case_id = id, .from = past != NULL ? path : NULL, .tile = -1, .k = like};
+    g_autoptr(mt_search) search = like > 0 ? mt_search_new(past != NULL ? past : folder->out, &nearest, &error) : NULL;
     g_autoptr(mt_result) result = error == NULL ? mt_result_open(path, &error) : NULL;
     const mt_impression_params params = {.language = language, .withheld = c->withheld, .like = search};
     g_autoptr(mt_impression) impression = result != NULL ? mt_impression_new(result, &params, &error) : NULL;
@@ -113,7 +113,7 @@ static int say_case(const mt_folder *folder, const char *id, const char *languag
 static int run(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = NULL, *language = NULL, *findings = NULL, *id = NULL;
+    g_autofree char *path = NULL, *language = NULL, *findings = NULL, *id = NULL, *past = NULL;
     int              pictures = -1, like = 0;
     gboolean         json = FALSE;
     GOptionEntry     entries[] = {
@@ -124,6 +124,7 @@ static int run(int argc, char **argv)
              "up to so many finished cases all have their pictures, of more the urgent ones (default 300; 0: none)", "N"},
             {"case", 0, 0, G_OPTION_ARG_STRING, &id, "no page: this case in words, on stdout", "ID"},
             {"like", 0, 0, G_OPTION_ARG_INT, &like, "with --case: so many stored cases that are most like it (default 0)", "N"},
+            {"past", 0, 0, G_OPTION_ARG_FILENAME, &past, "with --like: among the cases of this folder (default: OUT)", "DIR"},
             {"json", 0, 0, G_OPTION_ARG_NONE, &json, "with --case: as JSON", NULL},
             {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
@@ -135,6 +136,8 @@ static int run(int argc, char **argv)
         return mt_command_usage(&mt_command_report, "--language %s: en or ko is wanted", language);
     if (findings != NULL && !g_str_has_suffix(findings, ".csv") && !g_str_has_suffix(findings, ".json"))
         return mt_command_usage(&mt_command_report, "--findings %s: a name that ends in .json or .csv is wanted", findings);
+    if (past != NULL && like == 0)
+        return mt_command_usage(&mt_command_report, "--past belongs to --like");
     if (id == NULL && (json || like != 0))
         return mt_command_usage(&mt_command_report, "%s belongs to --case", json ? "--json" : "--like");
     if (id != NULL && (path != NULL || findings != NULL || pictures != -1))
@@ -143,7 +146,7 @@ static int run(int argc, char **argv)
         return mt_command_usage(&mt_command_report, "--like %d: 0 to %d is wanted", like, MT_SEARCH_MAX);
     g_autoptr(mt_folder) folder = mt_folder_read(argv[1], &error);
     if (folder != NULL && id != NULL)
-        return say_case(folder, id, language, like, json);
+        return say_case(folder, id, language, like, past, json);
     if (folder == NULL || (findings != NULL && !mt_folder_findings(folder, findings, language, &error)) ||
         !mt_folder_report(folder, path, language, pictures, &error))
         return mt_command_fail(&mt_command_report, error);

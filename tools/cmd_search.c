@@ -14,6 +14,7 @@ static const char HELP[] =
     "\n"
     "Examples:\n"
     "  microtome search out --case s17                                 the ten cases most like s17\n"
+    "  microtome search archive --from out/cases/s17.h5 -k 3           the past cases most like it\n"
     "  microtome search out --tile s17:402 -k 24 -o sheet.png          the 24 tiles most like tile 402 of s17, as a contact sheet\n"
     "  microtome search out --tile s17:402 --other-cases --json        only tiles of other cases, as JSON\n";
 
@@ -94,21 +95,23 @@ static bool parse_tile(const char *text, char **id, int64_t *tile)
 static int run(int argc, char **argv)
 {
     search_options   o = {.params = {.tile = -1, .k = 10}};
-    g_autofree char *case_id = NULL, *tile = NULL, *out = NULL, *slides = NULL, *id = NULL;
+    g_autofree char *case_id = NULL, *from = NULL, *tile = NULL, *out = NULL, *slides = NULL, *id = NULL;
     gboolean         other_cases = FALSE;
-    GOptionEntry     entries[] = {{"case", 0, 0, G_OPTION_ARG_STRING, &case_id, "nearest cases of this one", "ID"},
-                                  {"tile", 0, 0, G_OPTION_ARG_STRING, &tile, "nearest tiles of this one: case and row of /features", "ID:N"},
-                                  {"nearest", 'k', 0, G_OPTION_ARG_INT, &o.params.k, "how many (default: 10)", "N"},
-                                  {"other-cases", 0, 0, G_OPTION_ARG_NONE, &other_cases, "no tiles of the same case", NULL},
-                                  {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "contact sheet of what was found", "SHEET.png"},
-                                  {"slides", 0, 0, G_OPTION_ARG_FILENAME, &slides, "folder of the slides, for the contact sheet", "DIR"},
-                                  {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "JSON on standard output", NULL},
-                                  {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
+    GOptionEntry     entries[] = {
+            {"case", 0, 0, G_OPTION_ARG_STRING, &case_id, "nearest cases of this one", "ID"},
+            {"from", 0, 0, G_OPTION_ARG_FILENAME, &from, "nearest cases of this result, which may lie elsewhere", "RESULT.h5"},
+            {"tile", 0, 0, G_OPTION_ARG_STRING, &tile, "nearest tiles of this one: case and row of /features", "ID:N"},
+            {"nearest", 'k', 0, G_OPTION_ARG_INT, &o.params.k, "how many (default: 10)", "N"},
+            {"other-cases", 0, 0, G_OPTION_ARG_NONE, &other_cases, "no tiles of the same case", NULL},
+            {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "contact sheet of what was found", "SHEET.png"},
+            {"slides", 0, 0, G_OPTION_ARG_FILENAME, &slides, "folder of the slides, for the contact sheet", "DIR"},
+            {"json", 0, 0, G_OPTION_ARG_NONE, &o.json, "JSON on standard output", NULL},
+            {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
 
     if (!mt_command_parse(&mt_command_search, entries, &argc, &argv))
         return 64;
-    if (argc != 2 || (case_id != NULL) == (tile != NULL))
-        return mt_command_usage(&mt_command_search, "name one folder of results and give --case ID or --tile ID:N");
+    if (argc != 2 || (case_id != NULL) + (tile != NULL) + (from != NULL) != 1)
+        return mt_command_usage(&mt_command_search, "name one folder of results and give --case ID, --from RESULT.h5 or --tile ID:N");
     if (tile != NULL && !parse_tile(tile, &id, &o.params.tile))
         return 64;
     if (other_cases && tile == NULL)
@@ -116,6 +119,7 @@ static int run(int argc, char **argv)
     if (slides != NULL && out == NULL)
         return mt_command_usage(&mt_command_search, "--slides belongs to -o SHEET.png");
     o.params.case_id = tile != NULL ? id : case_id;
+    o.params.from = from;
     o.params.other_cases = other_cases;
     o.out = out;
     o.slides = slides;
@@ -124,7 +128,7 @@ static int run(int argc, char **argv)
 
 const mt_command mt_command_search = {
     .name = "search",
-    .arguments = "OUT (--case ID | --tile ID:N)",
+    .arguments = "OUT (--case ID | --from RESULT.h5 | --tile ID:N)",
     .summary = "Find the stored cases or tiles that are most like one of them, and show them.",
     .help = HELP,
     .run = run,

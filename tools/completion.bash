@@ -11,7 +11,7 @@ _microtome() {
     options='--recipe --encoder --head --task --combine --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
     ;;
   plan) options='--recipe --encoder --head --out --hours --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --cases --json --help' ;;
-  report) options='--out --findings --language --pictures --case --like --json --help' ;;
+  report) options='--out --findings --language --pictures --case --like --past --json --help' ;;
   prune) options='--features --help' ;;
   verify) options='--json --help' ;;
   status) options='--json --watch --brief --help' ;;
@@ -37,7 +37,7 @@ _microtome() {
   calibrate) options='--labels --head --out --method --positive --sensitivity --specificity --npv --ppv --prevalence --conformal --by-class --reference --stack --exact --force --json --help' ;;
   evaluate) options='--labels --out --json --level --task --column --positive --time --event --uncertain --split --threshold --allow-missing --bootstrap --seed --by --goal --goals --compare --internal --internal-labels --readers --train-labels --splits --fold --head --allow-trained --prevalence --gallery --masks --lesions --predicted --classes --mask-mpp --no-distance --iou --lesion-scale --join-um --ignore-um --help' ;;
   compare) options='--out --max-distance --same-frame --transform --measures-only --days --language --json --help' ;;
-  search) options='--case --tile --nearest --other-cases --out --slides --json --help' ;;
+  search) options='--case --from --tile --nearest --other-cases --out --slides --json --help' ;;
   doctor) options='--help' ;;
   model)
     if [ "$COMP_CWORD" -eq 2 ]; then

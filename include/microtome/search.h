@@ -13,6 +13,7 @@ G_BEGIN_DECLS
 
 typedef struct mt_search_params {
     const char *case_id;     /* of the query, in the folder itself */
+    const char *from;        /* in its place: the query's result file, wherever it is; the folder's cases of the same input are no hits */
     int64_t     tile;        /* row of /features: nearest tiles; -1: nearest cases */
     int         k;           /* 1..MT_SEARCH_MAX */
     bool        other_cases; /* no tiles of the query's own case */

@@ -15,7 +15,7 @@
 
 /* A result that may be compared. */
 typedef struct entry {
-    char *id, *path, *head, *head_sha256;
+    char *id, *path, *head, *head_sha256, *input_sha256;
 } entry;
 
 /* What two vectors must share to be compared. */
@@ -63,6 +63,7 @@ static void entry_free(gpointer data)
     g_free(e->path);
     g_free(e->head);
     g_free(e->head_sha256);
+    g_free(e->input_sha256);
     g_free(e);
 }
 
@@ -82,23 +83,35 @@ static void leave_out(finder *f, const char *name, const char *why)
     g_ptr_array_add(f->left_out, g_strdup_printf("%s: %s", name, why));
 }
 
-static void add_entry(finder *f, const char *folder, const char *name)
+static bool add_entry(finder *f, const char *path, GError **error)
 {
-    g_autoptr(GError) reason = NULL;
-    g_autofree char *path = g_build_filename(folder, name, NULL), *line = mt_result_headline(path, &reason);
-    g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, path, &reason) : NULL;
+    g_autofree char *line = mt_result_headline(path, error);
+    g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, path, error) : NULL;
 
-    if (headline == NULL || headline->id == NULL) {
-        leave_out(f, name, reason != NULL ? reason->message : "its headline has no id");
-        return;
+    if (headline == NULL)
+        return false;
+    if (headline->id == NULL) {
+        g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, "its headline has no id");
+        return false;
     }
     entry *e = g_new0(entry, 1);
     *e = (entry){.id = g_strdup(headline->id),
-                 .path = g_steal_pointer(&path),
+                 .path = g_strdup(path),
                  .head = g_strdup(headline->head),
-                 .head_sha256 = g_strdup(headline->head_sha256)};
+                 .head_sha256 = g_strdup(headline->head_sha256),
+                 .input_sha256 = g_strdup(headline->input_sha256)};
     g_ptr_array_add(f->entries, e);
     f->search->demonstration |= headline->demonstration;
+    return true;
+}
+
+static void add_or_leave_out(finder *f, const char *folder, const char *name)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+
+    if (!add_entry(f, path, &reason))
+        leave_out(f, name, reason->message);
 }
 
 static bool list_entries(finder *f, const char *out, GError **error)
@@ -108,7 +121,7 @@ static bool list_entries(finder *f, const char *out, GError **error)
 
     for (const char *name; dir != NULL && (name = g_dir_read_name(dir)) != NULL;)
         if (g_str_has_suffix(name, ".h5") && name[0] != '.')
-            add_entry(f, folder, name);
+            add_or_leave_out(f, folder, name);
     if (f->entries->len == 0) {
         g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "%s holds no results: name the folder that microtome run wrote", folder);
         return false;
@@ -124,6 +137,10 @@ static const entry *get(const finder *f, guint i)
 
 static bool find_query(finder *f, const char *out, GError **error)
 {
+    if (f->params->from != NULL) {
+        f->query = f->entries->len;
+        return add_entry(f, f->params->from, error);
+    }
     for (guint i = 0; i < f->entries->len; i++)
         if (strcmp(get(f, i)->id, f->params->case_id) == 0) {
             f->query = i;
@@ -407,16 +424,26 @@ static bool collect_hits(finder *f, GError **error)
     return true;
 }
 
+/* The query's own case is compared with its tiles alone; in another folder the same input is the same case. */
+static bool is_wanted(const finder *f, guint i)
+{
+    const char *input = get(f, f->query)->input_sha256;
+
+    if (f->params->from != NULL)
+        return i != f->query && (input == NULL || g_strcmp0(input, get(f, i)->input_sha256) != 0);
+    return i != f->query || (f->params->tile >= 0 && !f->params->other_cases);
+}
+
 static bool search_all(finder *f, const char *out, GError **error)
 {
     if (!list_entries(f, out, error) || !find_query(f, out, error))
         return false;
     if (!open_query(f, error)) {
-        g_prefix_error(error, "case '%s': ", f->params->case_id);
+        g_prefix_error(error, "case '%s': ", get(f, f->query)->id);
         return false;
     }
     for (guint i = 0; i < f->entries->len; i++)
-        if ((i != f->query || (f->params->tile >= 0 && !f->params->other_cases)) && !compare(f, i, error))
+        if (is_wanted(f, i) && !compare(f, i, error))
             return false;
     return collect_hits(f, error);
 }

@@ -60,6 +60,9 @@ def test_slide(folder):
                          "tumour: 0.066 mm2, 2.0 to 2.3 mm from the left, 1.5 to 1.8 mm from the top, evidence 0.90 on average."])
     equal(hot["change"], ["tumour: below 0.5 it would be clear; the score is 0.33 above."])
     equal((hot["next"], hot["size"], hot["like"]), (["To be read."], ["Tissue: 5.2 mm2."], ["first: likeness 0.99, tumour 0.97."]))
+    past = os.path.join(folder, "past")
+    write_slide(os.path.join(past, "cases", "old.h5"), 0.79)
+    equal(said(folder, "hot", "--like", "2", "--past", past)["like"], ["old: likeness 1.00, tumour 0.79."])
     contains(hot["intended_use"], "not a medical device")
     cold = said(folder, "cold", "--language", "ko")
     equal((cold["where"], cold["next"], cold["change"]), ([], [], ["tumour: 0.5 이상이면 판독 대상입니다(현재 0.19 미달)."]))
@@ -125,6 +128,7 @@ def test_refused(folder):
     equal(answer.code, 66)
     contains(answer.err, "no case of")
     equal(microtome("report", folder, "--json").code, 64)
+    equal(microtome("report", folder, "--case", "a", "--past", folder).code, 64)
     equal(microtome("report", folder, "--case", "a", "--findings", "f.csv").code, 64)
     equal(microtome("report", folder, "--case", "a", "--like", "-1").code, 64)
 

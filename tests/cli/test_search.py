@@ -170,7 +170,7 @@ def the_sheet_shows_query_and_hits(folder):
 def refusals(folder):
     out, _ = cohort(folder)
     see = "\nSee microtome search --help."
-    both = "name one folder of results and give --case ID or --tile ID:N" + see
+    both = "name one folder of results and give --case ID, --from RESULT.h5 or --tile ID:N" + see
     refuse(64, both, out)
     refuse(64, both, out, "--case", "s1", "--tile", "s1:2")
     refuse(64, both, "--case", "s1")
