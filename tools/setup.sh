@@ -4,10 +4,11 @@
 set -eu
 
 build="build-essential meson ninja-build pkg-config libglib2.0-dev libglib2.0-dev-bin libopenslide-dev libvips-dev libhdf5-dev libdnnl-dev
- libonnx-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev libnifti-dev libpango1.0-dev libtiff-dev libjpeg-dev libopenjp2-7-dev libdcmtk-dev libssl-dev libseccomp-dev zlib1g-dev fonts-dejavu-core
+ libonnx-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev libcurl4-openssl-dev libnifti-dev libpango1.0-dev libtiff-dev libjpeg-dev libopenjp2-7-dev libdcmtk-dev libssl-dev libseccomp-dev zlib1g-dev fonts-dejavu-core
  python3 ca-certificates git"
 tests="clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev python3-h5py python3-numpy python3-pil python3-openslide python3-opencv
  python3-onnx python3-nibabel python3-pydicom python3-gdcm python3-torch python3-torchvision python3-shapely python3-scipy python3-skimage python3-sklearn libopenblas0-pthread python3-statsmodels python3-yaml
+ orthanc orthanc-dicomweb dcmtk openssl
  fuse3 libfuse3-dev slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 packages=$build
 if [ "${1:-}" = --tests ]; then packages="$build $tests"; fi
@@ -31,7 +32,9 @@ if [ -n "$missing" ]; then
   export DEBIAN_FRONTEND=noninteractive
   $as_root apt-get update -qq
   # shellcheck disable=SC2086
-  $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  $as_root env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  # the tests start an Orthanc of their own: the one that just came does not serve
+  case $missing in *" orthanc "*) if [ -d /run/systemd/system ]; then $as_root systemctl disable --now --quiet orthanc || true; fi ;; esac
 fi
 
 # The viewer of heatmap pages, from npm; all else works without it.

@@ -15,13 +15,13 @@ PUBLIC = {"api": "src/base", "error": "src/base", "tensor": "kernels", "model": 
           "mask": "tiling", "masker": "tiling", "grid": "tiling", "tile_reader": "tiling", "result": "src/store", "findings": "src/result", "impression": "src/result", "growth": "src/result", "bag": "mil", "head": "mil",
           "evaluate": "src/evaluate", "evaluate_places": "src/evaluate", "place_report": "src/export", "calibrate": "src/train", "evaluation_report": "src/export", "heatmap": "src/result", "search": "src/result", "contact_sheet": "src/export", "prediction": "src/result", "pyramid": "src/export", "colormap": "src/export", "mask_png": "src/export", "overlay": "src/export", "heat_picture": "src/export", "heat_files": "src/export", "heat_tables": "src/export", "heat_sheet": "src/export", "heat_page": "src/export", "heat_figure": "src/export", "geojson": "src/export",
           "layouts": "src/export",
-          "convert": "src/export",
+          "convert": "src/export", "send": "src/export", "worklist": "src/export",
           "png": "src/export", "picture": "src/export", "cut": "src/pipeline", "recipe": "src/pipeline", "pipeline": "src/pipeline", "engine": "src/pipeline", "aggregate": "src/pipeline", "train": "src/train", "batch": "src/batch", "folder": "src/batch", "folder_prune": "src/pipeline",
           "quantize": "kernels", "calibration": "src/pipeline", "bench": "src/pipeline"}
 # a type that a lower floor needs from a header implemented above it: the type alone, no function
 TYPES_ONLY = {("kernels/pixel", "tile_reader"): "mt_filter", ("src/case", "encoder"): "mt_intensity", ("src/encoder", "tile_reader"): "mt_tile_pixels"}
 EXTERNAL = {r"oneapi/dnnl/|dnnl\.h": ["kernels/onednn"], r"hdf5\.h|H5.*public\.h": ["src/store"], r"openslide": ["src/case"],
-            r"tiff": ["src/case"], r"nifti/|nifti1": ["src/case", "src/export"], r"dcmtk/": ["src/case", "src/export"], r"vips/": ["src/case", "tiling", "src/export"], r"cairo|pango": ["src/export"]}
+            r"tiff": ["src/case"], r"nifti/|nifti1": ["src/case", "src/export"], r"dcmtk/": ["src/case", "src/export"], r"vips/": ["src/case", "tiling", "src/export"], r"cairo|pango": ["src/export"], r"curl/": ["src/export"]}
 MAX_FILE, MAX_FUNCTION = 800, 80
 
 
