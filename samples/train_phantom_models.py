@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Train the small models of samples/phantoms on phantoms, and export them as ONNX with their cards.
+"""Train the small models of samples/recipes that phantoms are drawn for, and export them as ONNX with their cards.
 
-    train_phantom_models.py --phantoms build/samples/microtome-phantoms -o samples/phantoms/models [--only NAME ...] [--work DIR]
+    train_phantom_models.py --phantoms build/samples/microtome-phantoms -o samples/recipes [--only NAME ...] [--work DIR]
 
 Each model is judged on phantoms that training never sees (other seeds), in PyTorch, patches and windows as the engine lays them; it is written
 only when Dice reaches 0.85 or AUROC 0.95.  For showing that recipes work; they know nothing of real patients.
@@ -566,6 +566,8 @@ def fundus_grade(phantoms, out):
 
 
 MODELS = {f.__name__: f for f in (mr_tumour, ct_nodules, ct_malignancy, xray_findings, xray_normal, fundus_disc, fundus_grade)}
+RECIPES = {'mr_tumour': 'brain_tumour', 'ct_nodules': 'ct_nodules', 'ct_malignancy': 'ct_nodules', 'xray_findings': 'chest_xray',
+           'xray_normal': 'xray_anomaly', 'fundus_disc': 'cup_to_disc', 'fundus_grade': 'dr_grading'}  # which folder a model is for
 
 
 def main():
@@ -580,7 +582,7 @@ def main():
     phantoms = Phantoms(os.path.abspath(arguments.phantoms), arguments.work)
     for name in arguments.only:
         torch.manual_seed(sum(map(ord, name)))
-        MODELS[name](phantoms, arguments.output)
+        MODELS[name](phantoms, os.path.join(arguments.output, RECIPES[name]))
     return 0
 
 

@@ -15,16 +15,17 @@ typedef enum mt_case_kind { MT_CASE_SLIDE, MT_CASE_IMAGE, MT_CASE_VOLUME } mt_ca
 typedef enum mt_plane_axis { MT_AXIS_AXIAL, MT_AXIS_CORONAL, MT_AXIS_SAGITTAL } mt_plane_axis;
 
 typedef struct mt_case_options {
-    double        mpp_x, mpp_y; /* the case's own µm/px where its file lacks it; 0: none given */
-    const char   *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
-    const char   *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti", "metaimage", "nrrd", "dicom" */
-    const char   *modality;     /* NULL: from the file; else what a recipe says: "SM", "CR", "OP", "CT", "MR" */
-    bool          unit_mm;      /* a volume whose file names no unit of length is in mm; as stated by whoever opens it */
-    mt_plane_axis plane_axis;   /* volumes: the axis along which planes are stacked */
-    int64_t       cache_bytes;  /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
-    const char *const *files;   /* DICOM: the files of `path` that are the case, as mt_study_select chose them; NULL: all of it */
-    const char   *series;       /* what mt_case_series is to say; NULL: nothing was chosen */
-    bool          approximate;  /* JPEG slides also have levels between the stored ones, cut from these in the DCT domain */
+    double      mpp_x, mpp_y; /* the case's own µm/px where its file lacks it; 0: none given */
+    const char *mpp_source;   /* who gave it: "option" or "manifest"; NULL when none was given */
+    const char *backend;      /* NULL: choose; "direct", "openslide", "vips", "nifti", "metaimage", "nrrd", "dicom" */
+    const char
+        *modality; /* NULL: from the file; else what a recipe is for, "CR;DX": the first where the file says none, another is refused */
+    bool unit_mm;  /* a volume whose file names no unit of length is in mm; as stated by whoever opens it */
+    mt_plane_axis      plane_axis;  /* volumes: the axis along which planes are stacked */
+    int64_t            cache_bytes; /* decoded tiles kept for a second use; 0: MT_CASE_CACHE_BYTES, negative: none */
+    const char *const *files;       /* DICOM: the files of `path` that are the case, as mt_study_select chose them; NULL: all of it */
+    const char        *series;      /* what mt_case_series is to say; NULL: nothing was chosen */
+    bool               approximate; /* JPEG slides also have levels between the stored ones, cut from these in the DCT domain */
 } mt_case_options;
 
 /* Two rows of 256 px tiles of a slide 200,000 px wide, all tissue. */

@@ -155,12 +155,18 @@ static mt_source *open_source(const char *path, const mt_case_options *options, 
 
 #define SPACING_TOLERANCE 0.02
 
+/* A tag that any program writes: not a scanner's word. */
+static bool is_resolution_tag(const mt_spacing *spacing)
+{
+    return strcmp(spacing->source, "tiff-resolution") == 0 || strcmp(spacing->source, "resolution") == 0;
+}
+
 /* What the operator says fills in where the file is silent, and corrects a resolution tag; against the scanner's own word it is refused. */
 static bool choose_spacing(mt_case *c, const char *path, const mt_case_options *options, GError **error)
 {
     double            stated_y = options->mpp_y > 0 ? options->mpp_y : options->mpp_x;
     const mt_spacing *own = &c->source->spacing;
-    bool              vendor = own->known && strcmp(own->source, "tiff-resolution") != 0 && strcmp(own->source, "resolution") != 0;
+    bool              vendor = own->known && !is_resolution_tag(own);
 
     mt_spacing_init(&c->spacing);
     if (options->mpp_x > 0 && vendor &&
@@ -176,6 +182,25 @@ static bool choose_spacing(mt_case *c, const char *path, const mt_case_options *
         mt_spacing_set(&c->spacing, own->x, own->y, own->source);
     else
         mt_spacing_set_unknown(&c->spacing, "%s", own->source);
+    return true;
+}
+
+/* What a recipe is for holds where the file is silent; against the file's own word it is refused.  "SM" of a TIFF that no scanner signed is a
+ * guess: a photograph may be saved as one. */
+static bool choose_modality(mt_case *c, const char *path, const mt_case_options *options, GError **error)
+{
+    const char *own = c->source->modality;
+    g_auto(GStrv) wanted = g_strsplit(options->modality != NULL ? options->modality : own, ";", -1);
+    bool vendor = c->source->spacing.known && !is_resolution_tag(&c->source->spacing);
+    bool silent = strcmp(own, "unknown") == 0 || (strcmp(own, "SM") == 0 && !vendor);
+
+    if (!silent && !g_strv_contains((const char *const *)wanted, own)) {
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
+                    "open %s: its modality is %s, and the recipe is for %s ([input] modality): leave this case out", path, own,
+                    options->modality);
+        return false;
+    }
+    c->modality = g_strdup(g_strv_contains((const char *const *)wanted, own) ? own : wanted[0]);
     return true;
 }
 
@@ -195,8 +220,7 @@ mt_case *mt_case_open(const char *path, const mt_case_options *options, GError *
     c->path = g_strdup(path);
     c->source = source;
     c->series = g_strdup(options->series);
-    c->modality = g_strdup(options->modality != NULL ? options->modality : source->modality);
-    if (!choose_spacing(c, path, options, error)) {
+    if (!choose_modality(c, path, options, error) || !choose_spacing(c, path, options, error)) {
         mt_case_free(c);
         return NULL;
     }

@@ -246,6 +246,9 @@ static bool fit_xrv(mt_intensity_scheme *s, const mt_intensity_facts *f, GError 
     return true;
 }
 
+/* A range that 8-bit samples fill by less than a quarter was made for deeper ones. */
+#define MOST_OF_U8 1024.0
+
 bool mt_intensity_scheme_fit(mt_intensity_scheme *s, const mt_intensity_facts *facts, GError **error)
 {
     switch (s->kind) {
@@ -255,6 +258,9 @@ bool mt_intensity_scheme_fit(mt_intensity_scheme *s, const mt_intensity_facts *f
         return fit_hounsfield(s, facts, error);
     case MT_SCHEME_XRV:
         return fit_xrv(s, facts, error);
+    case MT_SCHEME_RANGE:
+        return facts->dtype != MT_U8 || s->high <= MOST_OF_U8 ||
+               refuse(s, facts, "the case has 8-bit samples, which hold less than a quarter of that: bring it as it was made", error);
     case MT_SCHEME_IMAGENET:
         if (facts->channels != 3)
             return refuse(s, facts, "the model wants colours, and the case has one channel", error);

@@ -107,6 +107,9 @@ static bool refuse(const mt_preprocess *p, GError **error, const char *reason)
     return false;
 }
 
+/* A range that 8-bit samples fill by less than a quarter was made for deeper ones. */
+#define MOST_OF_U8 1024.0
+
 /* The card's rule and the stored type have to mean the same. */
 static bool check_value(const mt_preprocess *p, const mt_tile_pixels *pixels, GError **error)
 {
@@ -118,6 +121,9 @@ static bool check_value(const mt_preprocess *p, const mt_tile_pixels *pixels, GE
                       "value=range:LO,HI, hu, percentile or zscore would say it");
     if (p->card->value == MT_VALUE_HU && is_u8)
         return refuse(p, error, "the card says value=hu, but the case has 8-bit pixels, which are no Hounsfield units");
+    if (p->card->value == MT_VALUE_RANGE && is_u8 && p->card->range[1] > MOST_OF_U8)
+        return refuse(p, error,
+                      "the card says value=range up to more than four times what 8-bit pixels hold: bring the case as it was made");
     if (!wants_intensity(p->card))
         return true;
     if (pixels->channels != 1)

@@ -127,10 +127,6 @@ static bool check_reconstruction(mt_pipeline *p, GError **error)
                     p->recipe->encoder, card->n_channels);
         return false;
     }
-    if (p->recipe->measures != NULL || p->recipe->actions != NULL) {
-        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "load network %s: task=reconstruct finds no objects to measure", p->recipe->encoder);
-        return false;
-    }
     if (p->recipe->reference == NULL)
         return true;
     p->normal = g_new0(mt_normal_errors, 1);

@@ -2,6 +2,7 @@
 
 #include "src/base/alloc.h"
 #include "src/encoder/card_text.h"
+#include "src/pipeline/recipe_tasks.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -46,6 +47,22 @@ static bool check_places(const mt_recipe *recipe, const mt_finding_rules *rules,
     return true;
 }
 
+static bool finds_objects(const mt_recipe *recipe)
+{
+    return recipe->task == MT_RECIPE_SEGMENT || recipe->task == MT_RECIPE_DETECT || mt_recipe_segments_case(recipe);
+}
+
+/* Objects have sizes, cases have scores. */
+static bool check_kind(const mt_recipe *recipe, const mt_measure_rule *rule, const char *source, GError **error)
+{
+    if ((rule->kind == MT_MEASURE_SCORE) != finds_objects(recipe))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [measure] %s=%s: %s", source, rule->name, rule->text,
+                finds_objects(recipe) ? "score(CLASS) is of a task that finds no objects; of objects max_score(CLASS) is wanted"
+                                      : "this task finds no objects: score(CLASS) alone is wanted");
+    return false;
+}
+
 bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GError **error)
 {
     const char *source = recipe->path != NULL ? recipe->path : "the recipe";
@@ -56,7 +73,7 @@ bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GEr
     rules->actions = g_new0(mt_action_rule *, recipe->actions != NULL ? g_strv_length(recipe->actions) + 1 : 1);
     for (char **text = recipe->measures; text != NULL && *text != NULL; text++) {
         rules->measures[rules->n_measures] = mt_measure_rule_parse(*text, rules->labels, source, error);
-        if (rules->measures[rules->n_measures++] == NULL)
+        if (rules->measures[rules->n_measures++] == NULL || !check_kind(recipe, rules->measures[rules->n_measures - 1], source, error))
             return false;
     }
     for (char **text = recipe->actions; text != NULL && *text != NULL; text++) {
@@ -65,6 +82,21 @@ bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GEr
             return false;
     }
     return true;
+}
+
+bool mt_finding_rules_of_scores(mt_pipeline *p, GError **error)
+{
+    if (p->rules != NULL || (p->recipe->measures == NULL && p->recipe->actions == NULL))
+        return true;
+    if (p->head == NULL) {
+        g_set_error(error, MT_ERROR, MT_ERROR_MODEL, "read %s: [measure] and [action] want a score: name a head or a task",
+                    p->recipe->path);
+        return false;
+    }
+    p->rules = g_new0(mt_finding_rules, 1);
+    p->rules->labels = g_strdupv(p->head_card.labels);
+    p->rules->n = (int)g_strv_length(p->rules->labels);
+    return mt_finding_rules_read(p->recipe, p->rules, error);
 }
 
 /* What decides: the recipe's positive label and thresholds, else the only label. */
@@ -191,6 +223,23 @@ bool mt_findings_store(const mt_findings *f, mt_language language, mt_store *sto
     return mt_objects_store(f->objects, store, error) &&
            (f->n_measurements == 0 || mt_measurements_store(f->measurements, f->n_measurements, store, error)) &&
            mt_actions_store(f->actions, language, store, error);
+}
+
+bool mt_findings_of_scores(const mt_pipeline *p, const mt_prediction *prediction, mt_store *store, GError **error)
+{
+    if (p->rules == NULL || p->rules->n_measures == 0 || finds_objects(p->recipe))
+        return true;
+    g_autofree double     *scores = g_new0(double, p->rules->n);
+    const mt_measure_facts facts = {.scores = prediction->scores != NULL ? scores : NULL};
+    mt_findings            found = {0};
+
+    for (int k = 0; prediction->scores != NULL && k < p->rules->n; k++)
+        scores[k] = mt_prediction_label_score(prediction, &p->head_card, k);
+    mt_findings_measure(&found, p->rules, &facts);
+    bool ok = mt_measurements_store(found.measurements, found.n_measurements, store, error) &&
+              mt_actions_store(found.actions, p->language, store, error);
+    mt_findings_clear(&found);
+    return ok;
 }
 
 void mt_findings_clear(mt_findings *f)

@@ -4,6 +4,7 @@
 
 #include "src/pipeline/pipeline_private.h"
 #include "src/result/actions.h"
+#include "src/result/prediction.h"
 
 typedef struct mt_finding_rules {
     char            **labels;   /* NULL-terminated: those of objects, without the background */
@@ -16,8 +17,10 @@ typedef struct mt_finding_rules {
 
 /* The recipe's names for the labels, where it has any. */
 bool mt_finding_rules_rename(const mt_recipe *recipe, mt_finding_rules *rules, GError **error);
-/* [measure] and [action]. */
+/* [measure] and [action]; score(CLASS) alone where the task finds no objects. */
 bool mt_finding_rules_read(const mt_recipe *recipe, mt_finding_rules *rules, GError **error);
+/* p->rules of a task that scores cases, where the recipe has [measure]. */
+bool mt_finding_rules_of_scores(mt_pipeline *p, GError **error);
 /* p->head_card: what decides about the scores. */
 bool mt_finding_rules_card(mt_pipeline *p, GError **error);
 /* The group [head] of the resolved recipe. */
@@ -35,6 +38,8 @@ typedef struct mt_findings {
 mt_objects_frame mt_finding_frame(const mt_case *c, double affine[16]);
 void             mt_findings_measure(mt_findings *f, const mt_finding_rules *rules, const mt_measure_facts *facts);
 mt_head_output  *mt_findings_output(const mt_findings *f, const mt_finding_rules *rules, GError **error);
+/* Of a task that scores cases: measured, chosen and stored; nothing where there is nothing to measure. */
+bool mt_findings_of_scores(const mt_pipeline *p, const mt_prediction *prediction, mt_store *store, GError **error);
 /* Of one label. */
 mt_head_output *mt_score_output(double score, GError **error);
 bool            mt_findings_store(const mt_findings *f, mt_language language, mt_store *store, GError **error);

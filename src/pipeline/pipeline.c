@@ -141,7 +141,7 @@ mt_pipeline *mt_pipeline_new(const mt_recipe *recipe, int threads, GError **erro
     if (p->encoder == NULL || !mt_contract_resolve(p->recipe, mt_encoder_card(p->encoder), &p->contract, error) ||
         !(recipe->task == MT_RECIPE_DETECT ? mt_pipeline_load_detector(p, error) : load_head(p, p->recipe, error)))
         return NULL;
-    if (mt_recipe_segments_case(recipe) && !mt_pipeline_load_case_stage(p, error))
+    if ((mt_recipe_segments_case(recipe) && !mt_pipeline_load_case_stage(p, error)) || !mt_finding_rules_of_scores(p, error))
         return NULL;
     p->model_name = g_strdup(mt_encoder_card(p->encoder)->name);
     p->model_sha256 = g_strdup(mt_model_sha256(mt_encoder_model(p->encoder)));

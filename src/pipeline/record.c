@@ -193,7 +193,7 @@ bool mt_case_run_record_prediction(mt_case_run *run, char **headline, GError **e
     g_autoptr(mt_prediction) prediction = mt_prediction_new(run->output, card, &tiles, error);
 
     if (prediction == NULL || !mt_prediction_store(prediction, run->output, card, run->valid, run->store, error) ||
-        !record_provenance(run, error))
+        !mt_findings_of_scores(p, prediction, run->store, error) || !record_provenance(run, error))
         return false;
     mt_case_mpp(run->tiles.c, &facts.mpp_x, &facts.mpp_y);
     *headline = mt_headline_json(prediction, &facts, error);

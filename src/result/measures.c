@@ -22,6 +22,7 @@ static const grammar grammars[MT_MEASURE_N_KINDS] = {
     [MT_MEASURE_LONGEST] = {"longest", "mm", "longest(CLASS)", false},
     [MT_MEASURE_MAX_SCORE] = {"max_score", "", "max_score(CLASS)", false},
     [MT_MEASURE_FINDING] = {"finding", "", "finding(CLASS)", false},
+    [MT_MEASURE_SCORE] = {"score", "", "score(CLASS)", false},
 };
 
 void mt_measure_rule_free(mt_measure_rule *rule)
@@ -244,6 +245,9 @@ void mt_measurement_find(const mt_measure_rule *rule, const mt_measure_facts *fa
         break;
     case MT_MEASURE_RATIO_AREA:
         m->value = ratio((double)facts->counts[rule->label].voxels, (double)facts->counts[rule->other].voxels);
+        break;
+    case MT_MEASURE_SCORE:
+        m->value = facts->scores != NULL ? facts->scores[rule->label] : (double)NAN;
         break;
     case MT_MEASURE_MAX_SCORE:
         m->value = mt_objects_max_score(facts->objects, rule->label);

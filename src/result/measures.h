@@ -15,6 +15,7 @@ typedef enum mt_measure_kind {
     MT_MEASURE_LONGEST,        /* longest(CLASS): mm, of the longest object; 0 without */
     MT_MEASURE_MAX_SCORE,      /* max_score(CLASS) */
     MT_MEASURE_FINDING,        /* finding(CLASS): the largest score that a later stage gave to objects of the class */
+    MT_MEASURE_SCORE,          /* score(CLASS): of the case, where the task finds no objects; of grades that one or a worse */
     MT_MEASURE_N_KINDS
 } mt_measure_kind;
 
@@ -44,11 +45,13 @@ typedef struct mt_label_counts {
     int64_t voxels, sure, possible;
 } mt_label_counts;
 
-/* What the rules draw on.  counts: of each label; mask_voxels: of the case's mask, 0: none. */
+/* What the rules draw on.  counts: of each label; mask_voxels: of the case's mask, 0: none.  scores: of each label, NULL: none are told; the
+ * others are NULL where no objects are looked for. */
 typedef struct mt_measure_facts {
     const mt_objects      *objects;
     const mt_label_counts *counts;
     double                 mask_voxels;
+    const double          *scores;
 } mt_measure_facts;
 
 void mt_measurement_find(const mt_measure_rule *rule, const mt_measure_facts *facts, mt_measurement *measurement);

@@ -61,6 +61,15 @@ static mt_status judge(const mt_head_output *output, const mt_head_card *card, c
     return !card->has_card || card->positive == NULL || isnan(card->threshold) ? MT_STATUS_UNCALIBRATED : MT_STATUS_OK;
 }
 
+double mt_prediction_label_score(const mt_prediction *prediction, const mt_head_card *card, int label)
+{
+    double score = prediction->scores[label];
+
+    for (int worse = label + 1; card->activation == MT_ACTIVATION_ORDINAL && worse < prediction->n_labels; worse++)
+        score += prediction->scores[worse];
+    return fmin(score, 1);
+}
+
 static void take_scores(mt_prediction *prediction, const mt_head_output *output, const mt_head_card *card)
 {
     int positive = mt_head_card_label(card, card->positive);
@@ -74,7 +83,7 @@ static void take_scores(mt_prediction *prediction, const mt_head_output *output,
         return;
     prediction->scores = g_memdup2(output->scores, (gsize)output->n_classes * sizeof(float));
     if (positive >= 0)
-        prediction->score = output->scores[positive];
+        prediction->score = mt_prediction_label_score(prediction, card, positive);
 }
 
 mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts, GError **error)

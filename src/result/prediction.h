@@ -64,8 +64,10 @@ typedef struct mt_prediction {
  * MT_ERROR_MODEL for NaN, for labels that do not fit the scores, for a positive label that is none of them. */
 mt_prediction *mt_prediction_new(const mt_head_output *output, const mt_head_card *card, const mt_prediction_facts *facts, GError **error);
 void           mt_prediction_free(mt_prediction *prediction);
-const char    *mt_status_name(mt_status status);
-const char    *mt_decision_name(mt_decision decision);
+/* Of grades: that one or a worse, so that the worst case is never below a milder one's. */
+double      mt_prediction_label_score(const mt_prediction *prediction, const mt_head_card *card, int label);
+const char *mt_status_name(mt_status status);
+const char *mt_decision_name(mt_decision decision);
 
 /* Write /triage/reasons where there are any, and /prediction, /attention, /attention_logits, /tile_scores and /embedding, as far as `output` (NULL: nothing) has them; the scores
  * only when they are not withheld.  `valid` has one byte for each of prediction->tiles tiles (NULL: all are valid), the

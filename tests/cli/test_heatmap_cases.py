@@ -31,7 +31,7 @@ def result_of(folder, kind, recipe):
     if not os.path.isdir(made):
         subprocess.run([PHANTOMS, kind, "-o", made, "--count", "1", "--seed", "5"], check=True, capture_output=True, timeout=300)
     (name,) = (n for n in os.listdir(made) if n.endswith((".nii.gz", ".png")))
-    answer = microtome("run", "-r", os.path.join(SOURCE, "samples", "phantoms", recipe + ".ini"), "-o", out, os.path.join(made, name))
+    answer = microtome("run", "-r", os.path.join(SOURCE, "samples", "recipes", recipe, "recipe.ini"), "-o", out, os.path.join(made, name))
     equal((answer.code, answer.err if answer.code else ""), (0, ""))
     return os.path.join(out, "cases", name.split(".")[0] + ".h5"), os.path.join(made, name)
 
@@ -102,7 +102,7 @@ def test_ct(folder):
 
 def test_fundus(folder):
     """a photograph without µm/px: disc and cup over the picture itself, and a grade that is one tile"""
-    result, photograph = result_of(folder, "fundus", "fundus_disc")
+    result, photograph = result_of(folder, "fundus", "cup_to_disc")
     with h5py.File(result) as f:
         mask = f["map/segmentation"][0]
     picture = np.asarray(Image.open(photograph).convert("RGB")).astype(int)
@@ -120,7 +120,7 @@ def test_fundus(folder):
     answer = microtome("heatmap", result, "-o", folder, "--to", "png", "--um-per-px", 8, "--force")
     equal(answer.code, 65)
     contains(answer.err, "the µm/px of the case are unknown: leave the resolution out")
-    grade, photograph = result_of(folder, "fundus", "fundus_grade")
+    grade, photograph = result_of(folder, "fundus", "dr_grading")
     assert np.asarray(Image.open(heat(grade, folder, "png", "--slides", photograph, "--force"))).shape[:2] == mask.shape
     with h5py.File(grade) as f:
         labels, scores = list(f["prediction/scores"].attrs["labels"]), f["prediction/scores"][:]

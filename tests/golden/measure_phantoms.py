@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The recipes of samples/phantoms on phantoms that no training saw, through `run` and `evaluate`, against the planted truth.
+"""The recipes of samples/recipes on phantoms that no training saw, through `run` and `evaluate`, against the planted truth.
 
     measure_phantoms.py MICROTOME PHANTOMS SOURCE [--work DIR] [--count N] [--only RECIPE ...]
 
@@ -64,7 +64,7 @@ class Bench:
 
     def run(self, recipe, cohort):
         out = os.path.join(self.a.work, f'{recipe}.{os.path.basename(cohort)}.out')
-        ini = os.path.join(self.a.source, 'samples', 'phantoms', recipe + '.ini')
+        ini = os.path.join(self.a.source, 'samples', 'recipes', recipe, 'recipe.ini')
         self.call('run', '-r', ini, '-o', out, '--force', os.path.join(cohort, 'manifest.csv'))
         return out
 
@@ -171,7 +171,7 @@ def ct_nodules(bench):
 
 def ct_malignancy(bench):
     cohort = bench.cohort('ct-nodules')
-    out = bench.run('ct_malignancy', cohort)
+    out = bench.run('ct_nodules', cohort)
     pairs = nodule_sizes('ct_malignancy', cohort, out)
     at_least('ct_malignancy', 'AUROC of nodules', auroc([o['finding_score'] for _, o in pairs], [t['malignant'] == '1' for t, _ in pairs]), 0.95)
 
@@ -180,7 +180,7 @@ def mr_tumour(bench):
     for options in ((), ('--spacing', '1.5,1.5,3', '--size', '96x112x44')):
         name = 'mr_tumour' if not options else 'mr at 1.5,1.5,3'
         cohort = bench.cohort('mr-tumour', *options)
-        out = bench.run('mr_tumour', cohort)
+        out = bench.run('brain_tumour', cohort)
         metrics = bench.masks(out, cohort, '--classes', '1=oedema,2=inside,3=rim')
         for part in ('oedema', 'inside', 'rim'):
             at_least(name, f'Dice of {part}', metrics[f'dice:{part}']['value'], 0.85)
@@ -192,7 +192,7 @@ def mr_tumour(bench):
 def xray_findings(bench):
     for bits in ('16',):  # the network's card says 16
         cohort = bench.cohort('xray-opacity', '--bits', bits, '--size', '256', count=5 * bench.a.count)
-        out = bench.run('xray_findings', cohort)
+        out = bench.run('chest_xray', cohort)
         metrics = bench.evaluate(out, '--labels', os.path.join(cohort, 'labels.csv'))
         at_least('xray_findings', f'AUROC of three findings, {bits} bits', metrics['macro_auroc']['value'], 0.95)
         rows, scores = table(cohort, 'labels.csv'), []
@@ -205,7 +205,7 @@ def xray_findings(bench):
 
 def xray_normal(bench):
     cohort = bench.cohort('xray-opacity', '--size', '128', count=8 * bench.a.count)
-    out = bench.run('xray_normal', cohort)
+    out = bench.run('xray_anomaly', cohort)
     rows = [r for r in table(cohort, 'labels.csv') if r['effusion'] == r['cardiomegaly'] == '0']
     scores = {r['id']: float(r['score']) for r in table(out, 'summary.csv') if r['score']}
     at_least('xray_normal', f'AUROC of opacity in {len(rows)} pictures', auroc([scores[r['id']] for r in rows], [r['opacity'] == '1' for r in rows]), 0.95)
@@ -213,7 +213,7 @@ def xray_normal(bench):
 
 def fundus_disc(bench):
     cohort = bench.cohort('fundus', count=2 * bench.a.count)
-    out = bench.run('fundus_disc', cohort)
+    out = bench.run('cup_to_disc', cohort)
     metrics = bench.masks(out, cohort, '--classes', '1=rim,2=cup', '--no-distance')
     for part in ('rim', 'cup'):
         at_least('fundus_disc', f'Dice of {part}', metrics[f'dice:{part}']['value'], 0.85)
@@ -224,7 +224,7 @@ def fundus_disc(bench):
 
 def fundus_grade(bench):
     cohort = bench.cohort('fundus', '--prevalence', '0.8', count=5 * bench.a.count)
-    out = bench.run('fundus_grade', cohort)
+    out = bench.run('dr_grading', cohort)
     rows, chances = table(cohort, 'labels.csv'), []
     for row in rows:
         with result(out, row['id']) as f:
@@ -277,13 +277,12 @@ def main():
     parser.add_argument('--work', default=None)
     parser.add_argument('--count', type=int, default=8, help='cases of a CT or MR cohort; pictures are some times as many')
     parser.add_argument('--seed', type=int, default=301, help='another seed, another cohort')
-    parser.add_argument('--only', nargs='+', choices=sorted(RECIPES), help='default: those that are there')
+    parser.add_argument('--only', nargs='+', choices=sorted(RECIPES), help='default: all')
     a = parser.parse_args()
     kept = a.work or tempfile.mkdtemp(prefix='measure-phantoms-')
     os.makedirs(kept, exist_ok=True)
     drawn, a.work = a.work is None, kept
-    there = os.path.join(a.source, 'samples', 'phantoms')
-    for name in a.only or [n for n in RECIPES if os.path.exists(os.path.join(there, ('ct_nodules' if n == 'prior' else n) + '.ini'))]:
+    for name in a.only or RECIPES:
         try:
             RECIPES[name](Bench(a))
         except (RuntimeError, KeyError, OSError, ValueError) as error:

@@ -223,6 +223,8 @@ static void test_fit(void)
     check_fit("xrv", (mt_intensity_facts){.modality = "CR", .dtype = MT_U16, .channels = 1},
               "the file does not say how many of its bits count: bring the DICOM file, or state the largest value in the card "
               "(value=xrv:4095)");
+    check_fit("range:0,1024", png, NULL);
+    check_fit("range:0,4095", png, "the case has 8-bit samples, which hold less than a quarter of that: bring it as it was made");
     check_fit("xrv:4095", (mt_intensity_facts){.modality = "CR", .dtype = MT_U16, .channels = 1}, NULL);
 }
 

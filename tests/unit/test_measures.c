@@ -43,7 +43,7 @@ static void test_measure_messages(void)
     check_measure_refused("a=girth(cup)",
                           "there is no rule 'girth'; there are area(CLASS), volume(CLASS), share(CLASS of CLASS), share(CLASS of mask), "
                           "count(CLASS), density(CLASS, MM2), ratio_vertical(CLASS, CLASS), ratio_area(CLASS, CLASS), longest(CLASS), "
-                          "max_score(CLASS), finding(CLASS)");
+                          "max_score(CLASS), finding(CLASS), score(CLASS)");
 }
 
 typedef struct scene {

@@ -20,6 +20,25 @@ static mt_head_card make_card(double threshold)
         .labels = (char **)two_labels, .positive = (char *)"tumour", .threshold = threshold, .temperature = 1, .has_card = true};
 }
 
+/* A case that is worse than what is looked for is no less urgent. */
+static void test_grades(void)
+{
+    static const char *grades[] = {"none", "mild", "moderate", "severe", NULL};
+    float              scores[] = {0.05f, 0.05f, 0.1f, 0.8f}, logits[3] = {0};
+    mt_head_output     output = {.n_classes = 4, .scores = scores, .logits = logits};
+    mt_head_card card = {.labels = (char **)grades, .positive = (char *)"moderate", .threshold = 0.5, .temperature = 1, .has_card = true};
+    const mt_prediction_facts facts = {.tiles = 1, .degraded_invalid = 0.01, .withheld_invalid = 0.1};
+
+    card.activation = MT_ACTIVATION_ORDINAL;
+    g_autoptr(mt_prediction) graded = mt_prediction_new(&output, &card, &facts, NULL);
+    card.activation = MT_ACTIVATION_SOFTMAX;
+    g_autoptr(mt_prediction) classed = mt_prediction_new(&output, &card, &facts, NULL);
+    g_assert_cmpfloat_with_epsilon(graded->score, 0.9, 1e-6);
+    g_assert_cmpstr(mt_decision_name(graded->decision), ==, "review");
+    g_assert_cmpfloat_with_epsilon(classed->score, 0.1, 1e-6);
+    g_assert_cmpstr(mt_decision_name(classed->decision), ==, "clear");
+}
+
 static void assert_message(GError **error, int code, const char *message)
 {
     g_assert_nonnull(*error);
@@ -415,6 +434,7 @@ static void test_summary_damaged(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/prediction/grades", test_grades);
     g_test_add_func("/prediction/status", test_status);
     g_test_add_func("/prediction/unread-shares", test_unread_shares);
     g_test_add_func("/prediction/errors", test_errors);

@@ -113,6 +113,10 @@ static void test_refused_types(void)
         "card with value=range:LO,HI, hu, percentile or zscore would say it");
     check_refused("[encoder]\nsize_px=16\nvalue=hu\n", (mt_tile_pixels){MT_U8, 1, 16, 16, NULL}, NULL,
                   "prepare pixels for net: the card says value=hu, but the case has 8-bit pixels, which are no Hounsfield units");
+    check_refused(
+        "[encoder]\nsize_px=16\nvalue=range:0,65535\n", (mt_tile_pixels){MT_U8, 1, 16, 16, NULL}, NULL,
+        "prepare pixels for net: the card says value=range up to more than four times what 8-bit pixels hold: bring the case as it "
+        "was made");
     check_refused(RGB8, (mt_tile_pixels){MT_U16, 1, 16, 16, NULL}, NULL,
                   "prepare pixels for net: 8-bit pixels of 1 or 3 channels or float pixels of 1 are wanted");
     check_refused(RGB8, (mt_tile_pixels){MT_U8, 2, 16, 16, NULL}, NULL,
