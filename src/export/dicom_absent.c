@@ -1,10 +1,20 @@
 /* What a build without DCMTK says. */
 #include <microtome/send.h>
+#include <microtome/worklist.h>
+
+#define WORDS "this build has no DCMTK (meson setup -Ddicom=enabled)"
 
 bool mt_send(const mt_send_params *params, mt_send_facts *facts, GError **error)
 {
     (void)params;
     *facts = (mt_send_facts){0};
-    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "this build has no DCMTK: nothing is sent (meson setup -Ddicom=enabled)");
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, WORDS);
+    return false;
+}
+
+bool mt_worklist_write(const mt_worklist_params *params, const char *path, int64_t *rows, GError **error)
+{
+    (void)params, (void)path, (void)rows;
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE, WORDS);
     return false;
 }
