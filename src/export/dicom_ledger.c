@@ -91,14 +91,14 @@ void mt_dicom_ledger_free(mt_dicom_ledger *ledger)
     g_free(ledger);
 }
 
-int mt_dicom_ledger_state(const mt_dicom_ledger *ledger, const mt_dicom_instance *object)
+int mt_dicom_ledger_state(const mt_dicom_ledger *ledger, const mt_dicom_outgoing *object)
 {
     g_autofree char *key = g_strdup_printf("%s %s", object->sop_instance, object->sha256);
 
     return GPOINTER_TO_INT(g_hash_table_lookup(ledger->states, key)) - 1;
 }
 
-bool mt_dicom_ledger_note(mt_dicom_ledger *ledger, const mt_dicom_instance *object, mt_send_state state, const char *words, GError **error)
+bool mt_dicom_ledger_note(mt_dicom_ledger *ledger, const mt_dicom_outgoing *object, mt_send_state state, const char *words, GError **error)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ"), *name = g_path_get_basename(object->path);

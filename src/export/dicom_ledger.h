@@ -3,7 +3,7 @@
 #ifndef MT_DICOM_LEDGER_H
 #define MT_DICOM_LEDGER_H
 
-#include "src/export/dicom_instance.h"
+#include "src/export/dicom_outgoing.h"
 
 #include <microtome/send.h>
 
@@ -16,9 +16,9 @@ typedef struct mt_dicom_ledger mt_dicom_ledger;
 mt_dicom_ledger *mt_dicom_ledger_open(const char *path, const char *to, GError **error);
 void             mt_dicom_ledger_free(mt_dicom_ledger *ledger);
 /* The last state of this object with these bytes; -1: none. */
-int mt_dicom_ledger_state(const mt_dicom_ledger *ledger, const mt_dicom_instance *object);
+int mt_dicom_ledger_state(const mt_dicom_ledger *ledger, const mt_dicom_outgoing *object);
 /* A line more; words may be NULL. */
-bool mt_dicom_ledger_note(mt_dicom_ledger *ledger, const mt_dicom_instance *object, mt_send_state state, const char *words, GError **error);
+bool mt_dicom_ledger_note(mt_dicom_ledger *ledger, const mt_dicom_outgoing *object, mt_send_state state, const char *words, GError **error);
 /* What was noted is on the disk. */
 bool mt_dicom_ledger_sync(mt_dicom_ledger *ledger, GError **error);
 

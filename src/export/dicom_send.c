@@ -55,26 +55,26 @@ static void take_file(sending *s, const char *path, bool named)
 {
     g_autoptr(GError) fault = NULL;
 
-    if (!named && !mt_dicom_instance_looks(path) && !g_str_has_suffix(path, ".dcm")) {
+    if (!named && !mt_dicom_outgoing_looks(path) && !g_str_has_suffix(path, ".dcm")) {
         s->facts->other_files += strcmp(path, s->facts->ledger) != 0;
         return;
     }
-    mt_dicom_instance *object = mt_dicom_instance_read(path, &fault);
+    mt_dicom_outgoing *object = mt_dicom_outgoing_read(path, &fault);
     if (object != NULL)
         object->sha256 = mt_hash_file(path, &fault);
     if (fault != NULL) {
         refuse_file(s, path, fault);
-        mt_dicom_instance_free(object);
+        mt_dicom_outgoing_free(object);
         return;
     }
     if (!g_hash_table_add(s->seen, g_strdup_printf("%s %s", object->sop_instance, object->sha256))) {
-        mt_dicom_instance_free(object); /* a copy of one that is sent anyway */
+        mt_dicom_outgoing_free(object); /* a copy of one that is sent anyway */
         return;
     }
     s->facts->objects++;
     if (mt_dicom_ledger_state(s->ledger, object) == MT_SEND_SENT) {
         s->facts->already++;
-        mt_dicom_instance_free(object);
+        mt_dicom_outgoing_free(object);
     } else {
         g_ptr_array_add(s->objects, object);
     }
@@ -133,7 +133,7 @@ static void pause_before(const sending *s, int attempt)
 /* Until the receiver has said what it does with it, the attempts are used up, or a stop.  Returns the attempts. */
 static int send_one(sending *s, guint at, int attempts, mt_dicom_answer *answer)
 {
-    const mt_dicom_instance *object = g_ptr_array_index(s->objects, at);
+    const mt_dicom_outgoing *object = g_ptr_array_index(s->objects, at);
 
     for (int attempt = 1;; attempt++) {
         if (s->stow != NULL)
@@ -150,7 +150,7 @@ static int send_one(sending *s, guint at, int attempts, mt_dicom_answer *answer)
     }
 }
 
-static bool settle(sending *s, const mt_dicom_instance *object, int attempts, const mt_dicom_answer *answer, GError **error)
+static bool settle(sending *s, const mt_dicom_outgoing *object, int attempts, const mt_dicom_answer *answer, GError **error)
 {
     bool          doubted = answer->outcome == MT_DICOM_DOUBTED && !stopped(s);
     mt_send_state state = answer->outcome == MT_DICOM_STORED               ? MT_SEND_SENT
@@ -194,7 +194,7 @@ static bool note_waiting(sending *s, const char *path, GError **error)
     g_autofree char *folder = g_path_get_dirname(path);
 
     for (guint i = 0; i < s->objects->len; i++) {
-        const mt_dicom_instance *object = g_ptr_array_index(s->objects, i);
+        const mt_dicom_outgoing *object = g_ptr_array_index(s->objects, i);
         if (mt_dicom_ledger_state(s->ledger, object) < 0 && !mt_dicom_ledger_note(s->ledger, object, MT_SEND_WAITING, NULL, error))
             return false;
     }
@@ -260,7 +260,7 @@ bool mt_send(const mt_send_params *params, mt_send_facts *facts, GError **error)
     g_autoptr(mt_dicom_stow) stow = NULL;
     g_autoptr(mt_dicom_store) store = NULL;
     g_autoptr(mt_dicom_ledger) ledger = NULL;
-    g_autoptr(GPtrArray) objects = g_ptr_array_new_with_free_func((GDestroyNotify)mt_dicom_instance_free);
+    g_autoptr(GPtrArray) objects = g_ptr_array_new_with_free_func((GDestroyNotify)mt_dicom_outgoing_free);
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     *facts = (mt_send_facts){.ledger = ledger_path(params)};

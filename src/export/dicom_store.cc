@@ -51,7 +51,7 @@ void mt_dicom_store_free(mt_dicom_store *store)
     g_free(store);
 }
 
-static char *context_key(const mt_dicom_instance *object)
+static char *context_key(const mt_dicom_outgoing *object)
 {
     return g_strdup_printf("%s %s", object->sop_class, object->syntax);
 }
@@ -61,7 +61,7 @@ static void offer_contexts(mt_dicom_store *store, const GPtrArray *objects, guin
 {
     g_hash_table_remove_all(store->offered);
     for (guint i = at; i < objects->len && g_hash_table_size(store->offered) < MAX_CONTEXTS; i++) {
-        const mt_dicom_instance *object = (const mt_dicom_instance *)g_ptr_array_index(objects, i);
+        const mt_dicom_outgoing *object = (const mt_dicom_outgoing *)g_ptr_array_index(objects, i);
         OFList<OFString>         syntaxes;
 
         if (!g_hash_table_add(store->offered, context_key(object)))
@@ -100,7 +100,7 @@ static bool associate(mt_dicom_store *store, const GPtrArray *objects, guint at,
 }
 
 /* 0: the receiver takes none of the syntaxes in which this object can go. */
-static T_ASC_PresentationContextID context_of(DcmSCU *scu, const mt_dicom_instance *object)
+static T_ASC_PresentationContextID context_of(DcmSCU *scu, const mt_dicom_outgoing *object)
 {
     T_ASC_PresentationContextID id = scu->findPresentationContextID(object->sop_class, object->syntax);
 
@@ -113,7 +113,7 @@ static T_ASC_PresentationContextID context_of(DcmSCU *scu, const mt_dicom_instan
 
 void mt_dicom_store_send(mt_dicom_store *store, const GPtrArray *objects, guint at, mt_dicom_answer *answer)
 {
-    const mt_dicom_instance *object = (const mt_dicom_instance *)g_ptr_array_index(objects, at);
+    const mt_dicom_outgoing *object = (const mt_dicom_outgoing *)g_ptr_array_index(objects, at);
     g_autofree char         *key = context_key(object);
     Uint16                   status = 0xffff;
 

@@ -3,7 +3,7 @@
 #define MT_DICOM_STORE_H
 
 #include "src/export/dicom_answer.h"
-#include "src/export/dicom_instance.h"
+#include "src/export/dicom_outgoing.h"
 
 G_BEGIN_DECLS
 

@@ -138,7 +138,7 @@ static void judge_failure(const mt_dicom_stow *stow, CURLcode code, mt_dicom_ans
         mt_dicom_answer_set(answer, MT_DICOM_LATER, "%s", words);
 }
 
-void mt_dicom_stow_send(mt_dicom_stow *stow, const mt_dicom_instance *object, mt_dicom_answer *answer)
+void mt_dicom_stow_send(mt_dicom_stow *stow, const mt_dicom_outgoing *object, mt_dicom_answer *answer)
 {
     curl_mime     *mime = curl_mime_init(stow->curl);
     curl_mimepart *part = curl_mime_addpart(mime);

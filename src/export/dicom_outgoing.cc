@@ -1,5 +1,5 @@
 /* The UIDs of a DICOM file, from its header and the first elements of its data set; pixels stay in the file. */
-#include "src/export/dicom_instance.h"
+#include "src/export/dicom_outgoing.h"
 
 #include "src/case/dicom_file.h"
 
@@ -25,7 +25,7 @@ static bool refuse(const char *path, const char *why, GError **error)
     return false;
 }
 
-static bool read_uids(mt_dicom_instance *object, GError **error)
+static bool read_uids(mt_dicom_outgoing *object, GError **error)
 {
     DcmFileFormat file;
     OFCondition   status =
@@ -46,9 +46,9 @@ static bool read_uids(mt_dicom_instance *object, GError **error)
     return true;
 }
 
-mt_dicom_instance *mt_dicom_instance_read(const char *path, GError **error)
+mt_dicom_outgoing *mt_dicom_outgoing_read(const char *path, GError **error)
 {
-    mt_dicom_instance *object = g_new0(mt_dicom_instance, 1);
+    mt_dicom_outgoing *object = g_new0(mt_dicom_outgoing, 1);
     GStatBuf           about;
 
     mt_dicom_start();
@@ -57,11 +57,11 @@ mt_dicom_instance *mt_dicom_instance_read(const char *path, GError **error)
         object->bytes = about.st_size;
     if (read_uids(object, error))
         return object;
-    mt_dicom_instance_free(object);
+    mt_dicom_outgoing_free(object);
     return NULL;
 }
 
-void mt_dicom_instance_free(mt_dicom_instance *object)
+void mt_dicom_outgoing_free(mt_dicom_outgoing *object)
 {
     if (object == NULL)
         return;
@@ -73,7 +73,7 @@ void mt_dicom_instance_free(mt_dicom_instance *object)
     g_free(object);
 }
 
-bool mt_dicom_instance_looks(const char *path)
+bool mt_dicom_outgoing_looks(const char *path)
 {
     char  head[132] = "";
     FILE *file = g_fopen(path, "rb");
