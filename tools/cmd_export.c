@@ -1,4 +1,5 @@
 #include "tools/command.h"
+#include "tools/export_files.h"
 
 #include <microtome/batch.h>
 #include <microtome/layouts.h>
@@ -48,15 +49,30 @@ static int export_all(char **paths, const mt_layout_params *params)
     return code != 0 && code != 74 && written > 0 ? 65 : code;
 }
 
+/* Results by themselves, or of folders. */
+static int export_files(char **arguments, const mt_export_files *e)
+{
+    g_autoptr(GPtrArray) paths = mt_command_results((const char *const *)arguments);
+
+    return mt_export_files_run(&mt_command_export, (char **)paths->pdata, e);
+}
+
 static int run(int argc, char **argv)
 {
     mt_layout_params params = {0};
+    mt_export_files  files = {0};
     gboolean         force = FALSE;
-    g_autofree char *layout = NULL, *folder = NULL, *slide_ext = NULL, *encoder = NULL;
+    g_autofree char *layout = NULL, *folder = NULL, *slide_ext = NULL, *encoder = NULL, *kinds = NULL, *sources = NULL, *manifest = NULL,
+                    *language = NULL;
     g_autofree char *layout_help = g_strdup_printf("whose: %s", mt_layout_names());
+    g_autofree char *to_help = g_strdup_printf("files for other systems: %s", mt_handover_kind_names());
     GOptionEntry     entries[] = {
             {"layout", 0, 0, G_OPTION_ARG_STRING, &layout, layout_help, "NAME"},
+            {"to", 0, 0, G_OPTION_ARG_STRING, &kinds, to_help, "KIND[,KIND]"},
             {"out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "folder of all the results", "DIR"},
+            {"sources", 0, 0, G_OPTION_ARG_FILENAME, &sources, "with --to: what the results were made from", "DIR|MANIFEST.csv"},
+            {"manifest", 0, 0, G_OPTION_ARG_FILENAME, &manifest, "with --to: patient, study_uid, accession of what is no DICOM", "CSV"},
+            {"language", 0, 0, G_OPTION_ARG_STRING, &language, "with --to: of sentences (default: en)", "en|ko"},
             {"slide-ext", 0, 0, G_OPTION_ARG_STRING, &slide_ext, "what lists of slides have behind the names (default: nothing)", ".EXT"},
             {"encoder-name", 0, 0, G_OPTION_ARG_STRING, &encoder, "what the other tool calls the encoder (default: the result's name)", "NAME"},
             {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace files that exist", NULL},
@@ -64,25 +80,37 @@ static int run(int argc, char **argv)
 
     if (!mt_command_parse(&mt_command_export, entries, &argc, &argv))
         return 64;
-    if (argc < 2 || folder == NULL || layout == NULL)
-        return mt_command_usage(&mt_command_export, "name results (OUT/cases/*.h5) and give --layout NAME and -o DIR");
+    if (argc < 2 || folder == NULL || (layout == NULL) == (kinds == NULL))
+        return mt_command_usage(&mt_command_export, "name results (OUT/cases/*.h5) and give --layout NAME or --to KIND[,KIND], and -o DIR");
+    if (layout != NULL && (sources != NULL || manifest != NULL || language != NULL))
+        return mt_command_usage(&mt_command_export, "--sources, --manifest and --language belong to --to");
+    if (kinds != NULL && (slide_ext != NULL || encoder != NULL))
+        return mt_command_usage(&mt_command_export, "--slide-ext and --encoder-name belong to --layout");
+    if (kinds != NULL) {
+        files = (mt_export_files){{kinds, folder, language, force}, sources, manifest};
+        return export_files(argv + 1, &files);
+    }
     params = (mt_layout_params){layout, folder, slide_ext, encoder, force};
     return export_all(argv + 1, &params);
 }
 
 const mt_command mt_command_export = {
     .name = "export",
-    .arguments = "RESULT.h5...",
-    .summary = "Write the folders of other tools from stored results; no slide is opened.",
-    .help =
-        "clam     patches, masks, stitches, process list; features as h5_files and pt_files\n"
-        "trident  a job directory that TRIDENT resumes from\n"
-        "stamp    features in µm and float16\n"
-        "wsinfer  tile scores as CSV and GeoJSON\n"
-        "h5ad     AnnData: features, tile scores, places\n"
-        "Results that a layout cannot be true of are refused one by one; the others are written.  What is in which file: docs/layouts.md.\n"
-        "Examples:\n"
-        "  microtome export OUT/cases/*.h5 --layout clam -o RESULTS --slide-ext .svs\n"
-        "  microtome export OUT/cases/*.h5 --layout trident -o JOB --slide-ext .svs --encoder-name uni_v1",
+    .arguments = "OUT|RESULT.h5...",
+    .summary = "Hand stored results over: the folders of other tools, objects for an archive.",
+    .help = "--layout, no slide is opened; what is in which file: docs/layouts.md\n"
+            "  clam     patches, masks, stitches, process list; features as h5_files and pt_files\n"
+            "  trident  a job directory that TRIDENT resumes from\n"
+            "  stamp    features in µm and float16\n"
+            "  wsinfer  tile scores as CSV and GeoJSON\n"
+            "  h5ad     AnnData: features, tile scores, places\n"
+            "--to, files ID_KIND.dcm; DICOM objects carry the identity and the geometry of the source, whose headers are read: "
+            "docs/dicom_out.md\n"
+            "  pdf      DICOM encapsulated PDF: a page with picture and sentences\n"
+            "What cannot be true of a result is refused by name; the others are written.\n"
+            "Examples:\n"
+            "  microtome export OUT/cases/*.h5 --layout clam -o RESULTS --slide-ext .svs\n"
+            "  microtome export OUT/cases/*.h5 --layout trident -o JOB --slide-ext .svs --encoder-name uni_v1\n"
+            "  microtome export OUT --to seg,sr --sources STUDIES/ -o TO_PACS",
     .run = run,
 };

@@ -20,7 +20,7 @@ _microtome() {
   convert) options='--out --to --series --order --plane --slice --window --bits --offset --square --keep-name --force --help' ;;
   tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --format --quality --shards --shard-size --threads --json --help' ;;
   heatmap) options='--out --to --open --um-per-px --top --bottom --slides --colormap --class --source --scale --reference --range --smooth --plane --alpha --threshold --regions-only --map-only --quality --threads --force --help' ;;
-  export) options='--layout --out --slide-ext --encoder-name --force --help' ;;
+  export) options='--layout --to --out --sources --manifest --language --slide-ext --encoder-name --force --help' ;;
   bench)
     if [ "$COMP_CWORD" -eq 2 ]; then
       mapfile -t COMPREPLY < <(compgen -W 'tiles pipeline bag' -- "$word")

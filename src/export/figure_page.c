@@ -115,6 +115,25 @@ void mt_figure_text(mt_figure_page *page, double x, double y, const char *text, 
     pango_cairo_show_layout(page->cairo, layout);
 }
 
+double mt_figure_paragraph(mt_figure_page *page, double x, double y, double width, const char *text, const mt_figure_font *font)
+{
+    g_autoptr(PangoLayout) layout = lay_text(page, text, font->size, font->bold);
+    int height;
+
+    pango_layout_set_width(layout, (int)(width * PANGO_SCALE));
+    pango_layout_set_wrap(layout, PANGO_WRAP_WORD_CHAR);
+    set_color(page, font->color, 1);
+    cairo_move_to(page->cairo, x, y);
+    pango_cairo_show_layout(page->cairo, layout);
+    pango_layout_get_size(layout, NULL, &height);
+    return (double)height / PANGO_SCALE;
+}
+
+void mt_figure_page_next(mt_figure_page *page)
+{
+    cairo_show_page(page->cairo);
+}
+
 void mt_figure_picture(mt_figure_page *page, const mt_canvas *canvas, double x, double y, double width, double height)
 {
     cairo_surface_t *picture = cairo_image_surface_create(CAIRO_FORMAT_RGB24, canvas->width, canvas->height);
@@ -153,15 +172,27 @@ static cairo_status_t finish(mt_figure_page *page)
     return page->status != CAIRO_STATUS_SUCCESS ? page->status : cairo_surface_status(page->surface);
 }
 
-bool mt_figure_page_write(mt_figure_page *page, const char *path, bool replace, GError **error)
+static bool check_finished(mt_figure_page *page, const char *path, GError **error)
 {
     cairo_status_t status = finish(page);
-    int            fd = -1;
 
-    if (status != CAIRO_STATUS_SUCCESS) {
-        g_set_error(error, MT_ERROR, MT_ERROR_LIMIT, "draw %s: %s", path, cairo_status_to_string(status));
+    if (status == CAIRO_STATUS_SUCCESS)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_LIMIT, "draw %s: %s", path, cairo_status_to_string(status));
+    return false;
+}
+
+GBytes *mt_figure_page_bytes(mt_figure_page *page, GError **error)
+{
+    return check_finished(page, "a page", error) ? g_bytes_new(page->bytes->data, page->bytes->len) : NULL;
+}
+
+bool mt_figure_page_write(mt_figure_page *page, const char *path, bool replace, GError **error)
+{
+    int fd = -1;
+
+    if (!check_finished(page, path, error))
         return false;
-    }
     g_autofree char *temporary = mt_publish_begin(path, &fd, error);
     if (temporary == NULL)
         return false;

@@ -22,9 +22,15 @@ mt_figure_page *mt_figure_page_new(mt_figure_format format, double width, double
 void            mt_figure_page_free(mt_figure_page *page);
 void            mt_figure_box(mt_figure_page *page, double x, double y, double width, double height, mt_color color, double opacity);
 /* y is the top of the line. */
-void   mt_figure_text(mt_figure_page *page, double x, double y, const char *text, const mt_figure_font *font);
+void mt_figure_text(mt_figure_page *page, double x, double y, const char *text, const mt_figure_font *font);
+/* Broken into lines of at most `width`; returns the height of all. */
+double mt_figure_paragraph(mt_figure_page *page, double x, double y, double width, const char *text, const mt_figure_font *font);
 double mt_figure_text_width(mt_figure_page *page, const char *text, double size);
 void   mt_figure_picture(mt_figure_page *page, const mt_canvas *canvas, double x, double y, double width, double height);
+/* A further page of the same size; PDF alone. */
+void mt_figure_page_next(mt_figure_page *page);
+/* The bytes of the file; the page is at its end. */
+GBytes *mt_figure_page_bytes(mt_figure_page *page, GError **error);
 /* What went wrong in drawing is said here.  The page is at its end. */
 bool mt_figure_page_write(mt_figure_page *page, const char *path, bool replace, GError **error);
 

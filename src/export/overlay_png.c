@@ -45,16 +45,23 @@ static bool lay_out(mt_overlay *overlay, GError **error)
     return overlay->canvas != NULL;
 }
 
-bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const mt_colormap *colormap, const char *path, GError **error)
+mt_canvas *mt_overlay_canvas(const mt_result *result, const mt_heatmap *heatmap, const mt_colormap *colormap, GError **error)
 {
     mt_overlay overlay = {.result = result, .heatmap = heatmap};
     bool       ok = read_inputs(&overlay, colormap, error) && lay_out(&overlay, error) && mt_overlay_draw_map(&overlay, error) &&
-              mt_overlay_draw_header(&overlay, error) && mt_overlay_draw_panel(&overlay, error) &&
-              mt_overlay_draw_footer(&overlay, error) && mt_canvas_write_png(overlay.canvas, path, error);
+              mt_overlay_draw_header(&overlay, error) && mt_overlay_draw_panel(&overlay, error) && mt_overlay_draw_footer(&overlay, error);
 
     mt_headline_free((mt_headline *)overlay.headline);
     if (overlay.thumbnail != NULL)
         mt_tensor_unref(overlay.thumbnail);
-    mt_canvas_free(overlay.canvas);
-    return ok;
+    if (!ok)
+        g_clear_pointer(&overlay.canvas, mt_canvas_free);
+    return overlay.canvas;
+}
+
+bool mt_overlay_png_write(const mt_result *result, const mt_heatmap *heatmap, const mt_colormap *colormap, const char *path, GError **error)
+{
+    g_autoptr(mt_canvas) canvas = mt_overlay_canvas(result, heatmap, colormap, error);
+
+    return canvas != NULL && mt_canvas_write_png(canvas, path, error);
 }

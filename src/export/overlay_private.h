@@ -31,6 +31,9 @@ typedef struct mt_overlay {
 /* Opacity of the heat at `value`: cold tissue stays nearly as it is. */
 double mt_overlay_opacity(const mt_heatmap *heatmap, float value);
 
+/* The whole picture, as mt_overlay_png_write writes it. */
+mt_canvas *mt_overlay_canvas(const mt_result *result, const mt_heatmap *heatmap, const mt_colormap *colormap, GError **error);
+
 /* Needs the size of the map. */
 void mt_overlay_find_spots(mt_overlay *overlay);
 bool mt_overlay_draw_map(const mt_overlay *overlay, GError **error);
