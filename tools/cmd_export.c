@@ -107,6 +107,8 @@ const mt_command mt_command_export = {
             "--to, files ID_KIND.dcm; DICOM objects carry the identity and the geometry of the source, whose headers are read: "
             "docs/dicom_out.md\n"
             "  pdf      DICOM encapsulated PDF: a page with picture and sentences\n"
+            "  fhir     FHIR R4 DiagnosticReport (ID_fhir.json)\n"
+            "  hl7      HL7 v2.5.1 ORU^R01 message (ID_hl7.hl7)\n"
             "What cannot be true of a result is refused by name; the others are written.\n"
             "Examples:\n"
             "  microtome export OUT/cases/*.h5 --layout clam -o RESULTS --slide-ext .svs\n"

@@ -19,6 +19,8 @@ static const handover_kind KINDS[] = {
 #ifdef MT_HAVE_DCMTK
     {"pdf", "dcm", true, "DICOM encapsulated PDF: a page with picture and sentences", mt_dicom_pdf_write},
 #endif
+    {"fhir", "json", true, "FHIR R4 DiagnosticReport with its Observations", mt_fhir_report_write},
+    {"hl7", "hl7", true, "HL7 v2.5.1 ORU^R01 message", mt_hl7_oru_write},
     {NULL, NULL, false, NULL, NULL}};
 
 struct mt_handover {
