@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import Orthanc, Proxy, Scp, Stow, free_port, needs, stow_list, wait_for  # noqa: E402
-from made_dicom import ROOT, needs_pydicom, secondary  # noqa: E402
+from made_captures import ROOT, needs_pydicom, secondary  # noqa: E402
 from harness import PROGRAM, contains, equal, main, microtome, read  # noqa: E402
 
 QUICK = ("--pause", "0.05", "--timeout", "2")

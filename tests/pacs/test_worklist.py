@@ -6,7 +6,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import PLUGINS, Orthanc, Scp, free_port  # noqa: E402
-from made_dicom import ROOT, needs_pydicom, secondary  # noqa: E402
+from made_captures import ROOT, needs_pydicom, secondary  # noqa: E402
 from harness import Skip, contains, equal, main, microtome, read  # noqa: E402
 
 COLUMNS = ["path", "id", "patient", "study_uid", "accession", "modality", "date", "time", "priority"]
