@@ -119,8 +119,29 @@ static bool add_seeds(mt_reverse *r)
     return true;
 }
 
+static bool reverse_split(mt_reverse *r, const mt_node *node)
+{
+    for (guint i = 0; i < node->outputs->len; i++) {
+        mt_value *output = mt_node_output(node, (int)i), *slope = output != NULL ? g_hash_table_lookup(r->slopes, output) : NULL;
+        if (slope != NULL && mt_reverse_wants(r, node, 0) && !mt_gradient_reverse_split(r, node, (int)i, slope))
+            return false;
+    }
+    return true;
+}
+
+/* Of outputs beside the first (a mask, a mean) none may have a gradient. */
+static bool is_single(const mt_reverse *r, const mt_node *node)
+{
+    for (guint i = 1; i < node->outputs->len; i++)
+        if (mt_node_output(node, (int)i) != NULL && g_hash_table_contains(r->slopes, mt_node_output(node, (int)i)))
+            return false;
+    return true;
+}
+
 static bool reverse_node(mt_reverse *r, const mt_node *node)
 {
+    if (strcmp(node->op, "Split") == 0)
+        return reverse_split(r, node);
     mt_value *output = mt_node_output(node, 0), *slope = output != NULL ? g_hash_table_lookup(r->slopes, output) : NULL;
     bool      wanted = false;
 
@@ -129,7 +150,7 @@ static bool reverse_node(mt_reverse *r, const mt_node *node)
     if (!wanted || slope == NULL)
         return true;
     mt_gradient_rule rule = mt_gradient_find_rule(node->op);
-    if (rule == NULL || node->outputs->len > 1) {
+    if (rule == NULL || !is_single(r, node)) {
         mt_node_error(node, r->error, "its gradient is not known");
         return false;
     }

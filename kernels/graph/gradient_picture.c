@@ -71,5 +71,5 @@ mt_gradient_rule mt_gradient_find_picture_rule(const char *name)
     for (guint i = 0; i < G_N_ELEMENTS(rules); i++)
         if (strcmp(rules[i].op, name) == 0)
             return rules[i].rule;
-    return NULL;
+    return mt_gradient_find_window_rule(name);
 }

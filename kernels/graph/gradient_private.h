@@ -19,6 +19,10 @@ typedef bool (*mt_gradient_rule)(mt_reverse *r, const mt_node *node, mt_value *s
 mt_gradient_rule mt_gradient_find_rule(const char *op);
 mt_gradient_rule mt_gradient_find_select_rule(const char *op);  /* gradient_select.c */
 mt_gradient_rule mt_gradient_find_picture_rule(const char *op); /* gradient_picture.c */
+mt_gradient_rule mt_gradient_find_window_rule(const char *op);  /* gradient_window.c */
+mt_gradient_rule mt_gradient_find_smooth_rule(const char *op);  /* gradient_smooth.c */
+/* Add to the gradient of the input of a Split what its output i has. */
+bool mt_gradient_reverse_split(mt_reverse *r, const mt_node *node, int i, mt_value *slope);
 
 /* The value of the first graph inside the second. */
 mt_value *mt_reverse_mirror(mt_reverse *r, mt_value *value);

@@ -154,6 +154,57 @@ static bool gather_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
     return mt_reverse_add(r, node, 0, mt_reverse_reshape(r, sums, from));
 }
 
+/* The slope where `begin` to `begin` + its length on each axis were taken from, 0 elsewhere. */
+static mt_value *put_back(mt_reverse *r, const mt_value *from, const mt_value *taken, const int64_t *begin, mt_value *slope)
+{
+    int64_t pads[2 * MT_MAX_RANK];
+
+    for (int a = 0; a < from->rank; a++) {
+        pads[a] = begin[a];
+        pads[from->rank + a] = from->shape[a] - begin[a] - taken->shape[a];
+    }
+    return mt_reverse_two(r, "Pad", slope, mt_reverse_list(r, pads, 2 * from->rank));
+}
+
+static const int64_t *constant_list(const mt_node *node, int i)
+{
+    const mt_value *list = mt_node_input(node, i);
+
+    return list != NULL && list->constant != NULL && list->constant->dtype == MT_I64 ? list->constant->data : NULL;
+}
+
+static bool slice_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
+{
+    const mt_value *from = mt_node_input(node, 0), *list = mt_node_input(node, 1);
+    const int64_t  *starts = constant_list(node, 1), *axes = constant_list(node, 3), *steps = constant_list(node, 4);
+    int64_t         begin[MT_MAX_RANK] = {0};
+    bool known = starts != NULL && (mt_node_input(node, 3) == NULL || axes != NULL) && (mt_node_input(node, 4) == NULL || steps != NULL);
+
+    for (int64_t i = 0; known && i < mt_tensor_count(list->constant); i++) {
+        int64_t axis = axes != NULL ? axes[i] : i;
+        axis += axis < 0 ? from->rank : 0;
+        begin[axis] = CLAMP(starts[i] < 0 ? starts[i] + from->shape[axis] : starts[i], 0, from->shape[axis]);
+        known = steps == NULL || steps[i] == 1;
+    }
+    if (!known) {
+        g_set_error(r->error, MT_ERROR, MT_ERROR_MODEL, "node %s (Slice): the gradient is known for constant bounds and steps of 1 alone",
+                    node->name);
+        return false;
+    }
+    return mt_reverse_add(r, node, 0, put_back(r, from, mt_node_output(node, 0), begin, slope));
+}
+
+bool mt_gradient_reverse_split(mt_reverse *r, const mt_node *node, int i, mt_value *slope)
+{
+    const mt_value *from = mt_node_input(node, 0);
+    int64_t         begin[MT_MAX_RANK] = {0}, axis = mt_node_int(node, "axis", 0);
+
+    axis += axis < 0 ? from->rank : 0;
+    for (int k = 0; k < i; k++)
+        begin[axis] += mt_node_output(node, k)->shape[axis];
+    return mt_reverse_add(r, node, 0, put_back(r, from, mt_node_output(node, i), begin, slope));
+}
+
 static const struct {
     const char      *op;
     mt_gradient_rule rule;
@@ -166,6 +217,7 @@ static const struct {
     {"ReduceMax", extreme_rule},
     {"ReduceMin", extreme_rule},
     {"Reciprocal", reciprocal_rule},
+    {"Slice", slice_rule},
 };
 
 mt_gradient_rule mt_gradient_find_select_rule(const char *name)

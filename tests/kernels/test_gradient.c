@@ -134,9 +134,10 @@ static void test_elementwise(void)
     static const struct {
         const char *op;
         double      low, high;
-    } cases[] = {{"Relu", -1, 1},     {"Tanh", -2, 2},        {"Sigmoid", -3, 3},  {"Exp", -1, 1},      {"Log", 0.5, 2},
-                 {"Neg", -1, 1},      {"Sqrt", 0.5, 2},       {"Erf", -2, 2},      {"Softplus", -2, 2}, {"Abs", -1, 1},
-                 {"Identity", -1, 1}, {"Reciprocal", 0.5, 2}, {"LeakyRelu", -1, 1}};
+    } cases[] = {{"Relu", -1, 1},      {"Tanh", -2, 2}, {"Sigmoid", -3, 3},     {"Exp", -1, 1},
+                 {"Log", 0.5, 2},      {"Neg", -1, 1},  {"Sqrt", 0.5, 2},       {"Erf", -2, 2},
+                 {"Softplus", -2, 2},  {"Abs", -1, 1},  {"Identity", -1, 1},    {"Reciprocal", 0.5, 2},
+                 {"LeakyRelu", -1, 1}, {"Elu", -2, 2},  {"HardSigmoid", -4, 4}, {"Dropout", -1, 1}};
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         maker     m = maker_new(10 + i, 17);
@@ -366,6 +367,87 @@ static void test_pictures(void)
     DIFFER(&m, "BatchNormalization", -1, 1, OP(&m, "Mul", y, y));
 }
 
+/* Of a window without constants f: sum of s f(x) = sum of g x, g its gradient with the slopes s: exact for what is linear, and for a maximum. */
+static void check_adjoint(maker *m, const char *what, mt_value *x, mt_value *y)
+{
+    g_autoptr(GError) error = NULL;
+
+    mt_graph_mark_output(m->graph, y);
+    mt_graph_infer(m->graph, &error);
+    g_assert_no_error(error);
+    g_autoptr(mt_gradient) gradient = mt_gradient_new(m->graph, &x, 1, &error);
+    g_assert_no_error(error);
+    g_autoptr(mt_model) there = maker_model(mt_graph_clone(m->graph)), back = maker_model(mt_graph_clone(gradient->graph));
+    g_autoptr(GPtrArray) inputs = maker_inputs(there, 5), fed = g_ptr_array_new();
+    g_autoptr(GPtrArray) outputs = maker_run(there, MT_BACKEND_REFERENCE, 1, inputs, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) seeds = maker_inputs(back, 6);
+    g_ptr_array_add(fed, seeds->pdata[0]);
+    for (guint i = 0; i < gradient->saved->len; i++)
+        g_ptr_array_add(fed, gradient->saved->pdata[i] == x ? inputs->pdata[0] : outputs->pdata[0]);
+    g_autoptr(GPtrArray) slopes = maker_run(back, MT_BACKEND_AUTO, 1, fed, &error);
+    g_assert_no_error(error);
+    const mt_tensor *sides[2][2] = {{seeds->pdata[0], outputs->pdata[0]}, {slopes->pdata[0], inputs->pdata[0]}};
+    double           sums[2] = {0};
+    for (int side = 0; side < 2; side++)
+        for (int64_t i = 0; i < mt_tensor_count(sides[side][0]); i++)
+            sums[side] += (double)((const float *)sides[side][0]->data)[i] * (double)((const float *)sides[side][1]->data)[i];
+    if (!(fabs(sums[0] - sums[1]) < 1e-4 * MAX(1, fabs(sums[0]))))
+        g_error("%s: %g and %g", what, sums[0], sums[1]);
+    maker_clear(m);
+}
+
+static void test_windows(void)
+{
+    static const struct {
+        const char *op;
+        int64_t     kernel, stride, pad, dilation, ceil, with_pads;
+    } rows[] = {{"MaxPool", 3, 2, 1, 1, 0, 0},     {"MaxPool", 2, 2, 0, 1, 0, 0},     {"MaxPool", 3, 2, 0, 1, 1, 0},
+                {"MaxPool", 3, 1, 1, 1, 0, 0},     {"MaxPool", 2, 3, 0, 1, 0, 0},     {"AveragePool", 3, 2, 1, 1, 0, 0},
+                {"AveragePool", 3, 2, 1, 1, 0, 1}, {"AveragePool", 2, 2, 0, 1, 1, 0}, {"AveragePool", 2, 3, 0, 1, 0, 0},
+                {"Conv", 3, 1, 1, 1, 0, 0},        {"Conv", 3, 2, 1, 1, 0, 0},        {"Conv", 3, 2, 0, 2, 0, 0},
+                {"Conv", 1, 2, 0, 1, 0, 0},        {"Conv", 3, 1, 2, 2, 0, 0}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        for (int64_t group = 1; group <= (strcmp(rows[i].op, "Conv") == 0 ? 4 : 1); group += 3) {
+            maker            m = maker_new((guint32)(300 + i), 13);
+            int64_t          kernel = rows[i].kernel;
+            mt_value        *x = maker_input(&m, DIMS(2, 4, 9, 8));
+            mt_value        *w = strcmp(rows[i].op, "Conv") == 0 ? maker_constant(&m, 1, 0, DIMS(4, 4 / group, kernel, kernel)) : NULL;
+            mt_value        *y = w != NULL ? OP(&m, rows[i].op, x, w) : OP(&m, rows[i].op, x);
+            g_autofree char *what = g_strdup_printf("%s %zu", rows[i].op, i);
+            maker_ints(y, "strides", 2, (int64_t[]){rows[i].stride, rows[i].stride});
+            maker_ints(y, "pads", 4, (int64_t[]){rows[i].pad, rows[i].pad, rows[i].pad, rows[i].pad});
+            if (w != NULL) {
+                maker_ints(y, "dilations", 2, (int64_t[]){rows[i].dilation, rows[i].dilation});
+                mt_node_set_int(maker_node(y), "group", group);
+            } else {
+                maker_ints(y, "kernel_shape", 2, (int64_t[]){kernel, kernel});
+                mt_node_set_int(maker_node(y), "ceil_mode", rows[i].ceil);
+                if (rows[i].with_pads)
+                    mt_node_set_int(maker_node(y), "count_include_pad", 1);
+            }
+            check_adjoint(&m, what, x, y);
+        }
+    maker     m = maker_new(400, 13);
+    mt_value *x = maker_input(&m, DIMS(1, 2, 5, 6, 4));
+    mt_value *y = OP(&m, "MaxPool", x);
+    maker_ints(y, "kernel_shape", 3, (int64_t[]){2, 3, 2});
+    maker_ints(y, "strides", 3, (int64_t[]){2, 2, 1});
+    check_adjoint(&m, "MaxPool of a volume", x, y);
+    m = maker_new(401, 13);
+    x = maker_input(&m, DIMS(2, 3, 4, 4));
+    check_adjoint(&m, "Pad", x, OP(&m, "Pad", x, maker_list(&m, 8, (int64_t[]){0, 1, 2, 0, 0, 0, 1, 3})));
+    m = maker_new(402, 13);
+    x = maker_input(&m, DIMS(2, 3, 4, 4));
+    check_adjoint(&m, "GlobalMaxPool", x, OP(&m, "GlobalMaxPool", x));
+    m = maker_new(403, 13);
+    x = maker_input(&m, DIMS(2, 6, 4));
+    check_adjoint(
+        &m, "Slice", x,
+        OP(&m, "Slice", x, maker_list(&m, 1, (int64_t[]){-5}), maker_list(&m, 1, (int64_t[]){100}), maker_list(&m, 1, (int64_t[]){1})));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -377,6 +459,7 @@ int main(int argc, char **argv)
     g_test_add_func("/gradient/views", test_views);
     g_test_add_func("/gradient/selections", test_selections);
     g_test_add_func("/gradient/pictures", test_pictures);
+    g_test_add_func("/gradient/windows", test_windows);
     g_test_add_func("/gradient/pytorch", test_pytorch);
     g_test_add_func("/gradient/backends", test_backends);
     g_test_add_func("/gradient/unknown", test_unknown);
