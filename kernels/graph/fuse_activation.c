@@ -36,7 +36,7 @@ static bool absorb_user(mt_uses *uses, mt_node *node)
     if (user == NULL || mt_node_fused(user) != NULL)
         return false;
     n = mt_node_activations(user, f, &input);
-    if (n == 0 || mt_node_input(user, input) != mt_node_output(node, 0) || !takes(node, f, n) || !mt_node_can_fuse(node, n))
+    if (n == 0 || mt_node_input(user, input) != mt_node_output(node, 0) || !takes(node, f, n) || !mt_node_can_fuse_functions(node, f, n))
         return false;
     for (int i = 0; i < n; i++)
         mt_node_fuse_activation(node, &f[i]);

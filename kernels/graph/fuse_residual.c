@@ -41,6 +41,16 @@ static bool has_only_functions(const mt_fused *fused)
     return true;
 }
 
+/* The functions of the sum behind those of the product, with the sum between them. */
+static bool may_follow(const mt_node *node, const mt_fused *own)
+{
+    mt_activation functions[MT_POSTS_MAX];
+
+    for (int k = 0; own != NULL && k < own->n; k++)
+        functions[k] = own->posts[k].activation;
+    return own == NULL || mt_node_can_fuse_functions(node, functions, own->n);
+}
+
 /* The branch of `add` that can take the sum: its producer is a product that only `add` reads. */
 static mt_node *branch_of(const mt_graph *graph, const mt_uses *uses, const mt_node *add)
 {
@@ -54,7 +64,8 @@ static mt_node *branch_of(const mt_graph *graph, const mt_uses *uses, const mt_n
         if (node == NULL || other == NULL || other->constant != NULL || !is_product(node, mt_is(add, "Add")) ||
             mt_uses_only(uses, value) != add)
             continue;
-        if (value->dtype != MT_F32 || !mt_same_shape(value, other) || !mt_node_can_fuse(node, own == NULL ? 1 : 1 + own->n))
+        if (value->dtype != MT_F32 || !mt_same_shape(value, other) || !mt_node_can_fuse(node, own == NULL ? 1 : 1 + own->n) ||
+            !may_follow(node, own))
             continue;
         if (best == NULL || index_of(graph, node) > index_of(graph, best))
             best = node;

@@ -52,9 +52,60 @@ static mt_post *add_post(mt_node *node, mt_post_kind kind)
     return &fused->posts[fused->n++];
 }
 
+/* f, then g, where both are linear. */
+static bool join_linear(mt_activation *f, const mt_activation *g)
+{
+    if (f->function != MT_FN_LINEAR || g->function != MT_FN_LINEAR)
+        return false;
+    *f = (mt_activation){MT_FN_LINEAR, g->alpha * f->alpha, g->alpha * f->beta + g->beta};
+    return true;
+}
+
+static mt_activation *last_function(mt_fused *fused)
+{
+    mt_post *last = fused != NULL && fused->n > 0 ? &fused->posts[fused->n - 1] : NULL;
+
+    return last != NULL && last->kind == MT_POST_ACTIVATION ? &last->activation : NULL;
+}
+
+static bool clashes(const mt_fused *fused, int but, const mt_activation *f)
+{
+    for (int i = 0; i < fused->n; i++) {
+        const mt_activation *g = &fused->posts[i].activation;
+        if (i != but && fused->posts[i].kind == MT_POST_ACTIVATION && g->function == f->function &&
+            (g->alpha != f->alpha || g->beta != f->beta))
+            return true;
+    }
+    return false;
+}
+
+bool mt_node_can_fuse_functions(const mt_node *node, const mt_activation *functions, int n)
+{
+    mt_fused trial = {0};
+
+    if (!mt_node_can_fuse(node, 0))
+        return false;
+    if (node->fused != NULL)
+        trial = *(const mt_fused *)node->fused;
+    for (int i = 0; i < n; i++) {
+        mt_activation *last = last_function(&trial);
+        bool           joined = last != NULL && join_linear(last, &functions[i]);
+        if (!joined && trial.n == MT_POSTS_MAX)
+            return false;
+        if (!joined)
+            trial.posts[trial.n++] = (mt_post){.kind = MT_POST_ACTIVATION, .activation = functions[i]};
+        if (clashes(&trial, trial.n - 1, &trial.posts[trial.n - 1].activation))
+            return false;
+    }
+    return true;
+}
+
 void mt_node_fuse_activation(mt_node *node, const mt_activation *activation)
 {
-    add_post(node, MT_POST_ACTIVATION)->activation = *activation;
+    mt_activation *last = last_function(node->fused);
+
+    if (last == NULL || !join_linear(last, activation))
+        add_post(node, MT_POST_ACTIVATION)->activation = *activation;
 }
 
 void mt_node_fuse_quantise(mt_node *node, const mt_quant *quant)

@@ -34,6 +34,9 @@ const mt_fused *mt_node_fused(const mt_node *node);
 guint mt_node_own_inputs(const mt_node *node);
 /* Room for n more posts? */
 bool mt_node_can_fuse(const mt_node *node, int n);
+/* Room for n functions, and none of them twice with other parameters: oneDNN 2.6 and 3.x keep one table for each function of a primitive, and
+ * compute the second with the parameters of the first.  Linear functions that follow each other are one. */
+bool mt_node_can_fuse_functions(const mt_node *node, const mt_activation *functions, int n);
 void mt_node_fuse_activation(mt_node *node, const mt_activation *activation);
 void mt_node_fuse_quantise(mt_node *node, const mt_quant *quant);
 /* The number of posts before MT_POST_QUANTISE. */

@@ -564,6 +564,39 @@ static void test_team(void)
     g_assert_cmpint(differing, ==, 0);
 }
 
+/* The same function twice with other parameters behind one product: oneDNN would compute both with the first's. */
+static void test_function_twice(void)
+{
+    for (int k = 0; k < 24; k++) {
+        maker     m = maker_new((guint32)(700 + k), 13);
+        mt_value *x = maker_input(&m, DIMS(1, 8, 12, 12)), *y = NULL;
+
+        if (k % 4 == 0)
+            y = OP(&m, "Conv", x, maker_constant(&m, 1, 0, DIMS(8, 8, 1, 1)));
+        else if (k % 4 == 1)
+            y = OP(&m, "MatMul", x, maker_constant(&m, 1, 0, DIMS(12, 12)));
+        else if (k % 4 == 2)
+            y = OP(&m, "Mul", x, x);
+        else
+            y = OP(&m, "Add", OP(&m, "LeakyRelu", OP(&m, "Conv", x, maker_constant(&m, 1, 0, DIMS(8, 8, 1, 1)))), x);
+        if (k / 4 == 0)
+            y = OP(&m, "Mul", OP(&m, "Exp", OP(&m, "Neg", OP(&m, "Tanh", y))), maker_number(&m, 1.128));
+        else if (k / 4 == 1)
+            y = OP(&m, "Sub", OP(&m, "Mul", y, maker_number(&m, 2)), maker_number(&m, 1));
+        else if (k / 4 == 2)
+            y = OP(&m, "Clip", OP(&m, "Tanh", OP(&m, "Clip", y, maker_number(&m, -0.5), maker_number(&m, 2))), maker_number(&m, -0.2), maker_number(&m, 0.7));
+        else if (k / 4 == 3) {
+            y = OP(&m, "LeakyRelu", OP(&m, "Tanh", OP(&m, "LeakyRelu", y)));
+            mt_node_set_float(maker_node(y), "alpha", 0.7);
+        } else if (k / 4 == 4) {
+            y = OP(&m, "Elu", OP(&m, "Elu", y));
+            mt_node_set_float(maker_node(y), "alpha", 0.3);
+        } else
+            y = OP(&m, "Relu", OP(&m, "Neg", OP(&m, "Relu", OP(&m, "Neg", y))));
+        CHECK(&m, "a function twice", y);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -581,6 +614,7 @@ int main(int argc, char **argv)
     g_test_add_func("/session/joined-norms", test_joined_norms);
     g_test_add_func("/session/broadcasts", test_broadcasts);
     g_test_add_func("/session/functions", test_functions);
+    g_test_add_func("/session/function-twice", test_function_twice);
     g_test_add_func("/session/reductions", test_reductions);
     g_test_add_func("/session/attention", test_attention);
     g_test_add_func("/session/views", test_views);
