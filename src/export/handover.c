@@ -17,6 +17,8 @@ typedef struct handover_kind {
 
 static const handover_kind KINDS[] = {
 #ifdef MT_HAVE_DCMTK
+    {"seg", "dcm", true, "DICOM Segmentation of the label map, a segment a label", mt_dicom_seg_write},
+    {"seg-fractional", "dcm", true, "DICOM Segmentation of the probability map", mt_dicom_seg_fractional_write},
     {"pdf", "dcm", true, "DICOM encapsulated PDF: a page with picture and sentences", mt_dicom_pdf_write},
 #endif
     {"fhir", "json", true, "FHIR R4 DiagnosticReport with its Observations", mt_fhir_report_write},
@@ -148,13 +150,27 @@ static char *decimal(const char *hex)
     return g_string_free(text, FALSE);
 }
 
-char *mt_handover_uid(const mt_handover_case *c, const char *part)
+static char *uid_of(const char *seed)
 {
-    g_autofree char *seed = g_strdup_printf("%s\n%s\n%s\n%s", c->headline_text, c->kind, part, c->language);
     g_autofree char *sha256 = mt_hash_keyed("microtome", strlen("microtome"), seed, strlen(seed));
     g_autofree char *number = decimal(sha256);
 
     return g_strconcat("2.25.", number, NULL);
+}
+
+char *mt_handover_uid(const mt_handover_case *c, const char *part)
+{
+    g_autofree char *seed = g_strdup_printf("%s\n%s\n%s\n%s", c->headline_text, c->kind, part, c->language);
+
+    return uid_of(seed);
+}
+
+/* Of a source that names none: all kinds of one result share it. */
+static char *frame_uid(const char *headline, const mt_dicom_identity *identity)
+{
+    g_autofree char *seed = g_strdup_printf("%s\n%s\nframe of reference", headline, identity->study_uid);
+
+    return uid_of(seed);
 }
 
 static bool write_kind(const mt_handover *self, mt_handover_case *c, const handover_kind *kind, GPtrArray *written, GError **error)
@@ -212,6 +228,8 @@ bool mt_handover_add(mt_handover *self, const mt_result *result, const mt_handov
         g_set_error(&error, MT_ERROR, MT_ERROR_INPUT, "it is of a patient's cases together: hand over the cases, of cases/");
     else if (headline != NULL && wanted)
         identity = mt_dicom_identity_read(result, headline->input_sha256, source, &error);
+    if (identity != NULL && identity->frame_uid == NULL && (identity->geometry == MT_DICOM_VOLUME || identity->geometry == MT_DICOM_SLIDE))
+        identity->frame_uid = frame_uid(text, identity);
     if (error != NULL)
         add_refused(refused, result, NULL, error);
     if (headline == NULL || mt_result_has(result, MT_OBJECT_CASES))

@@ -121,3 +121,53 @@ def result_over(path, folder, labels=None, mask=None, probability=None, objects=
         if probability is not None:
             f.create_dataset("map/probability", data=probability.astype("f4"))
     return affine, size
+
+
+def xray(path):
+    """One X-ray without a patient frame."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    d = instance(path, CR, "cr")
+    d.Modality, d.BodyPartExamined, d.ViewPosition, d.ImagerPixelSpacing = "CR", "CHEST", "PA", [0.2, 0.2]
+    put_pixels(d, np.arange(35 * 27).reshape(35, 27))
+    d.save_as(path, write_like_original=False)
+    return path
+
+
+def enhanced(path, axes, size=(9, 7, 5), spacing=(0.5, 0.8, 2.5), origin=(4.0, -30.0, 12.0)):
+    """One enhanced MR of several frames, stored from the last slice to the first."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    d = instance(path, ENHANCED_MR, "mr")
+    d.Modality, d.FrameOfReferenceUID, d.NumberOfFrames, d.ImageType = "MR", uid("mr", "frame"), size[2], ["ORIGINAL", "PRIMARY"]
+    measures, orientation, shared = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [spacing[1], spacing[0]], spacing[2]
+    orientation.ImageOrientationPatient = [f"{v:.10f}" for v in np.concatenate([axes[:, 0], axes[:, 1]])]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = Sequence([measures]), Sequence([orientation])
+    d.SharedFunctionalGroupsSequence, frames = Sequence([shared]), []
+    for k in reversed(range(size[2])):
+        position, frame = Dataset(), Dataset()
+        position.ImagePositionPatient = [f"{v:.8f}" for v in np.array(origin) + axes[:, 2] * spacing[2] * k]
+        frame.PlanePositionSequence = Sequence([position])
+        frames.append(frame)
+    d.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    put_pixels(d, np.arange(int(np.prod(size))).reshape(size[::-1]))
+    d.save_as(path, write_like_original=False)
+    lps = np.eye(4)
+    lps[:3, :3], lps[:3, 3] = axes * np.array(spacing), origin
+    return path, np.diag([-1, -1, 1, 1]) @ lps, list(size)
+
+
+def result_of(path, source, size, affine=None, mask=None, labels=("1=nodule",), mpp=None, slide=False, objects=(), **headline):
+    """A result over one file that is no series; mpp stands in its /coords."""
+    write_objects(path, objects, affine=affine, size=size, mpp=mpp, input_sha256=identity([source]), thumbnail=np.full((64, 64, 3), 90, "u1"), **headline)
+    with h5py.File(path, "r+") as f:
+        if slide:
+            f.create_dataset("geometry/bounds", data=np.array([0, 0, *size[:2]], "i8"))
+        elif affine is not None:
+            f.create_dataset("geometry/axis", data="axial", dtype=h5py.string_dtype())
+        if mpp is not None:
+            coords = f.create_dataset("coords", data=np.zeros((1, 2), "i8"))
+            coords.attrs["mpp_x"], coords.attrs["mpp_y"], coords.attrs["tile_level0"] = mpp, mpp, [224.0, 224.0]
+            coords.attrs["level0_width"], coords.attrs["level0_height"], coords.attrs["patch_size"] = size[0], size[1], 224
+        if mask is not None:
+            f.create_dataset("map/segmentation", data=mask.astype("u1"), compression=1).attrs.create("labels", list(labels), dtype=h5py.string_dtype())
+    return path

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 
-from harness import Skip, contains, equal, main, microtome, read
+from harness import Skip, contains, data, equal, main, microtome, read
 
 try:
     import h5py
@@ -102,5 +102,171 @@ def test_identity(folder):
     equal(export("jpg", os.path.join(folder, "d"), plain).code, 64)
 
 
+def segments(d):
+    """For each frame its segment (from 0), its pixels and its (column, row) to LPS mm matrix, as the object's own groups say it."""
+    shared = d.SharedFunctionalGroupsSequence[0]
+    spacing = [float(v) for v in shared.PixelMeasuresSequence[0].PixelSpacing]
+    directions = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)
+    pixels = d.pixel_array.reshape(int(d.NumberOfFrames), d.Rows, d.Columns)
+    for frame, groups in zip(pixels, d.PerFrameFunctionalGroupsSequence):
+        position = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+        place = np.stack([directions[:3] * spacing[1], directions[3:] * spacing[0], position], 1)
+        yield groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber - 1, frame, place, groups
+
+
+def places(d, segment):
+    """LPS mm of each pixel that is set."""
+    found = []
+    for k, frame, place, _ in segments(d):
+        rows, columns = np.nonzero(frame)
+        if k == segment:
+            found += [place @ [c, r, 1] for r, c in zip(rows, columns)]
+    return np.array(sorted(map(tuple, np.round(found, 6))))
+
+
+def expected(mask, affine):
+    plane, y, x = np.nonzero(mask)
+    ras = affine @ np.stack([x, y, plane, np.ones(len(x))])
+    return np.array(sorted(map(tuple, np.round((np.diag([-1, -1, 1, 1]) @ ras)[:3].T, 6))))
+
+
+def close(found, wanted):
+    equal(found.shape, wanted.shape)
+    difference = np.sqrt(((found[:, None] - wanted[None]) ** 2).sum(2)).min(1).max()
+    assert difference < 1e-3, f"{difference} mm from the source's voxels"
+
+
+def test_seg_volume(folder):
+    """seg: voxels stand where the source's do: straight, oblique, flipped, coronal, sagittal, unequal spacing"""
+    tools("dciodvfy")
+    kinds = {"straight": np.eye(3), "oblique": made.turn((11, -17, 23)), "flipped": np.eye(3) * [-1, 1, -1], "backward": np.eye(3) * [1, 1, -1],
+             "coronal": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]).T, "sagittal": np.array([[0, 1, 0], [0, 0, -1], [-1, 0, 0]]).T}
+    for name, axes in kinds.items():
+        here = os.path.join(folder, name)
+        source, result, affine, mask = series_result(here, axes, labels=["1=nodule", "2=무엇"])
+        mask[3, 4:6, 0:2] = 2
+        with h5py.File(result, "r+") as f:
+            f["map/segmentation"][...] = mask
+        path, d = opened(export("seg", os.path.join(here, "out"), result, "--sources", source), "seg")
+        clean(path)
+        close(places(d, 0), expected(mask == 1, affine))
+        close(places(d, 1), expected(mask == 2, affine))
+        equal((d.Modality, d.SegmentationType, d.FrameOfReferenceUID, d.PatientID), ("SEG", "BINARY", made.uid("ct", "frame"), "P-17"))
+        first, second = d.SegmentSequence
+        equal((first.SegmentLabel, first.SegmentedPropertyTypeCodeSequence[0].CodeValue, second.SegmentLabel), ("nodule", "27925004", "무엇"))
+        equal(second.SegmentedPropertyTypeCodeSequence[0].CodeMeaning, "무엇")
+        contains(first.SegmentationAlgorithmIdentificationSequence[0].AlgorithmParameters, "model_sha256=cdcd")
+        files = {str(f.SOPInstanceUID): np.array(f.ImagePositionPatient, float) for f in map(pydicom.dcmread, (os.path.join(source, n) for n in os.listdir(source)))}
+        for _, _, place, groups in segments(d):
+            referenced = groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+            assert np.abs(files[referenced] - place[:, 2]).max() < 1e-3
+
+
+def test_seg_other(folder):
+    """seg: nothing found, a probability, another grid, no map"""
+    tools("dciodvfy")
+    source, result, affine, mask = series_result(folder)
+    with h5py.File(result, "r+") as f:
+        f["map/segmentation"][...] = 0
+        f.create_dataset("map/probability", data=np.linspace(0, 1, mask.size).astype("f4").reshape(mask.shape))
+    out = os.path.join(folder, "out")
+    path, d = opened(export("seg", out, result, "--sources", source), "seg")
+    clean(path)
+    equal((int(d.NumberOfFrames), int(d.pixel_array.sum())), (6, 0))
+    path, d = opened(export("seg-fractional", out, result, "--sources", source), "seg-fractional")
+    clean(path)
+    equal((d.SegmentationType, d.SegmentationFractionalType, d.MaximumFractionalValue, int(d.NumberOfFrames)), ("FRACTIONAL", "PROBABILITY", 255, 6))
+    values = np.linspace(0, 1, mask.size).reshape(mask.shape)
+    equal(sorted(np.floor(values.ravel() * 255 + 0.5).astype(int).tolist()), sorted(d.pixel_array.ravel().tolist()))
+    with h5py.File(result, "r+") as f:
+        del f["map/segmentation"]
+    none = export("seg,pdf", os.path.join(folder, "b"), result, "--sources", source)
+    equal((none.code, os.listdir(os.path.join(folder, "b"))), (65, ["case1_pdf.dcm"]))
+    contains(none.err, "case1.h5 as seg: it has no /map/segmentation")
+    with h5py.File(result, "r+") as f:
+        f["geometry/affine"][0, 3] += 1
+    moved = export("pdf", os.path.join(folder, "c"), result, "--sources", source)
+    equal(moved.code, 65)
+    contains(moved.err, "no series of it has the size and the place in the patient that the result has")
+
+
+def test_seg_pictures(folder):
+    """seg: an X-ray without a patient frame, an enhanced multi-frame stored backwards"""
+    tools("dciodvfy")
+    source = made.xray(os.path.join(folder, "cr.dcm"))
+    mask = np.zeros((1, 35, 27), "u1")
+    mask[0, 3:9, 20:27] = 1
+    result = made.result_of(os.path.join(folder, "cases", "cr.h5"), source, (27, 35, 1), mask=mask)
+    path, d = opened(export("seg", os.path.join(folder, "out"), result, "--sources", source), "seg")
+    clean(path)
+    equal(np.array_equal(d.pixel_array.reshape(mask.shape), mask), True)
+    one = d.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
+    equal((one.ReferencedSOPInstanceUID, one.SpatialLocationsPreserved), (pydicom.dcmread(source).SOPInstanceUID, "YES"))
+
+    source, affine, size = made.enhanced(os.path.join(folder, "mr.dcm"), made.turn((5, 8, -12)))
+    turned, size, _, _ = made.canonical(affine, size)
+    mask = np.zeros(size[::-1], "u1")
+    mask[1, 2:4, 3:6] = mask[4, 0, 0] = 1
+    result = made.result_of(os.path.join(folder, "cases", "mr.h5"), source, size, affine=turned, mask=mask)
+    path, d = opened(export("seg", os.path.join(folder, "out"), result, "--sources", source), "seg")
+    clean(path)
+    close(places(d, 0), expected(mask, turned))
+    frames = pydicom.dcmread(source).PerFrameFunctionalGroupsSequence
+    for _, _, place, groups in segments(d):
+        number = groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        assert np.abs(np.array(frames[number - 1].PlanePositionSequence[0].ImagePositionPatient, float) - place[:, 2]).max() < 1e-3
+
+
+def tiled(d, segment=0):
+    """The total matrix of a TILED_FULL object, and the function from its column and row to mm on the slide."""
+    across, down = -(-d.TotalPixelMatrixColumns // d.Columns), -(-d.TotalPixelMatrixRows // d.Rows)
+    tiles = d.pixel_array.reshape(-1, down, across, d.Rows, d.Columns)[segment]
+    matrix = tiles.transpose(0, 2, 1, 3).reshape(down * d.Rows, across * d.Columns)[:d.TotalPixelMatrixRows, :d.TotalPixelMatrixColumns]
+    o, v = d.TotalPixelMatrixOriginSequence[0], np.array(d.ImageOrientationSlide, float)
+    measures = d.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    start = np.array([float(o.XOffsetInSlideCoordinateSystem), float(o.YOffsetInSlideCoordinateSystem)])
+    return matrix, lambda c, r: start + v[:2] * c * float(measures[1]) + v[3:5] * r * float(measures[0])
+
+
+def test_seg_slides(folder):
+    """seg: tiles of a DICOM slide's map, and of a TIFF slide's whose identity is the manifest's"""
+    tools("dciodvfy")
+    source = data("wsi", "dicom", "highdicom-sm_image.dcm")
+    mask = np.zeros((1, 25, 25), "u1")
+    mask[0, 10, 20], mask[0, 3:5, 7] = 1, 2
+    result = made.result_of(os.path.join(folder, "cases", "sm.h5"), source, (50, 50, 1), mask=mask, labels=["1=tumour", "2=stroma"], slide=True)
+    path, d = opened(export("seg", os.path.join(folder, "out"), result, "--sources", source), "seg")
+    clean(path)
+    slide = pydicom.dcmread(source, stop_before_pixels=True)
+    equal((d.FrameOfReferenceUID, d.DimensionOrganizationType, d.PatientID), (slide.FrameOfReferenceUID, "TILED_FULL", "AA01"))
+    o, spacing = slide.TotalPixelMatrixOriginSequence[0], slide.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    for k in (0, 1):
+        matrix, to_mm = tiled(d, k)
+        equal(np.array_equal(matrix, mask[0] == k + 1), True)
+    # the map's pixel covers two by two of the slide's; rows run against y, columns against x
+    wanted = np.array([float(o.XOffsetInSlideCoordinateSystem) - 20.5 * float(spacing[0]), float(o.YOffsetInSlideCoordinateSystem) - 40.5 * float(spacing[1])])
+    assert np.abs(to_mm(20, 10) - wanted).max() < 1e-6, (to_mm(20, 10), wanted)
+
+    tiff = os.path.join(folder, "a.tif")
+    with open(tiff, "wb") as f:
+        f.write(b"no slide is opened")
+    mask = np.zeros((1, 700, 1300), "u1")
+    mask[0, 600:, 1024:1100] = 1
+    result = made.result_of(os.path.join(folder, "cases", "a.h5"), tiff, (5200, 2800, 1), mask=mask, mpp=0.25, slide=True)
+    manifest = os.path.join(folder, "m.csv")
+    with open(manifest, "w") as f:
+        f.write("path,patient,study_uid,accession\na.tif,P-9,1.2.3,A1\n")
+    path, d = opened(export("seg", os.path.join(folder, "out"), result, "--sources", manifest), "seg")
+    clean(path)
+    matrix, to_mm = tiled(d)
+    equal((np.array_equal(matrix, mask[0]), d.PatientID, d.StudyInstanceUID), (True, "P-9", "1.2.3"))
+    assert np.abs(to_mm(1024, 600) - [-(600 * 4 + 1.5) * 0.25e-3, -(1024 * 4 + 1.5) * 0.25e-3]).max() < 1e-6
+    with h5py.File(result, "r+") as f:
+        del f["coords"].attrs["mpp_x"]
+    nowhere = export("seg", os.path.join(folder, "b"), result, "--sources", manifest)
+    equal(nowhere.code, 65)
+    contains(nowhere.err, "a.h5 as seg: nobody knows where its pixels lie")
+
+
 if __name__ == "__main__":
-    main([test_pdf, test_identity])
+    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides])
