@@ -48,7 +48,7 @@ char *mt_batch_case_id(const char *text)
     return g_string_free(id, FALSE);
 }
 
-/* File name without its ending; .nii.gz and .ome.tif lose both. */
+/* File name without its ending; .nii.gz and .ome.tif lose both.  Digits alone are no ending: folders and files are called by a UID. */
 static char *stem(const char *path)
 {
     static const char *const doubled[] = {".nii.gz", ".ome.tif", ".ome.tiff"};
@@ -61,7 +61,7 @@ static char *stem(const char *path)
             return name;
         }
     char *dot = strrchr(name, '.');
-    if (dot != NULL && dot != name)
+    if (dot != NULL && dot != name && dot[1 + strspn(dot + 1, "0123456789")] != '\0')
         *dot = '\0';
     return name;
 }

@@ -20,8 +20,8 @@ static void test_ids(void)
 
 static void test_stems(void)
 {
-    const char *const arguments[] = {"x/a.svs", "x/b.nii.gz", "x/c.ome.tif", "x/d.tar.tif", "x/noending", NULL};
-    const char *const ids[] = {"a", "b", "c", "d.tar", "noending"};
+    const char *const arguments[] = {"x/a.svs", "x/b.nii.gz", "x/c.ome.tif", "x/d.tar.tif", "x/noending", "x/1.2.840.9", NULL};
+    const char *const ids[] = {"a", "b", "c", "d.tar", "noending", "1.2.840.9"};
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) cases = mt_batch_cases(arguments, 0.25, 0.26, &error);
 
