@@ -147,25 +147,28 @@ void mt_dicom_object_begin(DcmDataset *set, const mt_handover_case *c, const mt_
     mt_dicom_put(set, DCM_SoftwareVersions, MT_VERSION);
 }
 
-void mt_dicom_object_references(DcmItem *set, const mt_dicom_identity *d)
+void mt_dicom_object_sources(DcmItem *set, const DcmTagKey &sequence, const mt_dicom_identity *d)
 {
-    DcmItem    *series = NULL;
     const char *last = NULL;
-    long        n_series = 0, n = 0;
 
     for (guint i = 0; i < d->instances->len; i++) {
         const mt_dicom_instance *one = (const mt_dicom_instance *)d->instances->pdata[i];
         if (one->sop_instance == NULL || one->sop_class == NULL || g_strcmp0(last, one->sop_instance) == 0)
             continue;
-        if (series == NULL) {
-            series = mt_dicom_item(set, DCM_ReferencedSeriesSequence, n_series++);
-            mt_dicom_put(series, DCM_SeriesInstanceUID, one->series);
-        }
-        DcmItem *item = mt_dicom_item(series, DCM_ReferencedInstanceSequence, n++);
+        DcmItem *item = mt_dicom_item(set, sequence, -2); /* behind the last */
         mt_dicom_put(item, DCM_ReferencedSOPClassUID, one->sop_class);
         mt_dicom_put(item, DCM_ReferencedSOPInstanceUID, one->sop_instance);
         last = one->sop_instance;
     }
+}
+
+void mt_dicom_object_references(DcmItem *set, const mt_dicom_identity *d)
+{
+    if (d->instances->len == 0 || !d->is_dicom)
+        return;
+    DcmItem *series = mt_dicom_item(set, DCM_ReferencedSeriesSequence, 0);
+    mt_dicom_put(series, DCM_SeriesInstanceUID, d->series_uid);
+    mt_dicom_object_sources(series, DCM_ReferencedInstanceSequence, d);
 }
 
 bool mt_dicom_sink_put(struct mt_dicom_sink *sink, const void *data, size_t bytes, GError **error)

@@ -36,6 +36,8 @@ char *mt_dicom_words(const char *text, size_t bytes);
 void mt_dicom_object_begin(DcmDataset *set, const mt_handover_case *c, const mt_dicom_object_kind *kind);
 /* Names all source images (their series and instances): ReferencedSeriesSequence. */
 void mt_dicom_object_references(DcmItem *set, const mt_dicom_identity *identity);
+/* Each source image once, as items of `sequence`. */
+void mt_dicom_object_sources(DcmItem *set, const DcmTagKey &sequence, const mt_dicom_identity *identity);
 
 struct mt_dicom_sink;
 

@@ -8,7 +8,6 @@ extern "C" {
 static void put_document(DcmDataset *set, const mt_handover_case *c, gsize bytes)
 {
     g_autofree char *title = mt_dicom_words(c->id, 64);
-    long             n = 0;
 
     mt_dicom_put(set, DCM_ConversionType, "WSD");
     mt_dicom_put(set, DCM_BurnedInAnnotation, "YES");
@@ -17,14 +16,7 @@ static void put_document(DcmDataset *set, const mt_handover_case *c, gsize bytes
     mt_dicom_put(set, DCM_MIMETypeOfEncapsulatedDocument, "application/pdf");
     mt_dicom_put_integer(set, DCM_EncapsulatedDocumentLength, (int64_t)bytes);
     set->insertEmptyElement(DCM_ConceptNameCodeSequence);
-    for (guint i = 0; i < c->identity->instances->len; i++) {
-        const mt_dicom_instance *one = (const mt_dicom_instance *)c->identity->instances->pdata[i];
-        if (one->sop_instance == NULL || one->frame > 1)
-            continue;
-        DcmItem *item = mt_dicom_item(set, DCM_SourceInstanceSequence, n++);
-        mt_dicom_put(item, DCM_ReferencedSOPClassUID, one->sop_class);
-        mt_dicom_put(item, DCM_ReferencedSOPInstanceUID, one->sop_instance);
-    }
+    mt_dicom_object_sources(set, DCM_SourceInstanceSequence, c->identity);
 }
 
 bool mt_dicom_pdf_write(const mt_handover_case *c, const char *path, GError **error)

@@ -268,5 +268,26 @@ def test_seg_slides(folder):
     contains(nowhere.err, "a.h5 as seg: nobody knows where its pixels lie")
 
 
+def test_sc(folder):
+    """sc: pictures of one size in colour, with a legend burnt in; a result without a picture is refused"""
+    tools("dciodvfy")
+    source, result, _, mask = series_result(folder, objects=[{"class": "nodule", "centre": [4, 3, 1], "centre_mm": [0, 0, 0], "longest_mm": 5.0}])
+    with h5py.File(result, "r+") as f:
+        f.create_dataset("map/probability", data=(mask * 0.9).astype("f4"))
+    path, d = opened(export("sc", os.path.join(folder, "out"), result, "--sources", source), "sc")
+    clean(path)
+    pixels = d.pixel_array
+    equal((d.SOPClassUID, pixels.shape, int(d.NumberOfFrames)), ("1.2.840.10008.5.1.4.1.1.7.4", (3, d.Rows, d.Columns, 3), 3))
+    equal((d.BurnedInAnnotation, d.PhotometricInterpretation, d.ConversionType), ("YES", "RGB", "WSD"))
+    equal(pixels[2, d.Rows // 2, d.Columns // 2].tolist(), [90, 90, 90])
+    contains(d.DerivationDescription, "not a diagnosis")
+    with h5py.File(result, "r+") as f:
+        for name in ("map", "thumbnail", "objects"):
+            del f[name]
+    none = export("sc", os.path.join(folder, "b"), result, "--sources", source)
+    equal(none.code, 65)
+    contains(none.err, "case1.h5 as sc: it has no picture")
+
+
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides])
+    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc])
