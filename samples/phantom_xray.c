@@ -161,14 +161,17 @@ bool ph_make_xray(const ph_job *job, GError **error)
     const ph_grid     g = ph_picture_grid(job->size);
     const int64_t     n = ph_voxels(&g);
     const double      w = job->size[0];
-    g_autofree float *out = g_new(float, n), *vessels = g_new0(float, n), *share = g_new0(float, n), *mask = g_new0(float, n);
-    ph_random         r = ph_random_of(job->seed, 52);
-    g_autofree char  *path = ph_path(job, NULL, ".png"), *mask_path = ph_path(job, "masks", ".png");
+    g_autofree float *out = g_new(float, n), *vessels = g_new0(float, n), *share = g_new0(float, n), *mask = g_new0(float, n),
+                     *lungs = g_new0(float, n);
+    ph_random        r = ph_random_of(job->seed, 52);
+    g_autofree char *path = ph_path(job, NULL, ".png"), *mask_path = ph_path(job, "masks", ".png"),
+                    *lungs_path = ph_path(job, "truth", "_lungs.png");
 
     draw_vessels(&c, &g, vessels);
     for (int64_t i = 0; i < n; i++) {
         const double x = ((double)(i % job->size[0]) + 0.5) / w - 0.5, y = ((double)(i / job->size[0]) + 0.5) / w - 0.5;
         const double lung = MAX(lung_depth(&c, x, y, 0), lung_depth(&c, x, y, 1));
+        lungs[i] = lung > 0.012 ? 1.0f / 255 : 0;
         out[i] =
             (float)(0.08 + density_at(&c, x, y) + 0.07 * vessels[i] * ph_edge(lung, 0.02) + opacity_at(&c, x, y) + 0.012 * ph_gauss(&r));
     }
@@ -180,5 +183,6 @@ bool ph_make_xray(const ph_job *job, GError **error)
     }
     tell(job, &c);
     return ph_write_png(path, job->size[0], job->size[1], 1, job->bits, out, error) &&
-           ph_write_png(mask_path, job->size[0], job->size[1], 1, 8, mask, error);
+           ph_write_png(mask_path, job->size[0], job->size[1], 1, 8, mask, error) &&
+           ph_write_png(lungs_path, job->size[0], job->size[1], 1, 8, lungs, error);
 }
