@@ -107,6 +107,7 @@ const mt_command mt_command_export = {
             "--to, files ID_KIND.dcm; DICOM objects carry the identity and the geometry of the source, whose headers are read: "
             "docs/dicom_out.md\n"
             "  seg      DICOM Segmentation of the label map; seg-fractional: of the probability map\n"
+            "  pmap     DICOM Parametric Map: the probability map, else what the tiles say\n"
             "  sc       DICOM Secondary Capture: overlay with legend, findings, picture\n"
             "  pdf      DICOM encapsulated PDF: a page with picture and sentences\n"
             "  fhir     FHIR R4 DiagnosticReport (ID_fhir.json)\n"

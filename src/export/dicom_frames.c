@@ -1,22 +1,25 @@
 #include "src/export/dicom_frames.h"
 
+#include "src/base/alloc.h"
 #include "src/store/schema.h"
 
+#include <math.h>
+#include <microtome/heatmap.h>
 #include <string.h>
 
-/* The map's pixels are squares of level-0 px, whose first has its centre half of them less half a px away from that px's centre. */
+/* The centre of the map's first pixel lies half of it less half a level-0 px from that px's centre. */
 static void place_tiles(mt_dicom_frames *f)
 {
     const mt_dicom_identity *d = f->c->identity;
-    const double             per[2] = {(double)d->size[0] / (double)f->shape[2], (double)d->size[1] / (double)f->shape[1]};
 
-    f->columns = f->rows = MT_DICOM_TILE_PX;
+    f->columns = MIN(MT_DICOM_TILE_PX, f->shape[2]);
+    f->rows = MIN(MT_DICOM_TILE_PX, f->shape[1]);
     f->across = (f->shape[2] + f->columns - 1) / f->columns;
     f->n = f->across * ((f->shape[1] + f->rows - 1) / f->rows);
     for (int a = 0; a < 2; a++)
-        f->spacing[a] = d->spacing[a] * per[a];
+        f->spacing[a] = d->spacing[a] * f->px[a];
     for (int a = 0; a < 2; a++)
-        f->origin[a] = d->origin[a] + d->row[a] * (per[0] - 1) / 2 * d->spacing[0] + d->column[a] * (per[1] - 1) / 2 * d->spacing[1];
+        f->origin[a] = d->origin[a] + d->row[a] * (f->px[0] - 1) / 2 * d->spacing[0] + d->column[a] * (f->px[1] - 1) / 2 * d->spacing[1];
 }
 
 static bool check_place(const mt_dicom_frames *f, GError **error)
@@ -61,8 +64,102 @@ bool mt_dicom_frames_init(mt_dicom_frames *f, const mt_handover_case *c, const c
     f->rows = d->size[1];
     f->n = d->size[2];
     memcpy(f->spacing, d->spacing, sizeof f->spacing);
+    f->px[0] = (double)d->size[0] / (double)shape[2];
+    f->px[1] = (double)d->size[1] / (double)shape[1];
     if (d->geometry == MT_DICOM_SLIDE)
         place_tiles(f);
+    return true;
+}
+
+/* Level-0 px from tile to tile. */
+static void find_step(mt_dicom_frames *f)
+{
+    double patch = 0, overlap = 0;
+
+    mt_result_attr(f->c->result, MT_OBJECT_COORDS, MT_ATTR_PATCH_SIZE, &patch, 1);
+    mt_result_attr(f->c->result, MT_OBJECT_COORDS, MT_ATTR_OVERLAP, &overlap, 1);
+    for (int a = 0; a < 2; a++)
+        f->px[a] = MAX(1, f->heat->tile_level0[a] * (patch > overlap && overlap > 0 ? 1 - overlap / patch : 1));
+}
+
+bool mt_dicom_frames_init_heat(mt_dicom_frames *f, const mt_handover_case *c, GError **error)
+{
+    const mt_heatmap_params  params = {.scale = MT_HEAT_ABSOLUTE, .plane = -1};
+    const mt_dicom_identity *d = c->identity;
+
+    *f = (mt_dicom_frames){.c = c, .object = "the tiles' map", .dtype = MT_F32};
+    f->heat = mt_heatmap_new(c->result, &params, error);
+    if (f->heat == NULL)
+        return false;
+    for (int a = 0; a < 3; a++)
+        f->shape[2 - a] = d->size[d->axis[a]];
+    if (!check_place(f, error))
+        return false;
+    if (d->geometry != MT_DICOM_SLIDE && d->axis[2] != 2)
+        return mt_handover_refuse(error, "its planes lie across the slices of the source");
+    f->columns = d->size[0];
+    f->rows = d->size[1];
+    f->n = d->size[2];
+    memcpy(f->spacing, d->spacing, sizeof f->spacing);
+    if (d->geometry != MT_DICOM_SLIDE)
+        return true;
+    find_step(f);
+    f->shape[1] = (int64_t)ceil((double)d->size[1] / f->px[1]);
+    f->shape[2] = (int64_t)ceil((double)d->size[0] / f->px[0]);
+    place_tiles(f);
+    return true;
+}
+
+void mt_dicom_frames_clear(mt_dicom_frames *f)
+{
+    g_clear_pointer(&f->heat, mt_heatmap_free);
+}
+
+/* Values of the window; where the tiles say nothing MT_DICOM_NO_HEAT. */
+static float *render(const mt_heatmap *heat, const mt_heat_view *view, GError **error)
+{
+    int64_t  n = view->width * view->height;
+    float   *values = mt_alloc(n, sizeof *values, error);
+    uint8_t *states = values != NULL ? mt_alloc(n, 1, error) : NULL;
+
+    if (states == NULL || !mt_heatmap_render(heat, view, values, states, error))
+        g_clear_pointer(&values, mt_free);
+    for (int64_t i = 0; values != NULL && i < n; i++)
+        values[i] =
+            states[i] == MT_HEAT_VALUE ? (float)(heat->range[0] + (double)values[i] * (heat->range[1] - heat->range[0])) : MT_DICOM_NO_HEAT;
+    mt_free(states);
+    return values;
+}
+
+static bool render_tile(const mt_dicom_frames *f, int64_t frame, float *out, GError **error)
+{
+    const mt_heat_view view = {1 / f->px[0], 1 / f->px[1], frame % f->across * f->columns, frame / f->across * f->rows,
+                               f->columns,   f->rows};
+    float             *values = render(f->heat, &view, error);
+
+    if (values != NULL)
+        memcpy(out, values, (size_t)(f->columns * f->rows) * sizeof *out);
+    mt_free(values);
+    return values != NULL;
+}
+
+static bool render_slice(const mt_dicom_frames *f, int64_t slice, float *out, GError **error)
+{
+    const mt_dicom_identity *d = f->c->identity;
+    const mt_heatmap_params  params = {.scale = MT_HEAT_ABSOLUTE, .plane = d->flip[2] ? d->size[2] - 1 - slice : slice};
+    const mt_heat_view       view = {1, 1, 0, 0, f->shape[2], f->shape[1]};
+    g_autoptr(mt_heatmap) plane = mt_heatmap_new(f->c->result, &params, error);
+    float *values = plane != NULL ? render(plane, &view, error) : NULL;
+
+    if (values == NULL)
+        return false;
+    for (int64_t row = 0; row < f->rows; row++)
+        for (int64_t column = 0; column < f->columns; column++) {
+            int64_t voxel[3];
+            mt_dicom_identity_from_stored(d, (const int64_t[3]){column, row, slice}, voxel);
+            out[row * f->columns + column] = values[voxel[1] * f->shape[2] + voxel[0]];
+        }
+    mt_free(values);
     return true;
 }
 
@@ -113,7 +210,11 @@ static bool read_slice(const mt_dicom_frames *f, int64_t slice, uint8_t *out, GE
 
 bool mt_dicom_frames_read(const mt_dicom_frames *f, int64_t frame, void *out, GError **error)
 {
-    return f->c->identity->geometry == MT_DICOM_SLIDE ? read_tile(f, frame, out, error) : read_slice(f, frame, out, error);
+    const bool slide = f->c->identity->geometry == MT_DICOM_SLIDE;
+
+    if (f->heat != NULL)
+        return slide ? render_tile(f, frame, out, error) : render_slice(f, frame, out, error);
+    return slide ? read_tile(f, frame, out, error) : read_slice(f, frame, out, error);
 }
 
 static void free_segment(void *data)

@@ -6,6 +6,7 @@
 #include "src/export/handover_case.h"
 
 #define MT_DICOM_TILE_PX 512
+#define MT_DICOM_NO_HEAT (-1.0f)
 
 G_BEGIN_DECLS
 
@@ -19,11 +20,17 @@ typedef struct mt_dicom_frames {
     int64_t                 across;        /* tiles beside each other */
     double                  spacing[2];    /* mm between columns, rows */
     double                  origin[2];     /* SLIDE: mm of the map's first pixel's centre in the slide's frame */
+    double                  px[2];         /* SLIDE: level-0 px of a pixel of the map */
+    struct mt_heatmap      *heat;          /* in place of a stored map: what tiles say; of the slide, or of a plane that tells the rest */
 } mt_dicom_frames;
 
 /* MT_ERROR_INPUT where the result has no such map, or it does not lie on the source's voxels, or their place is not known. */
 bool mt_dicom_frames_init(mt_dicom_frames *frames, const mt_handover_case *c, const char *object, GError **error);
-/* rows x columns elements of the map's type; off the slide zeros. */
+/* What the tiles of a case say, as MT_F32: a pixel a step between tiles on a slide, the source's pixels in a volume.  MT_ERROR_INPUT also where
+ * its planes lie across the source's slices. */
+bool mt_dicom_frames_init_heat(mt_dicom_frames *frames, const mt_handover_case *c, GError **error);
+void mt_dicom_frames_clear(mt_dicom_frames *frames);
+/* rows x columns elements of the map's type; off the slide zeros, where no tile lies MT_DICOM_NO_HEAT. */
 bool mt_dicom_frames_read(const mt_dicom_frames *frames, int64_t frame, void *out, GError **error);
 
 /* A class of the map. */

@@ -1,5 +1,9 @@
 #include "src/export/dicom_multiframe.h"
 
+extern "C" {
+#include "src/export/dicom_codes.h"
+}
+
 #define APPEND (-2) /* DCMTK: a new item behind the last */
 
 static bool is_slide(const mt_dicom_frames *f)
@@ -49,14 +53,22 @@ static void put_slide(DcmDataset *set, const mt_dicom_frames *f)
     mt_dicom_put_number(origin, DCM_YOffsetInSlideCoordinateSystem, f->origin[1]);
 }
 
+static void put_derivation(DcmItem *derivation, const mt_dicom_frames *f)
+{
+    if (f->dtype == MT_U8)
+        mt_dicom_put_code(derivation, DCM_DerivationCodeSequence, "113076", "DCM", "Segmentation");
+    else
+        mt_dicom_put_code(derivation, DCM_DerivationCodeSequence, "MODEL", MT_DICOM_PRIVATE_SCHEME, "Output of a model");
+}
+
 /* The pixels that a frame was made of. */
-static void put_source(DcmItem *frame, const mt_dicom_instance *one)
+static void put_source(DcmItem *frame, const mt_dicom_frames *f, const mt_dicom_instance *one)
 {
     if (one->sop_instance == NULL || one->sop_class == NULL)
         return;
     DcmItem *derivation = mt_dicom_item(frame, DCM_DerivationImageSequence, 0);
     DcmItem *source = mt_dicom_item(derivation, DCM_SourceImageSequence, APPEND);
-    mt_dicom_put_code(derivation, DCM_DerivationCodeSequence, "113076", "DCM", "Segmentation");
+    put_derivation(derivation, f);
     mt_dicom_put_code(source, DCM_PurposeOfReferenceCodeSequence, "121322", "DCM", "Source image for image processing operation");
     mt_dicom_put(source, DCM_SpatialLocationsPreserved, "YES");
     mt_dicom_put(source, DCM_ReferencedSOPClassUID, one->sop_class);
@@ -66,11 +78,11 @@ static void put_source(DcmItem *frame, const mt_dicom_instance *one)
 }
 
 /* Made of a slide that is no DICOM: there are no instances to name. */
-static void put_derived(DcmItem *shared)
+static void put_derived(DcmItem *shared, const mt_dicom_frames *f)
 {
     DcmItem *derivation = mt_dicom_item(shared, DCM_DerivationImageSequence, 0);
 
-    mt_dicom_put_code(derivation, DCM_DerivationCodeSequence, "113076", "DCM", "Segmentation");
+    put_derivation(derivation, f);
     derivation->insertEmptyElement(DCM_SourceImageSequence);
 }
 
@@ -94,9 +106,9 @@ static void put_shared(DcmDataset *set, const mt_dicom_frames *f)
     if (d->geometry == MT_DICOM_VOLUME)
         mt_dicom_put_numbers(mt_dicom_item(shared, DCM_PlaneOrientationSequence, 0), DCM_ImageOrientationPatient, directions, 6);
     for (guint i = 0; is_slide(f) && i < d->instances->len; i++)
-        put_source(shared, (const mt_dicom_instance *)d->instances->pdata[i]);
+        put_source(shared, f, (const mt_dicom_instance *)d->instances->pdata[i]);
     if (is_slide(f) && d->instances->len == 0)
-        put_derived(shared);
+        put_derived(shared, f);
 }
 
 void mt_dicom_multiframe_begin(DcmDataset *set, const mt_dicom_frames *f, int64_t n, bool segmented)
@@ -167,5 +179,5 @@ void mt_dicom_multiframe_add(DcmDataset *set, const mt_dicom_frames *f, int64_t 
         mt_dicom_put(content, DCM_StackID, "1");
         mt_dicom_put_integer(content, DCM_InStackPositionNumber, place + 1);
     }
-    put_source(frame, one);
+    put_source(frame, f, one);
 }

@@ -15,7 +15,8 @@ struct mt_figure_page {
     cairo_surface_t *surface;
     cairo_t         *cairo;
     GByteArray      *bytes;
-    cairo_status_t   status; /* the first failure */
+    cairo_status_t   status;  /* the first failure */
+    int              unknown; /* letters without a font */
 };
 
 static cairo_status_t take(void *closure, const unsigned char *data, unsigned int length)
@@ -86,6 +87,7 @@ static PangoLayout *lay_text(mt_figure_page *page, const char *text, double size
     pango_font_description_set_weight(font, bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
     pango_layout_set_font_description(layout, font);
     pango_layout_set_text(layout, text, -1);
+    page->unknown += pango_layout_get_unknown_glyphs_count(layout);
     pango_font_description_free(font);
     return layout;
 }
@@ -127,6 +129,11 @@ double mt_figure_paragraph(mt_figure_page *page, double x, double y, double widt
     pango_cairo_show_layout(page->cairo, layout);
     pango_layout_get_size(layout, NULL, &height);
     return (double)height / PANGO_SCALE;
+}
+
+int mt_figure_page_unknown(const mt_figure_page *page)
+{
+    return page->unknown;
 }
 
 void mt_figure_page_next(mt_figure_page *page)

@@ -27,6 +27,8 @@ void mt_figure_text(mt_figure_page *page, double x, double y, const char *text, 
 double mt_figure_paragraph(mt_figure_page *page, double x, double y, double width, const char *text, const mt_figure_font *font);
 double mt_figure_text_width(mt_figure_page *page, const char *text, double size);
 void   mt_figure_picture(mt_figure_page *page, const mt_canvas *canvas, double x, double y, double width, double height);
+/* Letters drawn so far that no font of the machine has: boxes stand in their place. */
+int mt_figure_page_unknown(const mt_figure_page *page);
 /* A further page of the same size; PDF alone. */
 void mt_figure_page_next(mt_figure_page *page);
 /* The bytes of the file; the page is at its end. */

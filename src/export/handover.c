@@ -19,6 +19,7 @@ static const handover_kind KINDS[] = {
 #ifdef MT_HAVE_DCMTK
     {"seg", "dcm", true, "DICOM Segmentation of the label map, a segment a label", mt_dicom_seg_write},
     {"seg-fractional", "dcm", true, "DICOM Segmentation of the probability map", mt_dicom_seg_fractional_write},
+    {"pmap", "dcm", true, "DICOM Parametric Map: probability, else what tiles say, in floating point", mt_dicom_pmap_write},
     {"sc", "dcm", true, "DICOM Secondary Capture: overlay with legend, findings, picture", mt_dicom_sc_write},
     {"pdf", "dcm", true, "DICOM encapsulated PDF: a page with picture and sentences", mt_dicom_pdf_write},
 #endif

@@ -29,6 +29,7 @@ char *mt_handover_uid(const mt_handover_case *c, const char *part);
 /* The writers, a file each. */
 bool mt_dicom_seg_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_seg_fractional_write(const mt_handover_case *c, const char *path, GError **error);
+bool mt_dicom_pmap_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_sc_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_pdf_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_fhir_report_write(const mt_handover_case *c, const char *path, GError **error);

@@ -100,7 +100,11 @@ GBytes *mt_result_page_pdf(const mt_result *result, const mt_headline *headline,
         draw_picture(&w, ((mt_result_picture *)pictures->pdata[i])->canvas);
     draw_words(&w, impression);
     draw_foot(&w);
-    GBytes *pdf = mt_figure_page_bytes(w.page, error);
+    GBytes *pdf = mt_figure_page_unknown(w.page) == 0 ? mt_figure_page_bytes(w.page, error) : NULL;
+    if (mt_figure_page_unknown(w.page) > 0)
+        g_set_error(
+            error, MT_ERROR, MT_ERROR_INTERNAL,
+            "draw its page: no font of this machine has its letters: install one that does (Korean: fonts-nanum or fonts-noto-cjk)");
     mt_figure_page_free(w.page);
     return pdf;
 }

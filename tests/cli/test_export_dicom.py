@@ -289,5 +289,58 @@ def test_sc(folder):
     contains(none.err, "case1.h5 as sc: it has no picture")
 
 
+def floats(d):
+    return np.frombuffer(d.FloatPixelData, "<f4").reshape(int(d.NumberOfFrames), d.Rows, d.Columns)
+
+
+def test_pmap(folder):
+    """pmap: a probability stands at its voxel in the patient, the evidence of tiles at their middle on the slide"""
+    tools("dciodvfy")
+    source, result, affine, mask = series_result(folder, made.turn((11, -17, 23)))
+    numbers = np.arange(mask.size, dtype="f4").reshape(mask.shape) / mask.size
+    with h5py.File(result, "r+") as f:
+        f.create_dataset("map/probability", data=numbers)
+    path, d = opened(export("pmap", os.path.join(folder, "out"), result, "--sources", source), "pmap")
+    clean(path)
+    shared = d.SharedFunctionalGroupsSequence[0]
+    spacing = [float(v) for v in shared.PixelMeasuresSequence[0].PixelSpacing]
+    directions = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)
+    equal(shared.RealWorldValueMappingSequence[0].LUTExplanation, "probability of nodule")
+    back, seen = np.linalg.inv(np.diag([-1, -1, 1, 1]) @ affine), np.zeros(mask.size)
+    for frame, groups in zip(floats(d), d.PerFrameFunctionalGroupsSequence):
+        start = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+        for (r, c), value in np.ndenumerate(frame):
+            voxel = back @ [*(start + directions[:3] * spacing[1] * c + directions[3:] * spacing[0] * r), 1]
+            x, y, plane = np.round(voxel[:3]).astype(int)
+            assert np.abs(voxel[:3] - [x, y, plane]).max() < 1e-3 and value == numbers[plane, y, x]
+            seen[np.ravel_multi_index((plane, y, x), mask.shape)] += 1
+    equal(seen.tolist(), [1] * mask.size)
+
+    tiff = os.path.join(folder, "a.tif")
+    with open(tiff, "wb") as f:
+        f.write(b"no slide is opened")
+    slide = made.result_of(os.path.join(folder, "cases", "a.h5"), tiff, (2240, 1120, 1), mpp=0.5, slide=True)
+    at = np.array([[x * 224, y * 224] for y in range(5) for x in range(10) if (x + y) % 3])
+    with h5py.File(slide, "r+") as f:
+        attributes = dict(f["coords"].attrs)
+        del f["coords"], f["objects"]
+        f.create_dataset("coords", data=at).attrs.update(attributes)
+        f.create_dataset("tile_scores", data=np.stack([np.linspace(0, 1, len(at)), np.linspace(1, 0, len(at))], 1).astype("f4")).attrs.create(
+            "labels", ["nodule", "other"], dtype=h5py.string_dtype())
+        f.create_dataset("prediction/scores", data=np.array([0.9, 0.1], "f4")).attrs.create("labels", ["nodule", "other"], dtype=h5py.string_dtype())
+        f["prediction/scores"].attrs["positive"] = "nodule"
+    with open(os.path.join(folder, "m.csv"), "w") as f:
+        f.write("path,patient,study_uid\na.tif,P-9,1.2.3\n")
+    path, d = opened(export("pmap", os.path.join(folder, "out"), slide, "--sources", os.path.join(folder, "m.csv")), "pmap")
+    clean(path)
+    values = floats(d)[0]
+    equal((values.shape, d.FloatPixelPaddingValue), ((5, 10), -1.0))
+    wanted = np.full((5, 10), -1.0)
+    wanted[at[:, 1] // 224, at[:, 0] // 224] = np.linspace(0, 1, len(at))
+    assert np.abs(values - wanted).max() < 1e-6
+    o, measures = d.TotalPixelMatrixOriginSequence[0], d.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    assert abs(float(o.XOffsetInSlideCoordinateSystem) + 111.5 * 0.5e-3) < 1e-9 and abs(float(measures[0]) - 0.112) < 1e-9
+
+
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc])
+    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap])
