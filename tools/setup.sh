@@ -8,7 +8,7 @@ build="build-essential meson ninja-build pkg-config libglib2.0-dev libglib2.0-de
  python3 ca-certificates git"
 tests="dicom3tools clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev python3-h5py python3-numpy python3-pil python3-openslide python3-opencv
  python3-onnx python3-nibabel python3-pydicom python3-gdcm python3-torch python3-torchvision python3-shapely python3-scipy python3-skimage python3-sklearn libopenblas0-pthread python3-statsmodels python3-yaml
- orthanc orthanc-dicomweb dcmtk openssl
+ orthanc orthanc-dicomweb dcmtk openssl python3-hl7
  fuse3 libfuse3-dev slurmctld slurmd slurm-client slurm-wlm-basic-plugins"
 packages=$build
 if [ "${1:-}" = --tests ]; then packages="$build $tests"; fi

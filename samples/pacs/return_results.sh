@@ -11,6 +11,8 @@ shift 3
 program=${MICROTOME:-microtome}
 kinds=${KINDS:-sr,seg,sc}
 mkdir -p "$return" || exit 74
+exec 9>"$return/.lock"
+flock -n 9 || { echo "return_results: another one is at work" >&2; exit 75; }
 failed=0
 for result in "$out"/cases/*.h5; do
   [ -e "$result" ] || continue
@@ -18,8 +20,9 @@ for result in "$out"/cases/*.h5; do
   [ -n "$(find "$return/$id/.made" -newer "$result" 2>/dev/null)" ] && continue
   rm -rf "$return/.new-$id"
   "$program" export "$result" --to "$kinds" --sources "$drop" -o "$return/.new-$id"
-  # some kinds or all: what is whole goes
-  if [ -n "$(ls -A "$return/.new-$id" 2>/dev/null)" ]; then
+  code=$?
+  # 65: some kinds are not of this result; what was made goes
+  if { [ "$code" -eq 0 ] || [ "$code" -eq 65 ]; } && [ -n "$(ls -A "$return/.new-$id" 2>/dev/null)" ]; then
     mkdir -p "$return/$id"
     mv -f "$return/.new-$id"/* "$return/$id/"
     touch "$return/$id/.made"

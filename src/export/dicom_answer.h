@@ -19,6 +19,8 @@ typedef struct mt_dicom_answer {
     char            *words; /* NULL: nothing to say */
 } mt_dicom_answer;
 
+#define MT_DICOM_STORING_BYTES_PER_S (4 << 20) /* a receiver that takes longer to store what it has is asked no more */
+
 /* Sets both; frees words that were there. */
 void mt_dicom_answer_set(mt_dicom_answer *answer, mt_dicom_outcome outcome, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* Of a status of C-STORE (PS3.4 B.2.3), or a FailureReason (PS3.3 C.14.1.1), which share their numbers. */

@@ -115,6 +115,8 @@ GPtrArray *mt_dicom_find(const mt_worklist_params *p, GError **error)
     if (status.bad()) {
         g_autofree char *words = mt_dicom_words(status);
         g_set_error(error, MT_ERROR, MT_ERROR_IO, "query %s: the association broke: %s", p->address, words);
+        for (OFListIterator(QRResponse *) i = answers.begin(); i != answers.end(); ++i)
+            delete *i;
         scu.abortAssociation();
         return NULL;
     }

@@ -127,6 +127,7 @@ void mt_dicom_store_send(mt_dicom_store *store, const GPtrArray *objects, guint 
                             store->peer.called, object->sop_class, object->syntax);
         return;
     }
+    store->scu->setDIMSETimeout((Uint32)(store->timeout_s + object->bytes / MT_DICOM_STORING_BYTES_PER_S));
     OFCondition condition = store->scu->sendSTORERequest(context, object->path, NULL, status);
     if (condition.good()) {
         mt_dicom_answer_status(answer, status);

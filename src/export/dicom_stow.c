@@ -68,7 +68,6 @@ static void set_options(mt_dicom_stow *stow)
     curl_easy_setopt(c, CURLOPT_USERAGENT, "microtome/" MT_VERSION);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)ceil(p->timeout_s * 1000));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)ceil(p->timeout_s));
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, stow);
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
@@ -151,6 +150,8 @@ void mt_dicom_stow_send(mt_dicom_stow *stow, const mt_dicom_outgoing *object, mt
     curl_mime_filename(part, NULL); /* file names stay here */
     curl_mime_type(part, "application/dicom");
     curl_easy_setopt(stow->curl, CURLOPT_MIMEPOST, mime);
+    curl_easy_setopt(stow->curl, CURLOPT_LOW_SPEED_TIME,
+                     (long)ceil(stow->params->timeout_s + (double)object->bytes / MT_DICOM_STORING_BYTES_PER_S));
     curl_easy_setopt(stow->curl, CURLOPT_TIMEOUT_MS, (long)MIN(limit_s * 1000, 86400e3));
     if (code == CURLE_OK)
         code = curl_easy_perform(stow->curl);
