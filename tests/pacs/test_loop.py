@@ -53,7 +53,7 @@ def receiver(folder, port):
 def kinds():
     """of objects, those that the program makes"""
     shown = microtome("export", "--help").out
-    return [k for k in ("sr", "seg", "sc", "pdf") if re.search(rf"^  {k}\s", shown, re.M)]
+    return [k for k in ("sr", "seg", "sc") if re.search(rf"^  {k}\s", shown, re.M)]
 
 
 def give_back(folder, *receiver_options):
