@@ -90,7 +90,7 @@ static void append_order(message *m, const mt_handover_case *c, const mt_report_
 
     /* OBR-3 filler number, 4 service, 7 time of the study, 18 placer's field, 22 time of the result, 24 section, 25 preliminary */
     g_string_append_printf(m->text, "OBR|1|%s|%s|%s|||%s|||||||||||%s||||%s||%s|P\r", accession, *accession != '\0' ? accession : id,
-                           service, when, accession, m->made, report->pathology ? "PAT" : "RAD");
+                           service, when, accession, m->made, report->pathology ? "SP" : "RAD");
     g_autofree char *note = escaped(report->research);
     g_string_append_printf(m->text, "NTE|1|L|%s\r", note);
 }

@@ -25,10 +25,10 @@ def needs_h5py():
         raise Skip("h5py, NumPy or pydicom is not installed")
 
 
-def classified(folder, patient="P|7^1", study="1.2.3.4", accession="A~9"):
+def classified(folder, patient="P|7^1", study="1.2.3.4", accession="A~9", status="ok"):
     """a slide's result with two scores, and a manifest that says whose it is"""
     needs_h5py()
-    write_result(folder, "slide1", list(SCORES.values()), labels=list(SCORES), positive=list(SCORES)[1], threshold=0.31)
+    write_result(folder, "slide1", list(SCORES.values()), labels=list(SCORES), positive=list(SCORES)[1], threshold=0.31, status=status)
     with h5py.File(os.path.join(folder, "cases", "slide1.h5"), "r+") as f:
         f.create_dataset("geometry/bounds", data=np.array([0, 0, 4096, 3072], "i8"))  # a slide
     with open(os.path.join(folder, "m.csv"), "w") as f:
@@ -91,7 +91,7 @@ def test_hl7(folder):
     equal((msh[1], msh[2], msh[3], msh[9], msh[11], msh[12], msh[18]), ("|", "^~\\&", ["MICROTOME"], ["ORU", "R01", "ORU_R01"], ["P"], ["2.5.1"], ["UNICODE UTF-8"]))
     assert re.fullmatch(r"\d{14}\+0000", msh[7][0]) and re.fullmatch(r"\d{1,20}", msh[10][0]), msh
     equal((pid[1], pid[3], pid[5]), (["1"], ["P|7^1"], ["", "", "", "", "", "", "U"]))
-    equal((obr[2], obr[3], obr[4], obr[18], obr[24], obr[25]), (["A~9"], ["A~9"], ["11526-1", "Pathology study", "LN"], ["A~9"], ["PAT"], ["P"]))
+    equal((obr[2], obr[3], obr[4], obr[18], obr[24], obr[25]), (["A~9"], ["A~9"], ["11526-1", "Pathology study", "LN"], ["A~9"], ["SP"], ["P"]))
     equal(of(segments, "NTE")[0][3], ["For research and decision support; not a medical device."])
     rows = of(segments, "OBX")
     equal([r[1][0] for r in rows], [str(i + 1) for i in range(len(rows))])
@@ -225,13 +225,30 @@ def test_fhir_dicom(folder):
     equal("Hong" in read(path), False)
 
 
+def test_withheld(folder):
+    """a score that is withheld is in neither"""
+    result, manifest = classified(folder, status="withheld")
+    for kind in ("hl7", "fhir"):
+        text = read(export(kind, folder, result, "--manifest", manifest))
+        equal(("score.normal" in text, "0.83" in text, "withheld" in text), (False, False, True))
+
+
 def test_refused(folder):
-    """without an identity neither is written"""
+    """without an identity, or a patient's number, neither is written"""
     result, _ = classified(folder)
     for kind in ("hl7", "fhir"):
         answer = microtome("export", result, "--to", kind, "-o", folder + "/none")
         equal((answer.code, answer.out), (65, ""))
         contains(answer.err, "nobody says whose it is")
+    source = made.series(os.path.join(folder, "sources", "case1"), np.eye(3))
+    for name in os.listdir(source):
+        d = made.pydicom.dcmread(os.path.join(source, name))
+        d.PatientID = ""
+        d.save_as(os.path.join(source, name))
+    made.result_over(os.path.join(folder, "cases", "case1.h5"), source)
+    answer = microtome("export", folder + "/cases/case1.h5", "--to", "hl7,fhir", "--sources", source, "-o", folder + "/none")
+    equal((answer.code, answer.out), (65, ""))
+    contains(answer.err, "case1.h5 as fhir: its source has no patient number (PatientID)")
 
 
-main([test_hl7, test_hl7_dicom, test_fhir, test_fhir_dicom, test_refused])
+main([test_hl7, test_hl7_dicom, test_fhir, test_fhir_dicom, test_withheld, test_refused])

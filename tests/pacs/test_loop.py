@@ -71,13 +71,13 @@ def test_loop(folder):
     except ImportError:
         raise Skip("no nibabel")
     import pydicom
-    done = subprocess.run([PHANTOMS, "ct-nodules", "-o", folder + "/phantoms", "--count", "2", "--size", "64x64x32"], capture_output=True, text=True)
+    done = subprocess.run([PHANTOMS, "ct-nodules", "-o", folder + "/phantoms", "--count", "2", "--size", "64x64x16"], capture_output=True, text=True)
     equal((done.returncode, done.stderr), (0, ""))
     studies = {write_series(f"{folder}/sent/{i}", f"{folder}/phantoms/ct-00{i}.nii.gz", i): f"P{i}" for i in (1, 2)}
     port = free_port()
     with Orthanc(folder + "/pacs", DicomModalities={"microtome": {"AET": "MICROTOME", "Host": "127.0.0.1", "Port": port}}) as pacs:
         equal(microtome("send", folder + "/sent", "--store", pacs.store).code, 0)
-        equal(pacs.count(), 64)
+        equal(pacs.count(), 32)
         with receiver(folder, port):
             wait_for("the receiver", lambda: os.path.isdir(folder + "/drop/.incoming"))
             watch = Program([PROGRAM, "run", "-r", RECIPE, "-o", folder + "/out", "--watch", folder + "/drop", "--settle", "1"], folder + "/watch.log")
@@ -93,7 +93,7 @@ def test_loop(folder):
         contains(back.stdout, " 0 refused, 0 waiting\n")
         made = sum(len([n for n in names if n.endswith(".dcm")]) for _, _, names in os.walk(folder + "/return"))
         assert made >= 2, made
-        equal(pacs.count(), 64 + made)
+        equal(pacs.count(), 32 + made)
         for sop, data in pacs.files().items():
             d = pydicom.dcmread(io.BytesIO(data))
             equal((sop, d.PatientID), (sop, studies[d.StudyInstanceUID]))
@@ -101,7 +101,7 @@ def test_loop(folder):
         for wanted in (f"{made} objects: {made} sent, 0 sent before, ", f"{made} objects: 0 sent, {made} sent before, "):
             back = give_back(folder, "--stow", pacs.stow)
             equal((back.returncode, back.stdout.split("0 refused")[0], back.stderr), (0, wanted, ""))
-        equal(pacs.count(), 64 + made)
+        equal(pacs.count(), 32 + made)
 
 
 def post(url, body):
