@@ -185,6 +185,15 @@ static bool choose_spacing(mt_case *c, const char *path, const mt_case_options *
     return true;
 }
 
+/* A colour photograph is no CT or MR, whatever is stated. */
+static bool check_stated(const mt_case *c, const char *path, GError **error)
+{
+    if (c->source->channels == 1 || (strcmp(c->modality, "CT") != 0 && strcmp(c->modality, "MR") != 0))
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "open %s: %s is stated, and the file has colours: leave this case out", path, c->modality);
+    return false;
+}
+
 /* What a recipe is for holds where the file is silent; against the file's own word it is refused.  "SM" of a TIFF that no scanner signed is a
  * guess: a photograph may be saved as one. */
 static bool choose_modality(mt_case *c, const char *path, const mt_case_options *options, GError **error)
@@ -201,7 +210,7 @@ static bool choose_modality(mt_case *c, const char *path, const mt_case_options 
         return false;
     }
     c->modality = g_strdup(g_strv_contains((const char *const *)wanted, own) ? own : wanted[0]);
-    return true;
+    return !silent || check_stated(c, path, error);
 }
 
 mt_case *mt_case_open(const char *path, const mt_case_options *options, GError **error)

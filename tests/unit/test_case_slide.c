@@ -334,7 +334,8 @@ static void test_open_errors(void)
     expect_open_error("/nonexistent/slide.svs", NULL, MT_ERROR_MISSING, "open /nonexistent/slide.svs: no such file");
     expect_open_error("/", NULL, MT_ERROR_INPUT, "open /: it is a folder; name the file of one case");
     expect_open_error("/dev/null", NULL, MT_ERROR_INPUT, "open /dev/null: it is not a regular file");
-    expect_open_error("/", &backend, MT_ERROR_USAGE, "backend \"magic\" is not known: direct, openslide, vips, nifti, metaimage, nrrd or dicom");
+    expect_open_error("/", &backend, MT_ERROR_USAGE,
+                      "backend \"magic\" is not known: direct, openslide, vips, nifti, metaimage, nrrd or dicom");
     expect_open_error("/", &half, MT_ERROR_RANGE, "the case's own µm/px: 0 x 0.5 is not a pair of positive numbers");
     expect_open_error("/", &negative, MT_ERROR_RANGE, "the case's own µm/px: -1 x 0.5 is not a pair of positive numbers");
     expect_open_error("/", &nan, MT_ERROR_RANGE, "the case's own µm/px: nan x 0 is not a pair of positive numbers");
@@ -347,13 +348,14 @@ static void test_options(void)
     if (dir == NULL)
         return;
     g_autofree char *path = g_build_filename(dir, "wsi/aperio-tiny-16px.svs", NULL);
-    mt_case_options  options = {.mpp_x = 0.25, .mpp_source = "manifest", .modality = "CR"};
+    mt_case_options  options = {.mpp_x = 0.25, .mpp_source = "manifest", .modality = "CR;SM"};
     g_autoptr(GError) error = NULL;
     g_assert_null(mt_case_open(path, &options, &error)); /* the scanner says otherwise */
     g_autofree char *message = g_strdup_printf(
         "open %s: 0.25 x 0.25 µm/px is stated and the file says 0.499 x 0.499 (openslide): leave the statement out for this case", path);
     g_assert_error(error, MT_ERROR, MT_ERROR_SPACING);
     g_assert_cmpstr(error->message, ==, message);
+    g_clear_error(&error);
     options.mpp_x = 0.5; /* within 2 %: the file's own is kept */
     g_autoptr(mt_case) c = mt_case_open(path, &options, NULL);
     double  x, y;
@@ -364,13 +366,19 @@ static void test_options(void)
     g_assert_cmpfloat(x, ==, 0.499);
     g_assert_cmpfloat(y, ==, 0.499);
     g_assert_cmpstr(mt_case_mpp_source(c), ==, "openslide");
-    g_assert_cmpstr(mt_case_modality(c), ==, "CR");
+    g_assert_cmpstr(mt_case_modality(c), ==, "SM");
     mt_case_bounds(c, bounds);
     g_assert_cmpint(bounds[0], ==, 0);
     g_assert_cmpint(bounds[2], ==, 16);
     g_assert_cmpint(bounds[3], ==, 16);
     g_assert_false(mt_case_affine(c, affine));
     g_assert_cmpfloat(mt_case_plane_spacing_um(c), ==, 0);
+    options.modality = "CR;DX"; /* the scanner's word stands against it */
+    g_assert_null(mt_case_open(path, &options, &error));
+    g_autofree char *modality =
+        g_strdup_printf("open %s: its modality is SM, and the recipe is for CR;DX ([input] modality): leave this case out", path);
+    g_assert_error(error, MT_ERROR, MT_ERROR_INPUT);
+    g_assert_cmpstr(error->message, ==, modality);
 }
 
 static void test_read_errors(void)
