@@ -106,6 +106,7 @@ const mt_command mt_command_export = {
             "  h5ad     AnnData: features, tile scores, places\n"
             "--to, files ID_KIND.dcm; DICOM objects carry the identity and the geometry of the source, whose headers are read: "
             "docs/dicom_out.md\n"
+            "  sr       DICOM structured report (TID 1500): scores, decision, findings with their sizes\n"
             "  seg      DICOM Segmentation of the label map; seg-fractional: of the probability map\n"
             "  pmap     DICOM Parametric Map: the probability map, else what the tiles say\n"
             "  sc       DICOM Secondary Capture: overlay with legend, findings, picture\n"

@@ -23,7 +23,7 @@ static void put_dimension(DcmDataset *set, const char *organization, const DcmTa
 
 static void put_dimensions(DcmDataset *set, const mt_dicom_frames *f, bool segmented)
 {
-    g_autofree char *organization = mt_handover_uid(f->c, "dimensions");
+    g_autofree char *organization = mt_handover_uid_of(f->c, f->c->kind, "dimensions");
 
     mt_dicom_put(mt_dicom_item(set, DCM_DimensionOrganizationSequence, 0), DCM_DimensionOrganizationUID, organization);
     if (segmented)
@@ -126,7 +126,7 @@ void mt_dicom_multiframe_begin(DcmDataset *set, const mt_dicom_frames *f, int64_
     if (is_slide(f))
         put_slide(set, f);
     put_shared(set, f);
-    mt_dicom_object_references(set, f->c->identity);
+    mt_dicom_object_references(set, DCM_ReferencedInstanceSequence, f->c->identity);
 }
 
 /* Where a tile stands in the total matrix and on the glass. */

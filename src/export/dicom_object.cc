@@ -128,7 +128,8 @@ static void put_patient(DcmDataset *set, const mt_dicom_identity *d)
 
 void mt_dicom_object_begin(DcmDataset *set, const mt_handover_case *c, const mt_dicom_object_kind *kind)
 {
-    g_autofree char *instance = mt_handover_uid(c, "instance"), *series = mt_handover_uid(c, "series");
+    g_autofree char *instance = kind->worded ? mt_handover_uid(c, "instance") : mt_handover_uid_of(c, c->kind, "instance");
+    g_autofree char *series = kind->worded ? mt_handover_uid(c, "series") : mt_handover_uid_of(c, c->kind, "series");
 
     mt_dicom_put(set, DCM_SpecificCharacterSet, "ISO_IR 192");
     mt_dicom_put(set, DCM_SOPClassUID, kind->sop_class);
@@ -162,13 +163,13 @@ void mt_dicom_object_sources(DcmItem *set, const DcmTagKey &sequence, const mt_d
     }
 }
 
-void mt_dicom_object_references(DcmItem *set, const mt_dicom_identity *d)
+void mt_dicom_object_references(DcmItem *set, const DcmTagKey &instances, const mt_dicom_identity *d)
 {
     if (d->instances->len == 0 || !d->is_dicom)
         return;
     DcmItem *series = mt_dicom_item(set, DCM_ReferencedSeriesSequence, 0);
     mt_dicom_put(series, DCM_SeriesInstanceUID, d->series_uid);
-    mt_dicom_object_sources(series, DCM_ReferencedInstanceSequence, d);
+    mt_dicom_object_sources(series, instances, d);
 }
 
 bool mt_dicom_sink_put(struct mt_dicom_sink *sink, const void *data, size_t bytes, GError **error)

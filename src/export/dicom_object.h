@@ -17,6 +17,7 @@ typedef struct mt_dicom_object_kind {
     const char *sop_class, *modality;
     int         series_number;
     const char *description; /* of the series */
+    bool        worded;      /* it has sentences: in another language it is another object */
 } mt_dicom_object_kind;
 
 /* An attribute; NULL is an empty one (type 2). */
@@ -34,8 +35,8 @@ char *mt_dicom_words(const char *text, size_t bytes);
 
 /* SOP, patient, study, series and equipment; dates are the study's, else the result file's, so that the object is the same each time. */
 void mt_dicom_object_begin(DcmDataset *set, const mt_handover_case *c, const mt_dicom_object_kind *kind);
-/* Names all source images (their series and instances): ReferencedSeriesSequence. */
-void mt_dicom_object_references(DcmItem *set, const mt_dicom_identity *identity);
+/* The source's series and all its images, in ReferencedSeriesSequence; these as items of `instances`. */
+void mt_dicom_object_references(DcmItem *set, const DcmTagKey &instances, const mt_dicom_identity *identity);
 /* Each source image once, as items of `sequence`. */
 void mt_dicom_object_sources(DcmItem *set, const DcmTagKey &sequence, const mt_dicom_identity *identity);
 

@@ -114,7 +114,7 @@ static bool choose(pmap *p, const mt_handover_case *c, GError **error)
 static bool write_object(pmap *p, const mt_handover_case *c, const char *path, GError **error)
 {
     const mt_dicom_object_kind kind = {UID_ParametricMapStorage, c->identity->geometry == MT_DICOM_SLIDE ? "SM" : "OT", 9903,
-                                       "microtome parametric map"};
+                                       "microtome parametric map", false};
     const int64_t              px = p->frames.rows * p->frames.columns;
     DcmDataset                 set;
 

@@ -74,7 +74,7 @@ static void put_image(DcmDataset *set, const capture *s)
 
 bool mt_dicom_sc_write(const mt_handover_case *c, const char *path, GError **error)
 {
-    const mt_dicom_object_kind kind = {UID_MultiframeTrueColorSecondaryCaptureImageStorage, "OT", 9904, "microtome pictures"};
+    const mt_dicom_object_kind kind = {UID_MultiframeTrueColorSecondaryCaptureImageStorage, "OT", 9904, "microtome pictures", false};
     g_autoptr(GPtrArray) pictures = mt_result_pictures(c->result, error);
     capture    s = {};
     DcmDataset set;

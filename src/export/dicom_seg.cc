@@ -153,7 +153,7 @@ static bool put_frames(void *user, mt_dicom_sink *sink, GError **error)
 static bool write_object(seg *s, const char *path, GError **error)
 {
     const mt_handover_case    *c = s->frames.c;
-    const mt_dicom_object_kind kind = {UID_SegmentationStorage, "SEG", s->fractional ? 9902 : 9901, "microtome segmentation"};
+    const mt_dicom_object_kind kind = {UID_SegmentationStorage, "SEG", s->fractional ? 9902 : 9901, "microtome segmentation", false};
     const uint64_t             px = (uint64_t)(s->frames.rows * s->frames.columns) * s->shown->len;
     DcmDataset                 set;
 

@@ -15,10 +15,12 @@ typedef struct handover_kind {
     mt_handover_write write;
 } handover_kind;
 
+/* In the order of writing. */
 static const handover_kind KINDS[] = {
 #ifdef MT_HAVE_DCMTK
     {"seg", "dcm", true, "DICOM Segmentation of the label map, a segment a label", mt_dicom_seg_write},
     {"seg-fractional", "dcm", true, "DICOM Segmentation of the probability map", mt_dicom_seg_fractional_write},
+    {"sr", "dcm", true, "DICOM Comprehensive 3D SR after TID 1500: scores, decision, findings with their sizes", mt_dicom_sr_write},
     {"pmap", "dcm", true, "DICOM Parametric Map: probability, else what tiles say, in floating point", mt_dicom_pmap_write},
     {"sc", "dcm", true, "DICOM Secondary Capture: overlay with legend, findings, picture", mt_dicom_sc_write},
     {"pdf", "dcm", true, "DICOM encapsulated PDF: a page with picture and sentences", mt_dicom_pdf_write},
@@ -75,15 +77,14 @@ static bool take_kinds(mt_handover *self, const char *kinds, GError **error)
 {
     g_auto(GStrv) names = g_strsplit(kinds, ",", -1);
 
-    for (char **name = names; *name != NULL; name++) {
-        const handover_kind *kind = find_kind(g_strstrip(*name));
-        if (kind == NULL) {
+    for (char **name = names; *name != NULL; name++)
+        if (find_kind(g_strstrip(*name)) == NULL) {
             g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "kind '%s' of --to: of %s is wanted", *name, mt_handover_kind_names());
             return false;
         }
-        if (!g_ptr_array_find(self->kinds, kind, NULL))
-            g_ptr_array_add(self->kinds, (void *)kind);
-    }
+    for (const handover_kind *k = KINDS; k->name != NULL; k++)
+        if (g_strv_contains((const char *const *)names, k->name))
+            g_ptr_array_add(self->kinds, (void *)k);
     return true;
 }
 
@@ -160,11 +161,18 @@ static char *uid_of(const char *seed)
     return g_strconcat("2.25.", number, NULL);
 }
 
-char *mt_handover_uid(const mt_handover_case *c, const char *part)
+char *mt_handover_uid_of(const mt_handover_case *c, const char *kind, const char *part)
 {
-    g_autofree char *seed = g_strdup_printf("%s\n%s\n%s\n%s", c->headline_text, c->kind, part, c->language);
+    g_autofree char *seed = g_strdup_printf("%s\n%s\n%s", c->headline_text, kind, part);
 
     return uid_of(seed);
+}
+
+char *mt_handover_uid(const mt_handover_case *c, const char *part)
+{
+    g_autofree char *worded = g_strdup_printf("%s\n%s", part, c->language);
+
+    return mt_handover_uid_of(c, c->kind, worded);
 }
 
 /* Of a source that names none: all kinds of one result share it. */
@@ -224,7 +232,7 @@ bool mt_handover_add(mt_handover *self, const mt_result *result, const mt_handov
     g_autofree char *text = mt_result_headline(mt_result_path(result), &error), *stem = stem_of(result);
     g_autoptr(mt_headline) headline = text != NULL ? mt_headline_parse(text, mt_result_path(result), &error) : NULL;
     g_autoptr(mt_dicom_identity) identity = NULL;
-    bool wanted = want_identity(self);
+    bool wanted = want_identity(self), has_seg = false;
 
     if (headline != NULL && mt_result_has(result, MT_OBJECT_CASES))
         g_set_error(&error, MT_ERROR, MT_ERROR_INPUT, "it is of a patient's cases together: hand over the cases, of cases/");
@@ -244,10 +252,15 @@ bool mt_handover_add(mt_handover *self, const mt_result *result, const mt_handov
                                   .headline = headline,
                                   .headline_text = text,
                                   .identity = kind->identity ? identity : NULL,
-                                  .replace = self->replace};
+                                  .replace = self->replace,
+                                  .has_seg = has_seg};
         error = NULL;
-        if ((!kind->identity || identity != NULL) && !write_kind(self, &c, kind, written, &error))
+        if (kind->identity && identity == NULL)
+            continue;
+        bool ok = write_kind(self, &c, kind, written, &error);
+        if (!ok)
             add_refused(refused, result, kind->name, error);
+        has_seg = has_seg || (ok && strcmp(kind->name, "seg") == 0);
     }
     return refused->len == before;
 }

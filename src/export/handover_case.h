@@ -16,6 +16,7 @@ typedef struct mt_handover_case {
     const mt_dicom_identity *identity;      /* NULL: the kind does not want one */
     const char              *kind;          /* being written */
     bool                     replace;
+    bool                     has_seg; /* its segmentation was written just now: others may refer to it */
 } mt_handover_case;
 
 /* Publish `path` whole.  MT_ERROR_INPUT, with mt_handover_refuse, where the result has nothing of the kind. */
@@ -23,10 +24,13 @@ typedef bool (*mt_handover_write)(const mt_handover_case *c, const char *path, G
 
 /* MT_ERROR_INPUT; the caller says of which result and kind.  False. */
 bool mt_handover_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* "2.25.N", N of 128 bits from the result's headline, the kind and `part`: the same for the same result.  Free with g_free. */
+/* "2.25.N", N of 128 bits from the result's headline, the kind, `part` and the language: the same for the same result.  Free with g_free. */
 char *mt_handover_uid(const mt_handover_case *c, const char *part);
+/* The same in every language, of a kind that may be another. */
+char *mt_handover_uid_of(const mt_handover_case *c, const char *kind, const char *part);
 
 /* The writers, a file each. */
+bool mt_dicom_sr_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_seg_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_seg_fractional_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_pmap_write(const mt_handover_case *c, const char *path, GError **error);

@@ -342,5 +342,69 @@ def test_pmap(folder):
     assert abs(float(o.XOffsetInSlideCoordinateSystem) + 111.5 * 0.5e-3) < 1e-9 and abs(float(measures[0]) - 0.112) < 1e-9
 
 
+def items(node, name):
+    """All content items below with this concept."""
+    for item in node.get("ContentSequence", []):
+        if "ConceptNameCodeSequence" in item and item.ConceptNameCodeSequence[0].CodeMeaning == name:
+            yield item
+        yield from items(item, name)
+
+
+def number(node, name):
+    (item,) = items(node, name)
+    value = item.MeasuredValueSequence[0]
+    return float(value.NumericValue), value.MeasurementUnitsCodeSequence[0].CodeValue
+
+
+def test_sr(folder):
+    """sr: score and threshold, sizes in UCUM, the middle in the patient, the segment of the object beside it; dsrdump reads it"""
+    tools("dciodvfy", "dsrdump")
+    voxel = np.array([4, 3, 1])
+    source, result, affine, mask = series_result(folder, made.turn((11, -17, 23)), patient="홍^길동", charset="ISO_IR 192", decision="review", objects=[
+        {"class": "nodule", "centre": voxel, "centre_mm": [9, 9, 9], "longest_mm": 5.25, "perpendicular_mm": 3.5, "volume_mm3": 33.25,
+         "location": "right, lower third"}], measures=[("load", 33.25, "mm3", "volume(nodule)")], actions=["next: refer"])
+    middle = affine @ [*voxel, 1]
+    with h5py.File(result, "r+") as f:
+        f["objects/centre_mm"][0] = middle[:3]
+        scores = f.create_dataset("prediction/scores", data=np.array([0.1, 0.9], "f4"))
+        scores.attrs.create("labels", ["normal", "nodule"], dtype=h5py.string_dtype())
+    out = os.path.join(folder, "out")
+    answer = export("sr,seg", out, result, "--sources", source)
+    path, d = opened(answer, "sr")
+    seg = opened(answer, "seg")[1]
+    clean(path)
+    done = subprocess.run(["dsrdump", path], capture_output=True, text=True)
+    equal(done.returncode, 0)
+    contains(done.stdout, "Imaging Measurement Report")
+    equal((d.SOPClassUID.name, str(d.PatientName), d.PreliminaryFlag), ("Comprehensive 3D SR Storage", "홍^길동", "PRELIMINARY"))
+    equal(number(d, "score of nodule"), (0.9, "1"))
+    equal(number(next(items(d, "score of nodule")), "Threshold of a positive score"), (0.5, "1"))
+    equal([number(d, n) for n in ("Volume", "Long Axis", "Short Axis", "load")], [(33.25, "mm3"), (5.25, "mm"), (3.5, "mm"), (33.25, "mm3")])
+    (segment,), (point,), (decision,) = items(d, "Referenced Segment"), items(d, "Center"), items(d, "decision")
+    equal(segment.ReferencedSOPSequence[0].ReferencedSOPInstanceUID, seg.SOPInstanceUID)
+    assert np.abs(np.array(point.GraphicData) - middle[:3] * [-1, -1, 1]).max() < 1e-3
+    equal((point.ReferencedFrameOfReferenceUID, decision.ConceptCodeSequence[0].CodeMeaning), (made.uid("ct", "frame"), "review"))
+    evidence = d.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    equal([len(s.ReferencedSOPSequence) for s in evidence], [6, 1])
+    contains([i.TextValue for i in items(d, "Comment")][-1], "research")
+    contains({i.TextValue for i in items(d, "Algorithm Parameters")}, "model_sha256=" + "cd" * 32)
+
+    korean = export("sr", os.path.join(folder, "ko"), result, "--sources", source, "--language", "ko")
+    path, k = opened(korean, "sr")
+    clean(path)
+    equal((list(items(k, "Referenced Segment")), k.SOPInstanceUID != d.SOPInstanceUID), ([], True))
+    contains(next(items(k, "Summary")).TextValue, "소견")
+    tiff = os.path.join(folder, "a.tif")
+    with open(tiff, "wb") as f:
+        f.write(b"no slide is opened")
+    slide = made.result_of(os.path.join(folder, "cases", "a.h5"), tiff, (5200, 2800, 1), mpp=0.25, slide=True,
+                           objects=[{"class": "mitosis", "kind": "box", "centre": [1000, 40, 0], "longest_mm": 0.02}])
+    with open(os.path.join(folder, "m.csv"), "w") as f:
+        f.write("path,patient,study_uid\na.tif,P-9,1.2.3\n")
+    path, d = opened(export("sr", out, slide, "--sources", os.path.join(folder, "m.csv")), "sr")
+    clean(path)
+    equal([round(v, 6) for v in next(items(d, "Center")).GraphicData], [-40 * 0.25e-3, -1000 * 0.25e-3, 0])
+
+
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap])
+    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_sr])
