@@ -1,12 +1,11 @@
 #include "tools/command.h"
+#include "tools/network_stop.h"
 
 #include <microtome/send.h>
 
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PASSWORD_VARIABLE "MICROTOME_PACS_PASSWORD"
 
@@ -16,26 +15,6 @@ typedef struct send_options {
     double   pause_s, timeout_s;
     gboolean json;
 } send_options;
-
-static volatile int stop_asked = 0;
-
-/* Once more each second: a signal that comes just before a wait would not end it. */
-static void on_stop(int number)
-{
-    (void)number;
-    stop_asked = 1;
-    alarm(1);
-}
-
-static void catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = on_stop}, ignored = {.sa_handler = SIG_IGN};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGALRM, &action, NULL);
-    sigaction(SIGPIPE, &ignored, NULL);
-}
 
 static void on_event(void *user, const mt_send_event *event)
 {
@@ -102,7 +81,7 @@ static int send_them(const send_options *o, char **paths)
 
     if (o->user != NULL && password == NULL)
         return 64;
-    catch_signals();
+    mt_network_stop_catch();
     mt_send_params params = {.paths = (const char *const *)paths,
                              .stow = o->stow,
                              .store = o->store,
@@ -113,7 +92,7 @@ static int send_them(const send_options *o, char **paths)
                              .retries = o->retries,
                              .pause_s = o->pause_s,
                              .timeout_s = o->timeout_s,
-                             .stop = &stop_asked,
+                             .stop = &mt_network_stopped,
                              .event = on_event,
                              .event_user = problems};
     bool           ok = mt_send(&params, &facts, &error);

@@ -1,38 +1,17 @@
 #include "tools/command.h"
+#include "tools/network_stop.h"
 
 #include <microtome/worklist.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static volatile int stop_asked = 0;
-
-/* Once more each second: a signal that comes just before a wait would not end it. */
-static void on_stop(int number)
-{
-    (void)number;
-    stop_asked = 1;
-    alarm(1);
-}
-
-static void catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = on_stop}, ignored = {.sa_handler = SIG_IGN};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGALRM, &action, NULL);
-    sigaction(SIGPIPE, &ignored, NULL);
-}
 
 static int query(const mt_worklist_params *params, const char *out)
 {
     g_autoptr(GError) error = NULL;
     int64_t rows = 0;
 
-    catch_signals();
+    mt_network_stop_catch();
     if (!mt_worklist_write(params, out, &rows, &error))
         return mt_command_fail(&mt_command_worklist, error);
     printf("%" G_GINT64_FORMAT " studies\n", rows);
@@ -65,7 +44,7 @@ static int run(int argc, char **argv)
                                                               : today,
                                        .modality = modality,
                                        .timeout_s = timeout_s,
-                                       .stop = &stop_asked},
+                                       .stop = &mt_network_stopped},
                  out);
 }
 

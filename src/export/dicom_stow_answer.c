@@ -34,8 +34,9 @@ static json_t *item_of(json_t *root, const char *sequence, const char *sop_insta
 static long number_of(json_t *value)
 {
     const char *text = json_string_value(value);
+    double      number = json_is_number(value) ? json_number_value(value) : text != NULL ? g_ascii_strtod(text, NULL) : -1;
 
-    return json_is_number(value) ? (long)json_number_value(value) : text != NULL ? (long)g_ascii_strtoll(text, NULL, 10) : -1;
+    return number >= 0 && number <= 0xffff ? (long)number : -1;
 }
 
 static bool judge_json(const char *body, const char *sop_instance, mt_dicom_answer *answer)

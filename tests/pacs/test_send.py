@@ -4,9 +4,9 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -171,6 +171,15 @@ def test_refused_store(folder):
 def test_silence(folder):
     """a receiver that does not answer: the deadline holds, the rest waits; SIGTERM ends the wait"""
     objects(folder + "/a", 3)
+    full, waiting = socket.create_server(("127.0.0.1", 0), backlog=0), []  # takes no connection more
+    for _ in range(3):
+        waiting.append(socket.socket())
+        waiting[-1].setblocking(False)
+        waiting[-1].connect_ex(full.getsockname())
+    stuck = subprocess.Popen([PROGRAM, "send", folder + "/a", "--store", f"X@127.0.0.1:{full.getsockname()[1]}", "--ledger", folder + "/stuck.jsonl"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("its ledger", lambda: os.path.exists(folder + "/stuck.jsonl") and read(folder + "/stuck.jsonl").count("waiting") == 3)
+    stuck.send_signal(signal.SIGTERM)
     with Scp(lambda number, sop: None) as scp, Stow(lambda number, sop: None) as stow:
         for to, address in (("--store", scp.address), ("--stow", stow.url)):
             begun = time.monotonic()
@@ -186,6 +195,7 @@ def test_silence(folder):
             equal((process.returncode, time.monotonic() - begun < 5), (75, True))
             contains(err, "microtome send: stopped; run again to send what waits\n")
     equal(set(ledger(folder + "/a/sent.jsonl").values()), {"waiting"})
+    equal((stuck.wait(20), set(ledger(folder + "/stuck.jsonl").values())), (75, {"waiting"}))
 
 
 def test_full_disk(folder):
