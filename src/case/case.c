@@ -185,13 +185,20 @@ static bool choose_spacing(mt_case *c, const char *path, const mt_case_options *
     return true;
 }
 
-/* A colour photograph is no CT or MR, whatever is stated. */
+/* A colour photograph is no CT or MR, and a volume no film, photograph or slide, whatever is stated. */
 static bool check_stated(const mt_case *c, const char *path, GError **error)
 {
-    if (c->source->channels == 1 || (strcmp(c->modality, "CT") != 0 && strcmp(c->modality, "MR") != 0))
-        return true;
-    g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "open %s: %s is stated, and the file has colours: leave this case out", path, c->modality);
-    return false;
+    static const char *const flat[] = {"CR", "DX", "RG", "MG", "OP", "XC", "SM", NULL}, *const grey[] = {"CT", "MR", NULL};
+    const char *has = NULL;
+
+    if (g_strv_contains(grey, c->modality) && c->source->channels != 1)
+        has = "colours";
+    else if (g_strv_contains(flat, c->modality) && c->source->planes > 1)
+        has = "several planes";
+    if (has != NULL)
+        g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "open %s: %s is stated, and the file has %s: leave this case out", path, c->modality,
+                    has);
+    return has == NULL;
 }
 
 /* What a recipe is for holds where the file is silent; against the file's own word it is refused.  "SM" of a TIFF that no scanner signed is a

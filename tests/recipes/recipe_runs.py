@@ -101,6 +101,29 @@ def goals_of(out, recipe, *args, file="recipe.ini", code=0):
     return goals
 
 
+def anomalies(folder, name, normal, sick):
+    """A reference of normal cases beside a copy of the recipe: sick cases lie above nearly all of it and are read first; scores of sick, then normal."""
+    without = run(folder, name, normal[0])
+    first = Result(without, os.path.basename(normal[0]).split(".")[0])
+    equal((first.status, first.decision, first.actions), ("embedded", "none", []))
+    assert np.isnan(first["unlike"]) and first.error > 0, first.measures
+    here = copied(folder, name, "task=reconstruct\n", "task=reconstruct\nreference=normal\n")
+    answer = microtome("run", "-r", recipe_of(name), "-o", here + "/normal", *normal[:-3])
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    out, cases = folder + "/scored_" + name, [*sick, *normal[-3:]]
+    answer = microtome("run", "-r", here + "/recipe.ini", "-o", out, *cases)
+    equal((answer.code, answer.err if answer.code else ""), (0, ""))
+    results = [Result(out, os.path.basename(path).split(".")[0]) for path in cases]
+    for r in results:
+        equal((r.status, r.labels, r.decision), ("ok", ["anomaly"], "review" if r.score >= 0.95 else "clear"))
+        equal(r.actions, ["read: first" if r["unlike"] >= 0.95 else "read: in turn"])
+        assert r.error > 0 and abs(r["unlike"] - r.score) < 1e-6 and r.unit("unlike") == "", (r.error, r.measures)
+    with open(folder + "/anomalies.csv", "w") as f:
+        f.write("id,label\n" + "".join(f"{os.path.basename(r.path)[:-3]},{'anomaly' if k < len(sick) else 'normal'}\n" for k, r in enumerate(results)))
+    equal(list(goals_of(out, name, "--labels", folder + "/anomalies.csv", code=None)), ["AUROC"])
+    return [r.score for r in results[:len(sick)]], [r.score for r in results[len(sick):]]
+
+
 def refused(folder, wanted):
     """A table of (recipe, case, words of the reason): each case fails, alone, with its reason; nothing is published."""
     for number, (name, case, words) in enumerate(wanted):

@@ -95,6 +95,9 @@ def test_refused(folder):
     no_unit = silent(folder, "no_unit", np.diag([1, 1, 2, 1]), unit=False)
     refused(folder, [("ct_nodules", film, "a spacing is unknown"), ("ct_nodules", no_unit, "a spacing is unknown"),
                      ("brain_tumour", film, "sequences")])
+    # a volume into what reads films, photographs and slides
+    flat = ["chest_xray", "pneumonia_share", "xray_anomaly", "dr_grading", "cup_to_disc", "slide_classification", "nuclei"]
+    refused(folder + "/flat", [(name, no_unit, "is stated, and the file has several planes") for name in flat])
     refused(folder + "/real", [("ct_nodules", data("radiology", "mr-t1-structural"), "its modality is MR, and the recipe is for CT"),
                                ("brain_tumour", data("radiology", "mr-t1-structural"), "none is called 't1'")])
 
