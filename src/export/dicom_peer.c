@@ -33,10 +33,9 @@ static bool take_host(const char *text, mt_dicom_peer *peer)
 
     if (colon == NULL || colon == text || !g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL))
         return false;
-    bool brackets = *text == '[' && colon[-1] == ']';
-    peer->host = brackets ? g_strndup(text + 1, (gsize)(colon - text - 2)) : g_strndup(text, (gsize)(colon - text));
+    peer->host = g_strndup(text, (gsize)(colon - text));
     peer->port = (int)port;
-    return *peer->host != '\0' && (brackets || strchr(peer->host, ':') == NULL) && strpbrk(peer->host, " \t/@") == NULL;
+    return strpbrk(peer->host, " \t/@[]:") == NULL; /* DCMTK knows no IPv6 */
 }
 
 bool mt_dicom_peer_parse(const char *text, mt_dicom_peer *peer, GError **error)

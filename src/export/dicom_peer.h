@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 typedef struct mt_dicom_peer {
     char *calling, *called; /* application entity titles, 1..16 characters; calling: MICROTOME */
-    char *host;             /* name, IPv4 or IPv6 without its brackets */
+    char *host;             /* name or IPv4 */
     int   port;
 } mt_dicom_peer;
 

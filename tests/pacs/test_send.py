@@ -297,7 +297,7 @@ def test_usage(folder):
             ([one, "--stow", "http://x/y", "--store", "A@b:1"], 64, "one receiver is wanted: --stow or --store"),
             (["--stow", "http://x/y"], 64, "name files or folders with DICOM objects"),
             ([one, "--store", "pacs:104"], 64, '"pacs:104" is no address of a DICOM application: [CALLING:]CALLED@HOST:PORT is wanted'),
-            ([one, "--store", "A@b:0"], 64, "is no address"), ([one, "--store", "SEVENTEEN-LETTERS@b:104"], 64, "is no address"),
+            ([one, "--store", "A@b:0"], 64, "is no address"), ([one, "--store", "A@[::1]:104"], 64, "is no address"), ([one, "--store", "SEVENTEEN-LETTERS@b:104"], 64, "is no address"),
             ([one, "--stow", "ftp://x/y"], 64, "--stow: the http or https URL of a DICOMweb service is wanted"),
             ([one, "--stow", "http://u:p@x/y"], 64, "no user or password in the URL"),
             ([one, "--store", "A@b:104", "--user", "x", "--password-file", one], 64, "--user and --ca are for --stow"),
