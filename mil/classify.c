@@ -84,3 +84,15 @@ bool mt_classify_build(mt_head *head, const mt_task_settings *settings, GError *
     self->probabilities = card->probabilities;
     return check_activation(card, error) && mt_task_combination(head, settings, card->activation, &self->combination, error);
 }
+
+bool mt_head_class_column(const mt_head *head, int label, int64_t *column)
+{
+    const classify *self = head->state;
+
+    if (head->aggregator != &mt_aggregator_classify && head->aggregator != &mt_aggregator_tiles)
+        return false;
+    if (head->card->activation == MT_ACTIVATION_ORDINAL) /* "more than grade k" speaks for grade k + 1; against all of them, for grade 0 */
+        label = MAX(label - 1, 0);
+    *column = self->first + MIN(label, self->width - 1);
+    return true;
+}

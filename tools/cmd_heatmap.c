@@ -283,7 +283,8 @@ static bool find_output(const char *name, heatmap_options *o)
 static int read_words(const words *w, heatmap_options *o)
 {
     static const char *const scales[] = {"absolute", "percentile", "zscore", NULL};
-    static const char *const sources[] = {"auto", "evidence", "attention", "tile-score", "segmentation", "probability", "error", NULL};
+    static const char *const sources[] = {"auto",        "evidence", "attention",   "tile-score", "segmentation",
+                                          "probability", "error",    "explanation", NULL};
     int                      at;
 
     if (w->scale != NULL && !find_word(w->scale, scales, &at))

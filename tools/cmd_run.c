@@ -21,7 +21,7 @@ typedef struct run_options {
     mt_hook_options hooks;
     char           *identifiers, *identifiers_key;
     char *recipe, *encoder, *head, *out, *slide_mpp, *backend, *mask, *exclude, *stain, *precision, *compat, *copy_to, *copy_folder,
-        *memory, *patients, *language, *shard, *until, *watch, *task, *combine;
+        *memory, *patients, *language, *shard, *until, *watch, *task, *combine, *explain;
     uint64_t copy_bytes;
     gint64   until_us;
     double   mpp, overlap, min_share, lease, settle, stall;
@@ -48,6 +48,8 @@ static bool parse(run_options *o, int *argc, char ***argv)
         {"encoder", 'e', 0, G_OPTION_ARG_FILENAME, &o->encoder, "model with its card beside it, or builtin:demo", "ENCODER.onnx"},
         {"head", 'm', 0, G_OPTION_ARG_FILENAME, &o->head, "HEAD.safetensors, HEAD.onnx, mean or max; without one: features only", "HEAD"},
         {"task", 0, 0, G_OPTION_ARG_STRING, &o->task, "instead of a head: classify, tiles, zero-shot or embed (docs/tasks.md)", "TASK"},
+        {"explain", 0, 0, G_OPTION_ARG_STRING, &o->explain,
+         "where in a case its score comes from: auto, cam, gradcam, saliency, rollout or occlusion (docs/explanations.md)", "METHOD"},
         {"combine", 0, 0, G_OPTION_ARG_STRING, &o->combine, "with --task: max, mean, noisy-or or top-k of a case's tiles", "RULE"},
         {"out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "output folder: results, failures, summary.csv", "OUT"},
         {"language", 0, 0, G_OPTION_ARG_STRING, &o->language, "of the reasons behind a decision (default en)", "en|ko"},
@@ -182,6 +184,11 @@ static bool apply_options(run_options *o, mt_recipe *recipe)
     }
     if (o->combine != NULL && !g_strv_contains(mt_recipe_rules(), o->combine)) {
         mt_command_usage(&mt_command_run, "--combine %s: max, mean, noisy-or or top-k is wanted", o->combine);
+        return false;
+    }
+    g_autoptr(GError) error = NULL;
+    if (o->explain != NULL && !mt_recipe_set_explain(recipe, o->explain, &error)) {
+        mt_command_usage(&mt_command_run, "%s", error->message);
         return false;
     }
     replace_string(&recipe->encoder, &o->encoder);
@@ -461,9 +468,9 @@ static int run(int argc, char **argv)
     mt_hook_options_clear(&o.hooks);
     g_free(o.identifiers);
     g_free(o.identifiers_key);
-    char *const strings[] = {o.recipe,   o.encoder,   o.head,    o.out,         o.slide_mpp, o.backend, o.mask,
-                             o.stain,    o.precision, o.copy_to, o.copy_folder, o.compat,    o.memory,  o.exclude,
-                             o.patients, o.language,  o.shard,   o.until,       o.watch,     o.task,    o.combine};
+    char *const strings[] = {o.recipe,    o.encoder, o.head,        o.out,    o.slide_mpp, o.backend, o.mask,     o.stain,
+                             o.precision, o.copy_to, o.copy_folder, o.compat, o.memory,    o.exclude, o.patients, o.language,
+                             o.shard,     o.until,   o.watch,       o.task,   o.combine,   o.explain};
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(strings[i]);
     return code;

@@ -8,7 +8,7 @@ _microtome() {
   case $verb in
   run)
     precisions='auto fp32 bf16 int8'
-    options='--recipe --encoder --head --task --combine --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
+    options='--recipe --encoder --head --task --explain --combine --out --mpp --slide-mpp --tile --overlap --mask --exclude --min-share --stain --compat --patch-level --approximate --off-contract --precision --threads --workers --memory --patients --language --copy-to --watch --settle --shard --until --lease --stall-limit --identifiers --identifiers-key --metrics --on --on-fail --on-finish --force --backend --json --help'
     ;;
   plan) options='--recipe --encoder --head --out --hours --mpp --slide-mpp --tile --overlap --mask --min-share --off-contract --precision --threads --workers --cases --json --help' ;;
   report) options='--out --findings --language --pictures --case --like --past --json --help' ;;

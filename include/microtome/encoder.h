@@ -35,10 +35,10 @@ typedef struct mt_card {
     char        **verified;           /* precisions that may be used; NULL-terminated, NULL when absent */
     char         *verified_sha256;    /* of the model they were verified with; NULL: not said */
     double        verified_cosine[3]; /* by mt_precision: the smallest that was seen; NAN: not said */
-    char         *requires; /* what must have been done: "skull_stripped;bias_corrected"; NULL: nothing */
-    char         *licence;
-    bool          demonstration; /* every picture and table made with it says so */
-    char         *source;        /* where the contract was found: path of card or config.json, "metadata", "builtin" */
+    char *requires;                   /* what must have been done: "skull_stripped;bias_corrected"; NULL: nothing */
+    char *licence;
+    bool  demonstration; /* every picture and table made with it says so */
+    char *source;        /* where the contract was found: path of card or config.json, "metadata", "builtin" */
 } mt_card;
 
 /* Intensities of a case, for value = percentile or zscore. */
@@ -90,6 +90,8 @@ MT_PUBLIC void mt_encoder_session_set_intensity(mt_encoder_session *session, con
 MT_PUBLIC bool mt_encoder_session_put(mt_encoder_session *session, int slot, const mt_tile_pixels *pixels, GError **error);
 /* The same with an input that is ready: planes x size x size floats, normalised as the graph wants them. */
 MT_PUBLIC bool mt_encoder_session_put_input(mt_encoder_session *session, int slot, const float *input, GError **error);
+/* What is in a slot: planes x size x size floats, until the next put. */
+MT_PUBLIC const float *mt_encoder_session_input(const mt_encoder_session *session, int slot);
 /* Encode the first n slots (the rest are padding): features gets n x dim floats.  NaN or infinity in them is MT_ERROR_MODEL. */
 MT_PUBLIC bool mt_encoder_session_run(mt_encoder_session *session, int n, float *features, GError **error);
 

@@ -145,6 +145,8 @@ MT_PUBLIC bool mt_head_accepts(const mt_head *head, const mt_feature_origin *ori
  * MT_ERROR_MODEL; options below zero MT_ERROR_RANGE. */
 MT_PUBLIC mt_head_output *mt_head_predict(const mt_head *head, const mt_bag *bag, const mt_head_options *options, GError **error);
 MT_PUBLIC void            mt_head_output_free(mt_head_output *output);
+/* The column of the encoder's row that speaks for a label, of task classify and tiles; false: of this head the rows are features. */
+MT_PUBLIC bool mt_head_class_column(const mt_head *head, int label, int64_t *column);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head, mt_head_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_head_output, mt_head_output_free)

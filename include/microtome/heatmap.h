@@ -19,7 +19,9 @@ typedef enum mt_heat_scale { MT_HEAT_ABSOLUTE, MT_HEAT_PERCENTILE, MT_HEAT_ZSCOR
  * TILE_SCORE: the probability of the class in each tile.
  * SEGMENTATION: the share of the class in /map/segmentation (absolute only, as the next).
  * PROBABILITY: /map/probability.  ERROR: /map/error, from 0 to the largest unless `range` says otherwise.
- * AUTO: EVIDENCE where the case has tiles that say something, else the first map that is there: PROBABILITY, SEGMENTATION, ERROR.
+ * EXPLANATION: /map/explanation, what speaks for a class within the strongest tiles, times each tile's score of it.
+ * AUTO: EXPLANATION of a case of one tile; EVIDENCE where the case has tiles that say something, else the first map that is there: PROBABILITY,
+ *   SEGMENTATION, ERROR, EXPLANATION.
  * N counts the valid tiles. */
 typedef enum mt_heat_source {
     MT_HEAT_AUTO,
@@ -28,7 +30,8 @@ typedef enum mt_heat_source {
     MT_HEAT_TILE_SCORE,
     MT_HEAT_SEGMENTATION,
     MT_HEAT_PROBABILITY,
-    MT_HEAT_ERROR
+    MT_HEAT_ERROR,
+    MT_HEAT_EXPLANATION
 } mt_heat_source;
 
 typedef enum mt_heat_state {

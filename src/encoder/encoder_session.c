@@ -207,6 +207,11 @@ static bool check_row(const mt_encoder_session *s, int64_t slot, const float *ro
     return true;
 }
 
+const float *mt_encoder_session_input(const mt_encoder_session *s, int slot)
+{
+    return s->input + slot * s->slot_floats;
+}
+
 bool mt_encoder_session_run(mt_encoder_session *s, int n, float *features, GError **error)
 {
     if (n < 1 || n > s->batch) {

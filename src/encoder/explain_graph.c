@@ -1,5 +1,7 @@
 #include "src/encoder/explain_graph.h"
 
+#include "kernels/reference/window.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -183,6 +185,55 @@ mt_value *mt_explain_find_layer(const mt_graph *graph, const mt_value *logits, c
                 "layer %s: no node or value of that name has places and leads to the classes; the last that do: %s", name,
                 n > 0 ? some->str : "none");
     return NULL;
+}
+
+/* Of the picture that a node makes its output from; NULL: it is none of a known kind. */
+static mt_value *picture_before(const mt_node *node)
+{
+    static const char *const elementwise[] = {
+        "Add",  "Sub",       "Mul",  "Div", "Relu",     "Clip",        "Sigmoid", "Tanh",     "HardSwish", "Elu",  "PRelu",
+        "Gelu", "LeakyRelu", "Mish", "Erf", "Identity", "HardSigmoid", "Dropout", "Softplus", "Concat",    "Cast", "BatchNormalization",
+        NULL};
+    const mt_value *y = mt_node_output(node, 0);
+
+    if (strcmp(node->op, "Conv") == 0 || strcmp(node->op, "MaxPool") == 0 || strcmp(node->op, "AveragePool") == 0)
+        return mt_node_input(node, 0);
+    for (guint i = 0; is_op(node, elementwise) && i < node->inputs->len; i++) {
+        mt_value *x = mt_node_input(node, (int)i);
+        if (x != NULL && x->constant == NULL && x->rank == 4 && x->shape[2] == y->shape[2] && x->shape[3] == y->shape[3])
+            return x;
+    }
+    return NULL;
+}
+
+bool mt_explain_centres(const mt_value *layer, double start[2], double jump[2])
+{
+    g_autoptr(GPtrArray) windows = g_ptr_array_new(); /* mt_node *, the last first */
+
+    while (layer->producer != NULL) {
+        const mt_node *node = layer->producer;
+        if (layer->rank != 4)
+            return false;
+        if (strcmp(node->op, "Conv") == 0 || strstr(node->op, "Pool") != NULL)
+            g_ptr_array_add(windows, (gpointer)node);
+        layer = picture_before(node);
+        if (layer == NULL)
+            return false;
+    }
+    start[0] = start[1] = 0;
+    jump[0] = jump[1] = 1;
+    for (guint i = windows->len; i > 0; i--) {
+        const mt_node  *node = windows->pdata[i - 1];
+        const mt_value *x = mt_node_input(node, 0), *w = strcmp(node->op, "Conv") == 0 ? mt_node_input(node, 1) : NULL;
+        mt_window       window;
+        if (!mt_window_read(node, 2, x->shape + 2, w != NULL ? w->shape + 2 : NULL, &window, NULL))
+            return false;
+        for (int a = 0; a < 2; a++) {
+            start[a] += ((double)((window.kernel[a] - 1) * window.dilation[a]) / 2 - (double)window.pad[a]) * jump[a];
+            jump[a] *= (double)window.stride[a];
+        }
+    }
+    return true;
 }
 
 GPtrArray *mt_explain_attention(const mt_graph *graph)

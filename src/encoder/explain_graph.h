@@ -35,6 +35,10 @@ mt_value *mt_explain_last_features(const mt_graph *graph, const mt_value *logits
 /* A value by its name or that of its node, which has places.  MT_ERROR_MODEL names some that are. */
 mt_value *mt_explain_find_layer(const mt_graph *graph, const mt_value *logits, const char *name, GError **error);
 
+/* Where the places of a layer see the input: place i is centred on input px start + i jump (Araujo, Norris and Sim 2019).  False: the way there
+ * has more than windows and element-wise operators. */
+bool mt_explain_centres(const mt_value *layer, double start[2], double jump[2]);
+
 /* Attention probabilities (.., T, T), first layer first; none: not a transformer.  mt_value *. */
 GPtrArray *mt_explain_attention(const mt_graph *graph);
 /* Rows and columns of the patches that T tokens are of, and how many tokens stand before them; false: they are no grid of patches. */

@@ -317,9 +317,37 @@ const char *mt_explainer_layer(const mt_explainer *e)
     return e->targets[0].layer_name;
 }
 
-void mt_explainer_size(const mt_explainer *e, int64_t size[2])
+mt_explain_grid mt_explain_grid_even(const int64_t size[2], int64_t size_px)
 {
-    memcpy(size, e->targets[0].size, 2 * sizeof *size);
+    mt_explain_grid grid = {{size[0], size[1]}, {0, 0}, {0, 0}};
+
+    for (int a = 0; a < 2; a++) {
+        grid.jump[a] = (double)size_px / (double)size[a];
+        grid.start[a] = (grid.jump[a] - 1) / 2;
+    }
+    return grid;
+}
+
+double mt_explain_grid_at(const mt_explain_grid *g, const float *map, double x, double y)
+{
+    double  v = CLAMP((y - g->start[0]) / g->jump[0], 0, (double)(g->size[0] - 1));
+    double  u = CLAMP((x - g->start[1]) / g->jump[1], 0, (double)(g->size[1] - 1));
+    int64_t x0 = (int64_t)u, y0 = (int64_t)v, x1 = MIN(x0 + 1, g->size[1] - 1), y1 = MIN(y0 + 1, g->size[0] - 1);
+    double  right = u - (double)x0, low = v - (double)y0;
+
+    return (1 - low) * ((1 - right) * (double)map[y0 * g->size[1] + x0] + right * (double)map[y0 * g->size[1] + x1]) +
+           low * ((1 - right) * (double)map[y1 * g->size[1] + x0] + right * (double)map[y1 * g->size[1] + x1]);
+}
+
+mt_explain_grid mt_explainer_grid(const mt_explainer *e)
+{
+    const target   *t = e->targets;
+    mt_explain_grid grid = mt_explain_grid_even(t->size, e->encoder->card->size_px);
+
+    if (t->layer != NULL && (e->method == MT_EXPLAIN_CAM || e->method == MT_EXPLAIN_GRADCAM) &&
+        !mt_explain_centres(t->layer, grid.start, grid.jump))
+        return mt_explain_grid_even(t->size, e->encoder->card->size_px);
+    return grid;
 }
 
 /* Channel c at place p of a layer; tokens before the patches are no places. */

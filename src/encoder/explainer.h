@@ -35,8 +35,18 @@ void              mt_explainer_free(mt_explainer *explainer);
 mt_explain_method mt_explainer_method(const mt_explainer *explainer);
 /* The value whose places are told; NULL: the input's. */
 const char *mt_explainer_layer(const mt_explainer *explainer);
-/* Rows and columns of a map. */
-void mt_explainer_size(const mt_explainer *explainer, int64_t size[2]);
+/* A map: rows and columns, and which px of the network's input (rows, columns) a place is centred on: start + i jump. */
+typedef struct mt_explain_grid {
+    int64_t size[2];
+    double  start[2], jump[2];
+} mt_explain_grid;
+
+/* Places that share the input evenly. */
+mt_explain_grid mt_explain_grid_even(const int64_t size[2], int64_t size_px);
+/* Of a map, bilinear between the centres of its places, at input px (x, y), whose centres are whole. */
+double mt_explain_grid_at(const mt_explain_grid *grid, const float *map, double x, double y);
+
+mt_explain_grid mt_explainer_grid(const mt_explainer *explainer);
 /* input: planes x size x size as the graph takes it; column: of the feature row.  map: what speaks for the class in each place, 0 and more
  * (of CAM and Grad-CAM what is below 0 speaks against it, and is 0).  Rollout is of no class.  MT_ERROR_MODEL where a value is no number. */
 bool mt_explainer_run(mt_explainer *explainer, const float *input, int64_t column, float *map, GError **error);

@@ -5,7 +5,9 @@
 #include "src/base/alloc.h"
 #include "src/base/publish.h"
 #include "src/pipeline/detect_case.h"
+#include "src/pipeline/explain_case.h"
 #include "src/pipeline/named_heads.h"
+#include "src/pipeline/recipe_explain.h"
 #include "src/pipeline/stored_bag.h"
 #include "src/pipeline/team.h"
 #include "src/result/modality_quality.h"
@@ -160,6 +162,8 @@ static bool score(mt_case_run *run, mt_progress progress, void *user, GError **e
     if (run->output == NULL || is_withheld(run))
         return run->output != NULL;
     if (run->p->dense != NULL && !mt_dense_run_case_stage(run, progress, user, error))
+        return false;
+    if (mt_recipe_explains(run->p->recipe) && !mt_explain_case_run(run, &bag, &options, error))
         return false;
     if (run->p->recipe->task == MT_RECIPE_TILES)
         return mt_case_run_store_candidates(run, error);

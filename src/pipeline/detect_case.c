@@ -2,6 +2,7 @@
 
 #include "src/encoder/card_text.h"
 #include "src/pipeline/object_stages.h"
+#include "src/pipeline/tile_frame.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -59,34 +60,13 @@ void mt_detect_resolve(mt_pipeline *p)
     p->resolved = g_string_free(text, FALSE);
 }
 
-/* The network's px to level-0 px: through the card's fit to the tile's px, through the tile's size and place to the case. */
-static mt_box_frame frame_of(const mt_case_run *run, const mt_tile *tile)
-{
-    const mt_card  *card = mt_encoder_card(run->p->encoder);
-    const mt_level *level = mt_case_level(run->tiles.c, 0);
-    bool            whole = card->fit != MT_FIT_TILES;
-    int64_t         width = whole ? level->width : run->p->contract.tile_px, height = whole ? level->height : width;
-    mt_box_frame    frame = mt_box_frame_of_card(card, width, height);
-    double          edge[2];
-
-    mt_grid_tile_level0(run->tiles.grid, &edge[0], &edge[1]);
-    frame.scale[0] *= edge[0] / (double)width;
-    frame.scale[1] *= edge[1] / (double)height;
-    frame.origin[0] = (double)tile->x;
-    frame.origin[1] = (double)tile->y;
-    frame.origin[2] = (double)tile->plane;
-    frame.size[0] = (double)level->width;
-    frame.size[1] = (double)level->height;
-    return frame;
-}
-
 bool mt_detect_take_tile(mt_case_run *run, int64_t i, const float *output, GError **error)
 {
     const mt_pipeline *p = run->p;
     int64_t      shape[MT_MAX_RANK + 1] = {1}, px[3] = {mt_encoder_card(p->encoder)->size_px, mt_encoder_card(p->encoder)->size_px, 0};
     int          rank = mt_encoder_raw_shape(p->encoder, shape + 1);
     mt_tile      tile = mt_grid_tile(run->tiles.grid, i);
-    mt_box_frame frame = frame_of(run, &tile);
+    mt_box_frame frame = mt_tile_frame(&run->tiles, &run->p->contract, mt_encoder_card(p->encoder), &tile);
     guint        first = run->boxes->len;
     g_autoptr(mt_tensor) view = mt_tensor_new_view(MT_F32, rank + 1, shape, (void *)(uintptr_t)output, NULL);
     const mt_tensor *const outputs[3] = {view, NULL, NULL};

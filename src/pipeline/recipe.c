@@ -2,6 +2,7 @@
 
 #include "src/base/key_file.h"
 #include "src/case/preparation.h"
+#include "src/pipeline/recipe_explain.h"
 #include "src/pipeline/recipe_findings.h"
 #include "src/pipeline/recipe_series.h"
 #include "src/pipeline/recipe_tasks.h"
@@ -58,6 +59,12 @@ static const mt_key KEYS[] = {
     {"report", "language"},
     {"quality", "degraded_invalid"},
     {"quality", "withheld_invalid"},
+    {"explain", "method"},
+    {"explain", "label"},
+    {"explain", "layer"},
+    {"explain", "window"},
+    {"explain", "stride"},
+    {"explain", "tiles"},
     {"measure", "*"},
     {"action", "*"},
     {"stage.*", "task"},
@@ -79,6 +86,7 @@ mt_recipe *mt_recipe_new(void)
     recipe->mpp = -1;
     recipe->threshold = recipe->threshold_high = recipe->audit_share = recipe->min_tissue_mm2 = NAN;
     recipe->min_tiles = -1;
+    recipe->explain.tiles = 16;
     recipe->degraded_invalid = 0.01;
     recipe->withheld_invalid = 0.1;
     return recipe;
@@ -106,6 +114,7 @@ void mt_recipe_free(mt_recipe *recipe)
     g_free(recipe->language);
     mt_recipe_findings_clear(recipe);
     mt_recipe_series_clear(recipe);
+    mt_recipe_explain_clear(recipe);
     g_free(recipe);
 }
 
@@ -352,7 +361,7 @@ static bool read_keys(GKeyFile *file, const char *path, mt_recipe *r, GError **e
            mt_key_file_list(file, path, "labels", "names", &r->label_names, error) &&
            mt_key_file_string(file, path, "labels", "positive", &r->positive, error) && read_threshold(file, path, r, error) &&
            read_triage(file, path, r, error) && read_quality(file, path, r, error) && mt_recipe_findings_read(file, path, r, error) &&
-           mt_recipe_series_read(file, path, r, error);
+           mt_recipe_series_read(file, path, r, error) && mt_recipe_explain_read(file, path, r, error);
 }
 
 mt_recipe *mt_recipe_load(const char *path, GError **error)
@@ -428,6 +437,7 @@ char *mt_recipe_to_json(const mt_recipe *r)
     }
     mt_recipe_findings_put(r, o);
     mt_recipe_series_put(r, o);
+    mt_recipe_explain_put(r, o);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     char *copy = g_strdup(text);
     free(text);
@@ -496,6 +506,7 @@ mt_recipe *mt_recipe_from_json(const char *json, GError **error)
     }
     mt_recipe_findings_take(r, o);
     mt_recipe_series_take(r, o);
+    mt_recipe_explain_take(r, o);
     json_decref(o);
     return g_steal_pointer(&r);
 }

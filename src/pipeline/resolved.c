@@ -6,6 +6,7 @@
 #include "src/base/hash.h"
 #include "src/encoder/card_text.h"
 #include "src/pipeline/named_heads.h"
+#include "src/pipeline/recipe_explain.h"
 #include "src/pipeline/recipe_findings.h"
 #include "src/pipeline/recipe_series.h"
 
@@ -131,6 +132,7 @@ char *mt_resolved_text(const mt_recipe *recipe, const mt_masker *masker, const m
     mt_named_heads_text(recipe, text);
     mt_recipe_series_text(recipe, text);
     mt_recipe_findings_text(recipe, text);
+    mt_recipe_explain_text(recipe, text);
     return g_string_free(text, FALSE);
 }
 

@@ -8,8 +8,10 @@
 static const struct {
     mt_heat_source source;
     const char    *object;
-} maps[] = {
-    {MT_HEAT_PROBABILITY, MT_OBJECT_PROBABILITY}, {MT_HEAT_SEGMENTATION, MT_OBJECT_SEGMENTATION}, {MT_HEAT_ERROR, MT_OBJECT_ERROR_MAP}};
+} maps[] = {{MT_HEAT_PROBABILITY, MT_OBJECT_PROBABILITY},
+            {MT_HEAT_SEGMENTATION, MT_OBJECT_SEGMENTATION},
+            {MT_HEAT_ERROR, MT_OBJECT_ERROR_MAP},
+            {MT_HEAT_EXPLANATION, MT_OBJECT_EXPLANATION}};
 
 static const char *object_of(mt_heat_source source)
 {
@@ -25,6 +27,8 @@ bool mt_evidence_is_map(const mt_heatmap *heatmap, const mt_result *result)
 
     if (heatmap->source != MT_HEAT_AUTO)
         return object_of(heatmap->source) != NULL;
+    if (heatmap->n_tiles == 1 && mt_result_has(result, MT_OBJECT_EXPLANATION))
+        return true;
     for (size_t i = 0; i < G_N_ELEMENTS(of_tiles); i++)
         if (mt_result_has(result, of_tiles[i]))
             return false;
@@ -39,6 +43,8 @@ static void choose_map(mt_heatmap *heatmap, const mt_result *result, const char 
 {
     g_autofree char *positive = mt_result_attr_string(result, MT_OBJECT_SCORES, MT_ATTR_POSITIVE);
 
+    if (heatmap->source == MT_HEAT_AUTO && heatmap->n_tiles == 1 && mt_result_has(result, MT_OBJECT_EXPLANATION))
+        heatmap->source = MT_HEAT_EXPLANATION;
     for (size_t i = 0; i < G_N_ELEMENTS(maps) && heatmap->source == MT_HEAT_AUTO; i++) {
         bool other = maps[i].source == MT_HEAT_PROBABILITY && label != NULL && g_strcmp0(label, positive) != 0;
         if (mt_result_has(result, maps[i].object) && !other)
@@ -108,7 +114,14 @@ static bool find_plane(mt_heatmap *heatmap, const mt_result *result, const char 
     return true;
 }
 
-static void say_meaning(mt_heatmap *heatmap)
+static char *explanation_words(const mt_result *result)
+{
+    g_autofree char *method = mt_result_attr_string(result, MT_OBJECT_EXPLANATION, "method");
+
+    return g_strdup_printf("what speaks for the class (%s), times its score", method != NULL ? method : "?");
+}
+
+static void say_meaning(mt_heatmap *heatmap, const mt_result *result)
 {
     switch (heatmap->source) {
     case MT_HEAT_SEGMENTATION:
@@ -117,9 +130,24 @@ static void say_meaning(mt_heatmap *heatmap)
     case MT_HEAT_PROBABILITY:
         heatmap->meaning = g_strdup("probability in each pixel");
         break;
+    case MT_HEAT_EXPLANATION:
+        heatmap->meaning = explanation_words(result);
+        break;
     default:
         heatmap->meaning = g_strdup("error of the reconstruction");
     }
+}
+
+/* An explanation is of one class. */
+static bool is_explained(mt_heatmap *heatmap, const mt_result *result, const char *label, GError **error)
+{
+    heatmap->label = mt_result_attr_string(result, MT_OBJECT_EXPLANATION, "label");
+    if (label == NULL || heatmap->label == NULL || strcmp(label, heatmap->label) == 0)
+        return true;
+    g_set_error(error, MT_ERROR, MT_ERROR_USAGE,
+                "draw a heatmap of %s: what speaks for %s is explained, not %s: run again with [explain] label=%s", mt_result_path(result),
+                heatmap->label, label, label);
+    return false;
 }
 
 bool mt_evidence_map(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, mt_heat_plane **map, GError **error)
@@ -146,14 +174,16 @@ bool mt_evidence_map(mt_heatmap *heatmap, const mt_result *result, const mt_heat
         return false;
     if (params->plane >= 0)
         heatmap->plane = params->plane;
-    if (!labels)
+    if (heatmap->source == MT_HEAT_EXPLANATION && !is_explained(heatmap, result, params->label, error))
+        return false;
+    if (!labels && heatmap->label == NULL)
         heatmap->label = mt_result_attr_string(result, MT_OBJECT_SCORES, MT_ATTR_POSITIVE);
     if (heatmap->labels == NULL)
         heatmap->labels = g_new0(char *, 1);
     heatmap->range[1] = heatmap->source == MT_HEAT_ERROR && largest > 0 ? largest : 1;
     if (params->range[1] > params->range[0])
         memcpy(heatmap->range, params->range, sizeof heatmap->range);
-    say_meaning(heatmap);
+    say_meaning(heatmap, result);
     *map = mt_heat_plane_new(result, object, heatmap->plane, of, heatmap->level0_size, error);
     return *map != NULL;
 }

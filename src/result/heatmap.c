@@ -135,8 +135,11 @@ static bool shows_plane(const mt_heatmap *heatmap, const mt_result *result)
 static bool find_values(mt_heatmap *heatmap, const mt_result *result, const mt_heatmap_params *params, mt_heat_plane **map, GError **error)
 {
     heatmap->is_map = mt_evidence_is_map(heatmap, result);
-    if (heatmap->is_map)
-        return mt_evidence_map(heatmap, result, params, map, error);
+    if (heatmap->is_map) {
+        bool ok = mt_evidence_map(heatmap, result, params, map, error);
+        heatmap->n_tiles = 0; /* the case may have some: what is drawn has none */
+        return ok;
+    }
     if (!mt_evidence_fill(heatmap, result, params, error))
         return false;
     choose_plane(heatmap, params->plane);

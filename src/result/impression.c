@@ -134,16 +134,19 @@ static bool say_regions(writer *w, GError **error)
     const mt_headline *h = w->headline;
     bool               drawable = mt_result_has(w->result, MT_OBJECT_COORDS) &&
                     (mt_result_has(w->result, MT_OBJECT_ATTENTION) || mt_result_has(w->result, MT_OBJECT_TILE_SCORES));
+    g_autofree char *explained =
+        mt_result_has(w->result, MT_OBJECT_EXPLANATION) ? mt_result_attr_string(w->result, MT_OBJECT_EXPLANATION, "label") : NULL;
 
     if (!drawable || mt_result_has(w->result, MT_OBJECT_OBJECTS))
         return true;
-    if (asks_for_reading(h))
+    if (asks_for_reading(h) && (explained == NULL || g_strcmp0(explained, h->positive) == 0))
         return mt_impression_regions(w->result, h->positive, w->language, w->sentences[MT_QUESTION_WHERE], error);
     g_autofree char *found =
         mt_result_has(w->result, MT_OBJECT_SCORES) ? mt_result_attr_string(w->result, MT_OBJECT_SCORES, "found") : NULL;
     g_auto(GStrv) labels = g_strsplit(found != NULL ? found : "", ";", -1);
     for (int i = 0; i < MOST_LABELS && labels[i] != NULL && *labels[i] != '\0'; i++)
-        if (!mt_impression_regions(w->result, labels[i], w->language, w->sentences[MT_QUESTION_WHERE], error))
+        if ((explained == NULL || strcmp(explained, labels[i]) == 0) &&
+            !mt_impression_regions(w->result, labels[i], w->language, w->sentences[MT_QUESTION_WHERE], error))
             return false;
     return true;
 }
@@ -171,12 +174,54 @@ static void say_margin(writer *w)
     say(w, MT_QUESTION_CHANGE, mt_message_text(message, w->language, "label", h->positive, "threshold", at, "margin", margin, NULL));
 }
 
+/* Numbers of a column of /explanation; NULL: it is damaged. */
+static mt_tensor *read_column(const writer *w, const char *column, mt_dtype dtype, int64_t n)
+{
+    g_autofree char *object = g_strconcat(MT_OBJECT_WITHOUT, "/", column, NULL);
+    g_autoptr(mt_tensor) tensor = mt_result_has(w->result, object) ? mt_result_read(w->result, object, NULL) : NULL;
+
+    return tensor != NULL && tensor->dtype == dtype && mt_tensor_count(tensor) == n ? g_steal_pointer(&tensor) : NULL;
+}
+
+/* Scores of the case without some of it, as they were computed. */
+static void say_removals(writer *w)
+{
+    const char *object = MT_OBJECT_WITHOUT "/score";
+    g_auto(GStrv) what = mt_result_has(w->result, object) ? mt_result_read_strings(w->result, MT_OBJECT_WITHOUT "/what", NULL) : NULL;
+    int64_t          n = what != NULL ? (int64_t)g_strv_length(what) : 0;
+    g_autofree char *label = n > 0 ? mt_result_attr_string(w->result, object, "label") : NULL;
+    g_autoptr(mt_tensor) score = n > 0 ? read_column(w, "score", MT_F64, n) : NULL, removed = NULL, of = NULL, box = NULL;
+    double before = NAN;
+
+    removed = score != NULL ? read_column(w, "removed", MT_I64, n) : NULL;
+    of = removed != NULL ? read_column(w, "of", MT_I64, n) : NULL;
+    box = of != NULL ? read_column(w, "box", MT_I64, 4 * n) : NULL;
+    if (box == NULL || label == NULL || !mt_result_attr(w->result, object, "before", &before, 1))
+        return;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t   *b = (const int64_t *)box->data + 4 * i;
+        int64_t          tiles = ((const int64_t *)of->data)[i], taken = ((const int64_t *)removed->data)[i];
+        g_autofree char *count = g_strdup_printf("%" G_GINT64_FORMAT, taken), *all = g_strdup_printf("%" G_GINT64_FORMAT, tiles),
+                        *then = mt_number_words(((const double *)score->data)[i], 2), *now = mt_number_words(before, 2),
+                        *place =
+                            g_strdup_printf("x %" G_GINT64_FORMAT "-%" G_GINT64_FORMAT ", y %" G_GINT64_FORMAT "-%" G_GINT64_FORMAT " px",
+                                            b[0], b[0] + b[2], b[1], b[1] + b[3]);
+        mt_message message = strcmp(what[i], "tiles") == 0 ? MT_MESSAGE_REMOVED_TILES
+                             : tiles == 1                  ? MT_MESSAGE_REMOVED_PART
+                                                           : MT_MESSAGE_REMOVED_PARTS;
+        say(w, MT_QUESTION_CHANGE,
+            mt_message_text(message, w->language, "count", count, "of", all, "label", label, "score", then, "before", now, "place", place,
+                            NULL));
+    }
+}
+
 static void say_changes(writer *w)
 {
     g_autofree char *name = g_strconcat("changes_", mt_language_name(w->language), NULL);
     g_auto(GStrv) changes = mt_result_has(w->result, MT_OBJECT_ACTIONS) ? mt_result_attr_strings(w->result, MT_OBJECT_ACTIONS, name) : NULL;
 
     say_margin(w);
+    say_removals(w);
     for (char **change = changes; change != NULL && *change != NULL; change++)
         say(w, MT_QUESTION_CHANGE, g_strdup(*change));
 }

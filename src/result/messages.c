@@ -122,6 +122,13 @@ static const char *const table[MT_MESSAGES][MT_LANGUAGES] = {
                                      "{label}: {threshold} 미만이면 점수에 따른 판독 대상이 아닙니다(현재 {margin} 초과)."},
     [MT_MESSAGE_CHANGE_REVIEW] = {"{label}: from {threshold} on it would be for review; the score is {margin} below.",
                                   "{label}: {threshold} 이상이면 판독 대상입니다(현재 {margin} 미달)."},
+    [MT_MESSAGE_REMOVED_TILES] = {"Without the {count} strongest of {of} tiles the score of {label} would be {score} (now {before}).",
+                                  "전체 타일 {of}개 중 근거가 가장 큰 {count}개가 없으면 {label} 점수는 {score}입니다(현재 {before})."},
+    [MT_MESSAGE_REMOVED_PART] = {"Without the part at {place} the score of {label} would be {score} (now {before}).",
+                                 "{place} 부분이 없으면 {label} 점수는 {score}입니다(현재 {before})."},
+    [MT_MESSAGE_REMOVED_PARTS] =
+        {"Without the parts that speak most for it in {count} of {of} tiles the score of {label} would be {score} (now {before}).",
+         "타일 {of}개 중 {count}개에서 근거가 가장 큰 부분이 없으면 {label} 점수는 {score}입니다(현재 {before})."},
     [MT_MESSAGE_NEXT_URGENT] = {"To be read first.", "우선 판독이 필요합니다."},
     [MT_MESSAGE_NEXT_REVIEW] = {"To be read.", "판독이 필요합니다."},
     [MT_MESSAGE_NEXT_AUDIT] = {"To be read for the audit.", "감사 판독이 필요합니다."},

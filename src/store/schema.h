@@ -45,6 +45,8 @@
 #define MT_OBJECT_SEGMENTATION "/map/segmentation" /* uint8 (planes, height, width); attribute labels: "1=nodule" */
 #define MT_OBJECT_ERROR_MAP "/map/error"           /* float32, likewise: of a reconstruction; attribute mean: of the network's voxels */
 #define MT_OBJECT_PROBABILITY "/map/probability"   /* float32, likewise: of the positive label */
+#define MT_OBJECT_EXPLANATION "/map/explanation"   /* float32, likewise: what speaks for a class (docs/explanations.md) */
+#define MT_OBJECT_WITHOUT "/explanation"           /* group: scores of the case without some of it, a dataset a column */
 #define MT_OBJECT_STAGE2 "/stages/2"               /* string: "run", or why a classifier's second stage was not */
 #define MT_OBJECT_CASES "/cases"                   /* of a patient: string (S), the ids of the cases */
 #define MT_OBJECT_CASE_OFFSETS "/case_offsets"     /* int64 (S+1): tiles of case i are offsets[i] to offsets[i+1] */

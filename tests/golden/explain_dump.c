@@ -1,5 +1,5 @@
 /* usage: explain_dump MODEL.onnx METHOD COLUMN INPUT.npy OUT.npy [LAYER]
- * The map of one prepared input, for the scripts that know the truth; "METHOD LAYER" on stdout. */
+ * The map of one prepared input, for the scripts that know the truth; "METHOD LAYER START JUMP" on stdout. */
 #include "src/encoder/explainer.h"
 
 #include <microtome/error.h>
@@ -12,19 +12,18 @@ static bool dump(char **argv, const char *layer, GError **error)
     mt_explainer_params params = {.layer = layer, .threads = 1};
     g_autoptr(mt_encoder) encoder = mt_encoder_load(argv[1], error);
     g_autoptr(mt_tensor) input = encoder != NULL ? mt_tensor_read_npy(argv[4], error) : NULL;
-    int64_t size[2];
-
     if (input == NULL || !mt_explain_method_parse(argv[2], &params.method))
         return false;
     g_autoptr(mt_explainer) explainer = mt_explainer_new(encoder, &params, error);
     if (explainer == NULL)
         return false;
-    mt_explainer_size(explainer, size);
-    g_autoptr(mt_tensor) map = mt_tensor_new(MT_F32, 2, size, error);
+    mt_explain_grid grid = mt_explainer_grid(explainer);
+    g_autoptr(mt_tensor) map = mt_tensor_new(MT_F32, 2, grid.size, error);
     if (map == NULL || !mt_explainer_run(explainer, input->data, atoi(argv[3]), map->data, error))
         return false;
     const char *where = mt_explainer_layer(explainer);
-    printf("%s %s\n", mt_explain_method_name(mt_explainer_method(explainer)), where != NULL ? where : "-");
+    printf("%s %s %g %g\n", mt_explain_method_name(mt_explainer_method(explainer)), where != NULL ? where : "-", grid.start[0],
+           grid.jump[0]);
     return mt_tensor_write_npy(map, argv[5], error);
 }
 

@@ -84,7 +84,7 @@ class Features(torch.nn.Module):
         return self.classifier(torch.flatten(torch.nn.functional.adaptive_avg_pool2d(self.relu(self.features(x)), 1), 1))
 
 
-def check_pictures(network, last, size, folder, column=3, cam=None):
+def check_pictures(network, last, size, folder, column=3, cam=None, centres=None):
     """Grad-CAM of the last features, saliency, and CAM where the classes are linear.  A ReLU whose input is nearly 0 may be on here and off there, which
     a saliency shows: PyTorch in float32 is as far from itself in float64."""
     path = export(network, folder, size)
@@ -93,8 +93,9 @@ def check_pictures(network, last, size, folder, column=3, cam=None):
     wanted, slopes = gradcam(network.double(), last, x.double(), column)
     network.float()
     if wanted.max() <= 0:
-        return check_pictures(network, last, size, folder, column + 1, cam)
+        return check_pictures(network, last, size, folder, column + 1, cam, centres)
     given, said = engine(path, "gradcam", column, x)
+    assert centres is None or said[2:] == centres, said
     saliency = engine(path, "saliency", column, x)[0]
     apart = np.linalg.norm(saliency - slopes) / np.linalg.norm(slopes)
     errors = [off(given, wanted), apart, np.linalg.norm(single - slopes) / np.linalg.norm(slopes)]
@@ -119,7 +120,7 @@ def test_resnet50(folder):
             a = torch.nn.Sequential(*list(network.children())[:-2])(x)[0]
             return torch.relu((network.fc.weight[3][:, None, None] * a).sum(0)).numpy()
 
-    check_pictures(network, network.layer4, 224, folder, cam=cam)
+    check_pictures(network, network.layer4, 224, folder, cam=cam, centres=["0", "32"])
     x, layer = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(5)), "/layer3/layer3.5/relu_2/Relu"
     early, column = next((m, c) for c in range(10) for m in [gradcam(network, network.layer3, x, c)[0]] if m.max() > 0)
     given, said = engine(os.path.join(folder, "model.onnx"), "gradcam", column, x, layer)
