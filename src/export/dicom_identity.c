@@ -129,6 +129,7 @@ static void take_stack(mt_dicom_identity *d, const mt_dicom_stack *stack, const 
             memcpy(d->row, p->row, sizeof d->row);
             memcpy(d->column, p->column, sizeof d->column);
             memcpy(d->spacing, p->spacing, sizeof p->spacing);
+            d->thickness = p->thickness;
             d->size[0] = f->columns;
             d->size[1] = f->rows;
             /* slices may be shifted against each other (a tilted gantry): along the normal */
@@ -136,7 +137,7 @@ static void take_stack(mt_dicom_identity *d, const mt_dicom_stack *stack, const 
         }
         add_instance(d, f->sop_class, f->sop_instance, f->series, f->frames > 1 ? s->frame + 1 : 0, p->position);
     }
-    d->geometry = stack->has_frame ? MT_DICOM_VOLUME : MT_DICOM_PICTURE;
+    d->geometry = stack->has_frame && d->spacing[0] > 0 && d->spacing[1] > 0 ? MT_DICOM_VOLUME : MT_DICOM_PICTURE;
     d->size[2] = stack->slices->len;
     memcpy(d->axis, o->axis, sizeof d->axis);
     memcpy(d->flip, o->flip, sizeof d->flip);

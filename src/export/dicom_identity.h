@@ -31,6 +31,7 @@ typedef struct mt_dicom_identity {
     mt_dicom_geometry geometry;
     int64_t           size[3];           /* columns, rows and slices as they are stored: of level 0 for a slide */
     double            spacing[3];        /* mm between columns, rows, slices (0: one, or not known) */
+    double            thickness;         /* mm of a slice; 0: not known */
     double            row[3], column[3]; /* LPS directions along a row, down a column; of a slide in its own frame */
     double            origin[2];         /* SLIDE: mm in the slide's frame of the first pixel's centre */
     GPtrArray        *instances;         /* mt_dicom_instance *: one a stored slice (VOLUME, PICTURE), the images of level 0 (SLIDE) */

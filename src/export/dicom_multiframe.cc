@@ -4,7 +4,8 @@ extern "C" {
 #include "src/export/dicom_codes.h"
 }
 
-#define APPEND (-2) /* DCMTK: a new item behind the last */
+#define APPEND (-2)            /* DCMTK: a new item behind the last */
+#define USUAL_SECTION_MM 0.004 /* how thick a section of tissue is, where nobody says */
 
 static bool is_slide(const mt_dicom_frames *f)
 {
@@ -93,15 +94,14 @@ static void put_shared(DcmDataset *set, const mt_dicom_frames *f)
     const double             spacing[2] = {f->spacing[1], f->spacing[0]}; /* between rows, then between columns */
     DcmItem                 *shared = mt_dicom_item(set, DCM_SharedFunctionalGroupsSequence, 0);
 
-    if (spacing[0] > 0 && spacing[1] > 0) {
-        DcmItem *measures = mt_dicom_item(shared, DCM_PixelMeasuresSequence, 0);
+    if (d->geometry != MT_DICOM_PICTURE) {
+        const double between = d->spacing[2] > 0 ? d->spacing[2] : 1;
+        const double thickness = is_slide(f) ? USUAL_SECTION_MM : d->thickness > 0 ? d->thickness : between;
+        DcmItem     *measures = mt_dicom_item(shared, DCM_PixelMeasuresSequence, 0);
         mt_dicom_put_numbers(measures, DCM_PixelSpacing, spacing, 2);
-        if (d->geometry != MT_DICOM_PICTURE) {
-            double thickness = is_slide(f) ? 0.004 : d->spacing[2] > 0 ? d->spacing[2] : 1; /* of a usual section, where nobody says */
-            mt_dicom_put_number(measures, DCM_SliceThickness, thickness);
-            if (!is_slide(f) && d->size[2] > 1)
-                mt_dicom_put_number(measures, DCM_SpacingBetweenSlices, thickness);
-        }
+        mt_dicom_put_number(measures, DCM_SliceThickness, thickness);
+        if (!is_slide(f) && d->size[2] > 1)
+            mt_dicom_put_number(measures, DCM_SpacingBetweenSlices, between);
     }
     if (d->geometry == MT_DICOM_VOLUME)
         mt_dicom_put_numbers(mt_dicom_item(shared, DCM_PlaneOrientationSequence, 0), DCM_ImageOrientationPatient, directions, 6);

@@ -118,6 +118,10 @@ static bool write_object(pmap *p, const mt_handover_case *c, const char *path, G
     const int64_t              px = p->frames.rows * p->frames.columns;
     DcmDataset                 set;
 
+    if (c->identity->geometry == MT_DICOM_PICTURE)
+        return mt_handover_refuse(error,
+                                  "a parametric map stands in a patient or on a slide, and its source has no place: seg-fractional and sc "
+                                  "want none");
     if (p->frames.dtype != MT_F32)
         return mt_handover_refuse(error, "%s is of %s", p->frames.object, mt_dtype_name(p->frames.dtype));
     p->values = (float *)mt_alloc(px, sizeof *p->values, error);

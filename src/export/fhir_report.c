@@ -166,7 +166,7 @@ static json_t *report_of(const mt_handover_case *c, const mt_report_items *items
 
 bool mt_fhir_report_write(const mt_handover_case *c, const char *path, GError **error)
 {
-    g_autoptr(mt_report_items) items = mt_report_items_new(c, error);
+    g_autoptr(mt_report_items) items = mt_report_check_patient(c, error) ? mt_report_items_new(c, error) : NULL;
 
     if (items == NULL)
         return false;

@@ -134,7 +134,7 @@ static char *time_made(const mt_handover_case *c)
 
 bool mt_hl7_oru_write(const mt_handover_case *c, const char *path, GError **error)
 {
-    g_autoptr(mt_report_items) report = mt_report_items_new(c, error);
+    g_autoptr(mt_report_items) report = mt_report_check_patient(c, error) ? mt_report_items_new(c, error) : NULL;
     g_autofree char *made = time_made(c);
 
     if (report == NULL)

@@ -92,17 +92,15 @@ static bool add_findings(builder *b, GError **error)
     return true;
 }
 
-/* A message about nobody is filed nowhere. */
-static bool has_patient(const mt_dicom_identity *who, GError **error)
+bool mt_report_check_patient(const mt_handover_case *c, GError **error)
 {
-    return (who->patient_id != NULL && *who->patient_id != '\0') ||
-           mt_handover_refuse(error, "its source has no patient number (PatientID)");
+    const char *number = c->identity->patient_id;
+
+    return (number != NULL && *number != '\0') || mt_handover_refuse(error, "its source has no patient number (PatientID)");
 }
 
 mt_report_items *mt_report_items_new(const mt_handover_case *c, GError **error)
 {
-    if (!has_patient(c->identity, error))
-        return NULL;
     g_autoptr(mt_report_items) report = g_new0(mt_report_items, 1);
     builder b = {.c = c, .items = g_array_new(FALSE, FALSE, sizeof(mt_report_item)), .language = mt_language_of(c->language)};
     g_autoptr(mt_impression) impression = mt_impression_new(c->result, &(mt_impression_params){.language = c->language}, error);

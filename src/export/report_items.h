@@ -23,6 +23,8 @@ typedef struct mt_report_items {
     bool            pathology; /* a slide: else an image */
 } mt_report_items;
 
+/* A message about nobody is filed nowhere: MT_ERROR_INPUT.  (A DICOM object goes to its study.) */
+bool             mt_report_check_patient(const mt_handover_case *c, GError **error);
 mt_report_items *mt_report_items_new(const mt_handover_case *c, GError **error);
 void             mt_report_items_free(mt_report_items *report);
 

@@ -202,6 +202,13 @@ def test_seg_pictures(folder):
     equal(np.array_equal(d.pixel_array.reshape(mask.shape), mask), True)
     one = d.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
     equal((one.ReferencedSOPInstanceUID, one.SpatialLocationsPreserved), (pydicom.dcmread(source).SOPInstanceUID, "YES"))
+    with h5py.File(result, "r+") as f:
+        f.create_dataset("map/probability", data=mask.astype("f4"))
+    path, d = opened(export("seg-fractional", os.path.join(folder, "out"), result, "--sources", source), "seg-fractional")
+    clean(path)
+    answer = export("pmap", os.path.join(folder, "out"), result, "--sources", source)
+    equal(answer.code, 65)
+    contains(answer.err, "cr.h5 as pmap: a parametric map stands in a patient or on a slide")
 
     source, affine, size = made.enhanced(os.path.join(folder, "mr.dcm"), made.turn((5, 8, -12)))
     turned, size, _, _ = made.canonical(affine, size)
