@@ -135,7 +135,7 @@ def test_oct_anomaly(folder):
 def test_mri_anomaly(folder):
     """MR: what the autoencoder of normal heads cannot draw; tumours lie above nearly all normal heads"""
     paths = {}
-    for prevalence, count in (0, 9), (1, 2):
+    for prevalence, count in (0, 8), (1, 1):
         made = phantoms(folder, "mr-tumour", "--count", count, "--seed", 61, "--prevalence", prevalence, "--prefix", "sick-" if prevalence else "plain-")
         paths[prevalence] = [f"{made}/{r['id']}/{r['id']}_flair.nii.gz" for r in table(made, "labels.csv")]
     sick, normal = anomalies(folder, "mri_anomaly", paths[0], paths[1])

@@ -12,7 +12,7 @@ def films(folder, count=24):
     return phantoms(folder, "xray-opacity", "--count", count, "--seed", 7, "--size", 256)
 
 
-def photographs(folder, count=24, size=512):
+def photographs(folder, count=16, size=512):
     return phantoms(folder, "fundus", "--count", count, "--seed", 7, "--size", size)
 
 

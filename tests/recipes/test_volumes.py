@@ -28,7 +28,7 @@ def follow_up(r):
 
 def check_nodules(folder, file, mm, extra=0):
     """Each planted nodule found, in mm, and called benign or malignant as drawn; the advice is that of the measures."""
-    made = phantoms(folder, "ct-nodules", "--count", 2, "--seed", 5)
+    made = phantoms(folder, "ct-nodules", "--count", 2, "--seed", 5, "--size", "144x120x48")
     out = run(folder, "ct_nodules", made + "/manifest.csv", file=file)
     for row in table(made, "labels.csv"):
         r, planted = Result(out, row["id"]), nodules_of(made, row["id"])
@@ -53,7 +53,7 @@ def test_ct_nodules(folder):
 
 def test_ct_nodules_25d(folder):
     """CT nodules in 2.5-D: a slice and its neighbours"""
-    check_nodules(folder, "recipe_25d.ini", 1.5)
+    check_nodules(folder, "recipe_25d.ini", 1.5, extra=1)
 
 
 def test_ct_nodules_2d(folder):
