@@ -105,6 +105,18 @@ static bool was_chosen(const mt_result *result, int number)
     return lines == NULL;
 }
 
+static bool is_uid(const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n == 0 || n > UID_BYTES || strspn(text, "0123456789.") != n || *text == '.' || text[n - 1] == '.' || strstr(text, "..") != NULL)
+        return false;
+    for (const char *c = text; *c != '\0'; c++) /* no part begins with 0 but 0 itself */
+        if (*c == '0' && (c == text || c[-1] == '.') && g_ascii_isdigit(c[1]))
+            return false;
+    return true;
+}
+
 #ifdef MT_HAVE_DCMTK
 /* The stack lies as the result says: the same size and place of every voxel. */
 static bool fits(const mt_dicom_stack *stack, const mt_dicom_file *file, const stored_frame *f, mt_orientation *o)
@@ -229,21 +241,12 @@ static bool read_dicom(mt_dicom_identity *d, const mt_result *result, const char
         memcpy(d->row, row, sizeof row);
         memcpy(d->column, column, sizeof column);
     }
+    /* one that is no UID cannot be handed on: the caller makes one */
+    if (d->frame_uid != NULL && !is_uid(d->frame_uid))
+        g_clear_pointer(&d->frame_uid, g_free);
     return (d->study_uid != NULL && d->series_uid != NULL) || refuse(error, "%s: it has no StudyInstanceUID or SeriesInstanceUID", name);
 }
 #endif
-
-static bool is_uid(const char *text)
-{
-    size_t n = strlen(text);
-
-    if (n == 0 || n > UID_BYTES || strspn(text, "0123456789.") != n || *text == '.' || text[n - 1] == '.' || strstr(text, "..") != NULL)
-        return false;
-    for (const char *c = text; *c != '\0'; c++) /* no part begins with 0 but 0 itself */
-        if (*c == '0' && (c == text || c[-1] == '.') && g_ascii_isdigit(c[1]))
-            return false;
-    return true;
-}
 
 static void unit(const double affine[16], int column, double out[3], double *length)
 {

@@ -77,7 +77,7 @@ def identity(paths):
 
 
 def series_identity(folder):
-    paths = [os.path.join(folder, n) for n in os.listdir(folder)]
+    paths = [os.path.join(at, n) for at, _, names in os.walk(folder) for n in names]
     return identity(sorted(paths, key=lambda p: str(pydicom.dcmread(p, stop_before_pixels=True).SOPInstanceUID)))
 
 

@@ -1,15 +1,18 @@
 """Results as DICOM objects: clean in dciodvfy, right in pydicom, in the place of the source's voxels."""
 import os
+import resource
 import shutil
+import signal
 import subprocess
 
-from harness import Skip, contains, data, equal, main, microtome, read
+from harness import PROGRAM, Skip, contains, data, equal, headline, main, microtome, read
 
 try:
     import h5py
     import numpy as np
     import pydicom
     import made_dicom as made
+    from made_results import write_headline
 except ImportError:
     h5py = None
 
@@ -413,5 +416,39 @@ def test_sr(folder):
     equal([round(v, 6) for v in next(items(d, "Center")).GraphicData], [-40 * 0.25e-3, -1000 * 0.25e-3, 0])
 
 
+def test_all(folder):
+    """all kinds of a segmentation twice: the same bytes, no two with one UID; a recipe's series of a study; a full disk leaves nothing"""
+    tools("dciodvfy")
+    source, result, _, mask = series_result(folder, made.turn((11, -17, 23)))
+    other = made.series(os.path.join(os.path.dirname(source), "case1", "scout"), np.eye(3), size=(4, 4, 3), name="scout")
+    with h5py.File(result, "r+") as f:
+        f.create_dataset("map/probability", data=(mask * 0.9).astype("f4"))
+        f.create_dataset("input/series", data=["1\tselected\tCT", "2\t-\tCT"], dtype=h5py.string_dtype())
+    write_headline(result, {**headline(result), "input_sha256": made.series_identity(source)})
+    kinds, out = "sr,seg,seg-fractional,pmap,sc,pdf", [os.path.join(folder, n) for n in "ab"]
+    for o in out:
+        answer = export(kinds, o, result, "--sources", source)
+        equal((answer.code, answer.err, len(answer.out.split())), (0, "", 6))
+    uids = set()
+    for name in sorted(os.listdir(out[0])):
+        equal((name, read(os.path.join(out[0], name), "rb") == read(os.path.join(out[1], name), "rb")), (name, True))
+        clean(os.path.join(out[0], name))
+        d = pydicom.dcmread(os.path.join(out[0], name))
+        uids |= {d.SOPInstanceUID, d.SeriesInstanceUID}
+        if "ReferencedSeriesSequence" in d:
+            equal(d.ReferencedSeriesSequence[0].SeriesInstanceUID, made.uid("ct", "series"))
+    equal((len(uids), os.path.isdir(other)), (12, True))
+
+    def little_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+    for kind in ("pmap", "sc", "pdf", "sr"):
+        full = os.path.join(folder, "full")
+        done = subprocess.run([PROGRAM, "export", "--to", kind, "-o", full, result, "--sources", source], capture_output=True, text=True,
+                              preexec_fn=little_room)
+        equal((done.returncode, os.listdir(full)), (74, []))
+        contains(done.stderr, f"case1.h5 as {kind}: write ")
+
+
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_sr])
+    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_sr, test_all])
