@@ -20,7 +20,6 @@ typedef struct stored_frame {
     bool          slide, has_affine;
     double        affine[16], mpp[2];
     mt_plane_axis planes;
-    char         *frame; /* of reference, hashed */
 } stored_frame;
 
 static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -71,14 +70,14 @@ static void add_instance(mt_dicom_identity *d, const char *sop_class, const char
 }
 
 /* A result without a geometry is read as a picture of no known size. */
-static bool read_frame(const mt_result *result, stored_frame *f, GError **error)
+static void read_frame(const mt_result *result, stored_frame *f)
 {
     static const char *const axes[] = {"axial", "coronal", "sagittal"};
 
-    *f = (stored_frame){.frame = mt_result_has(result, MT_OBJECT_FRAME) ? mt_result_read_string(result, MT_OBJECT_FRAME, NULL) : NULL};
+    *f = (stored_frame){0};
     f->slide = mt_result_has(result, MT_OBJECT_BOUNDS);
-    g_autoptr(mt_tensor) size = mt_result_has(result, MT_OBJECT_SIZE) ? mt_result_read(result, MT_OBJECT_SIZE, error) : NULL;
-    g_autoptr(mt_tensor) affine = mt_result_has(result, MT_OBJECT_AFFINE) ? mt_result_read(result, MT_OBJECT_AFFINE, error) : NULL;
+    g_autoptr(mt_tensor) size = mt_result_has(result, MT_OBJECT_SIZE) ? mt_result_read(result, MT_OBJECT_SIZE, NULL) : NULL;
+    g_autoptr(mt_tensor) affine = mt_result_has(result, MT_OBJECT_AFFINE) ? mt_result_read(result, MT_OBJECT_AFFINE, NULL) : NULL;
     g_autofree char *axis = mt_result_has(result, MT_OBJECT_AXIS) ? mt_result_read_string(result, MT_OBJECT_AXIS, NULL) : NULL;
     for (int a = 0; axis != NULL && a < 3; a++)
         f->planes = strcmp(axis, axes[a]) == 0 ? (mt_plane_axis)a : f->planes;
@@ -89,7 +88,6 @@ static bool read_frame(const mt_result *result, stored_frame *f, GError **error)
         memcpy(f->affine, affine->data, sizeof f->affine);
     mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_MPP_X, &f->mpp[0], 1);
     mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_MPP_Y, &f->mpp[1], 1);
-    return true;
 }
 
 /* The lines of /input/series that were chosen name their series by its number in the study; all are candidates where there are no lines. */
@@ -331,7 +329,8 @@ mt_dicom_identity *mt_dicom_identity_read(const mt_result *result, const char *i
     d->instances = g_ptr_array_new_with_free_func(free_instance);
     for (int a = 0; a < 3; a++)
         d->axis[a] = a;
-    if (!read_frame(result, &f, error) || (source->path != NULL && !check_input(input_sha256, source->path, error)))
+    read_frame(result, &f);
+    if (source->path != NULL && !check_input(input_sha256, source->path, error))
         return NULL;
 #ifdef MT_HAVE_DCMTK
     if (source->path != NULL && mt_study_matches(source->path))
@@ -339,7 +338,6 @@ mt_dicom_identity *mt_dicom_identity_read(const mt_result *result, const char *i
     else
 #endif
         ok = read_manifest(d, source, &f, error);
-    g_free(f.frame);
     return ok ? g_steal_pointer(&d) : NULL;
 }
 

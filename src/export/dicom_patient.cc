@@ -9,28 +9,37 @@
 
 #include <dcmtk/dcmdata/dctk.h>
 
-/* Every text in UTF-8, whatever the file's character set is; bytes that belong to none are refused. */
-static bool turn_to_utf8(DcmDataset *set)
+/* Every text in UTF-8, whatever the file's character set is; false where it cannot be.  Many files declare none and have UTF-8 all the same:
+ * that is seen when texts are taken.  DCMTK over glibc does not know the Japanese sets, whose escapes are those of *codeset (else NULL). */
+static bool turn_to_utf8(DcmDataset *set, const char **codeset)
 {
     OFString declared;
 
     set->findAndGetOFStringArray(DCM_SpecificCharacterSet, declared);
-    return declared == "ISO_IR 192" || set->convertToUTF8().good();
+    *codeset = strstr(declared.c_str(), "IR 87") != NULL || strstr(declared.c_str(), "IR 159") != NULL ? "ISO-2022-JP-2" : NULL;
+    return *codeset != NULL || declared.empty() || declared == "ISO_IR 192" || set->convertToUTF8().good();
 }
 
-static char *take(DcmDataset *set, const DcmTagKey &tag)
+/* NULL for an absent or empty one; false for one that is no text. */
+static bool take(DcmDataset *set, const DcmTagKey &tag, const char *codeset, char **to)
 {
     OFString text;
 
+    *to = NULL;
     if (set->findAndGetOFStringArray(tag, text).bad())
-        return NULL;
-    char *copy = g_strstrip(g_strdup(text.c_str()));
-    if (*copy == '\0')
-        g_clear_pointer(&copy, g_free);
-    return copy;
+        return true;
+    char *copy = codeset != NULL ? g_convert(text.c_str(), -1, "UTF-8", codeset, NULL, NULL, NULL) : g_strdup(text.c_str());
+    if (copy == NULL || !g_utf8_validate(copy, -1, NULL)) {
+        g_free(copy);
+        return false;
+    }
+    *to = g_strstrip(copy);
+    if (**to == '\0')
+        g_clear_pointer(to, g_free);
+    return true;
 }
 
-static void take_texts(DcmDataset *set, mt_dicom_identity *d)
+static bool take_texts(DcmDataset *set, const char *codeset, mt_dicom_identity *d)
 {
     const struct {
         char    **to;
@@ -56,7 +65,9 @@ static void take_texts(DcmDataset *set, mt_dicom_identity *d)
                {&d->container, DCM_ContainerIdentifier}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
-        *all[i].to = take(set, all[i].tag);
+        if (!take(set, all[i].tag, codeset, all[i].to))
+            return false;
+    return true;
 }
 
 /* Where a slide's first pixel lies on the glass and how its rows run; as most scanners have it where the file does not say. */
@@ -89,12 +100,12 @@ bool mt_dicom_patient_read(const char *path, mt_dicom_identity *d, GError **erro
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT, "read the identity of %s: %s", name, status.text());
         return false;
     }
-    if (!turn_to_utf8(file.getDataset())) {
+    const char *codeset = NULL;
+    if (!turn_to_utf8(file.getDataset(), &codeset) || !take_texts(file.getDataset(), codeset, d)) {
         g_set_error(error, MT_ERROR, MT_ERROR_INPUT,
                     "read the identity of %s: its texts are not of the character set that it declares (Specific Character Set)", name);
         return false;
     }
-    take_texts(file.getDataset(), d);
     take_slide(file.getDataset(), d);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "src/export/finding_picture.h"
 #include "src/export/overlay_private.h"
 #include "src/export/small_picture.h"
+#include "src/result/finding_sentence.h"
 #include "src/store/schema.h"
 
 #define SIDE 1024 /* px, of the pictures without a legend */
@@ -39,14 +40,12 @@ static bool add_overlay(GPtrArray *pictures, const mt_result *result, GError **e
 
 static bool add_findings(GPtrArray *pictures, const mt_result *result, const mt_tensor *thumbnail, GError **error)
 {
-    const mt_finding *order[MOST_FINDINGS];
-    int               n = 0;
     g_autoptr(mt_finding_list) list = mt_finding_list_read(result, error);
 
     if (list == NULL)
         return false;
-    for (; n < MIN(MOST_FINDINGS, list->n_findings); n++)
-        order[n] = &list->findings[n];
+    g_autofree const mt_finding **order = mt_finding_order(list);
+    int                           n = MIN(MOST_FINDINGS, list->n_findings);
     return n == 0 || add(pictures, mt_finding_picture(result, thumbnail, list, order, n, SIDE, error), true);
 }
 

@@ -105,6 +105,31 @@ def test_identity(folder):
     equal(export("jpg", os.path.join(folder, "d"), plain).code, 64)
 
 
+def test_character_sets(folder):
+    """names of any character set come out in UTF-8; bytes that are of none are refused, and not repeated"""
+    tools()
+    for n, (charset, name) in enumerate(((["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"), ("ISO_IR 100", "Müller^Jörg"), ("GB18030", "王^小东"), ("ISO_IR 192", "홍^길동"))):
+        here = os.path.join(folder, str(n))
+        source, result, _, _ = series_result(here, patient=name, charset=charset)
+        equal(str(opened(export("sr", here + "out", result, "--sources", source), "sr")[1].PatientName), name)
+    for n, (raw, code) in enumerate((("홍^길동".encode(), 0), ("홍^길동".encode("euc-kr"), 65))):
+        here = os.path.join(folder, "raw", str(n))
+        source = made.series(os.path.join(here, "case1"), np.array(STRAIGHT, float), patient="QQ^QQQQQQQ" if n == 0 else "QQ^QQQQ")
+        for name in os.listdir(source):
+            path = os.path.join(source, name)
+            stored = read(path, "rb").replace(b"QQ^QQQQQQQ" if n == 0 else b"QQ^QQQQ ", raw.ljust(10 if n == 0 else 8)[:10])
+            with open(path, "wb") as f:
+                f.write(stored)
+        result = os.path.join(here, "case1.h5")
+        made.result_over(result, source, mask=np.zeros((6, 10, 12)))
+        answer = export("sr", here + "out", result, "--sources", source)
+        equal(answer.code, code)
+        if code:
+            contains(answer.err, "its texts are not of the character set that it declares (Specific Character Set)")
+        else:
+            equal(str(pydicom.dcmread(os.path.join(here + "out", "case1_sr.dcm")).PatientName), "홍^길동")
+
+
 def segments(d):
     """For each frame its segment (from 0), its pixels and its (column, row) to LPS mm matrix, as the object's own groups say it."""
     shared = d.SharedFunctionalGroupsSequence[0]
@@ -451,4 +476,4 @@ def test_all(folder):
 
 
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_sr, test_all])
+    main([test_pdf, test_identity, test_character_sets, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_sr, test_all])
