@@ -90,6 +90,7 @@ static void read_frame(const mt_result *result, stored_frame *f)
     mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_MPP_Y, &f->mpp[1], 1);
 }
 
+#ifdef MT_HAVE_DCMTK
 /* The lines of /input/series that were chosen name their series by its number in the study; all are candidates where there are no lines. */
 static bool was_chosen(const mt_result *result, int number)
 {
@@ -115,7 +116,6 @@ static bool is_uid(const char *text)
     return true;
 }
 
-#ifdef MT_HAVE_DCMTK
 /* The stack lies as the result says: the same size and place of every voxel. */
 static bool fits(const mt_dicom_stack *stack, const mt_dicom_file *file, const stored_frame *f, mt_orientation *o)
 {
