@@ -400,7 +400,7 @@ def write_plans(folder):
                  'batch_dice': False}}}
     dataset = {'channel_names': {'0': 't1', '1': 't1c', '2': 't2', '3': 'flair'},
                'labels': {'background': 0, 'WT': [1, 2, 3], 'TC': [2, 3], 'ET': [3]}, 'regions_class_order': [1, 2, 3],
-               'numTraining': 36, 'file_ending': '.nii.gz'}
+               'numTraining': 36, 'file_ending': '.nii.gz', 'demonstration': True}
     for name, content in (('plans.json', plans), ('dataset.json', dataset)):
         with open(os.path.join(folder, name), 'w') as f:
             json.dump(content, f, indent=1)

@@ -187,5 +187,6 @@ bool mt_nnunet_read_dataset(const json_t *dataset, const char *path, mt_dense_ca
         licence = json_string_value(json_object_get(dataset, "license"));
     g_free(card->licence);
     card->licence = g_strdup(licence);
+    card->demonstration = json_is_true(json_object_get(dataset, "demonstration")); /* ours: nnU-Net reads past it */
     return read_channels(dataset, path, card, error) && read_labels(dataset, path, card, error);
 }

@@ -207,7 +207,10 @@ def xray_normal(bench):
     cohort = bench.cohort('xray-opacity', '--size', '128', count=8 * bench.a.count)
     out = bench.run('xray_anomaly', cohort)
     rows = [r for r in table(cohort, 'labels.csv') if r['effusion'] == r['cardiomegaly'] == '0']
-    scores = {r['id']: float(r['score']) for r in table(out, 'summary.csv') if r['score']}
+    scores = {}
+    for row in rows:
+        with result(out, row['id']) as f:
+            scores[row['id']] = float(f['map/error'].attrs['mean'])  # without a reference of normal films there is no score
     at_least('xray_normal', f'AUROC of opacity in {len(rows)} pictures', auroc([scores[r['id']] for r in rows], [r['opacity'] == '1' for r in rows]), 0.95)
 
 

@@ -42,6 +42,8 @@ def test_whole(folder):
                 if model.startswith("builtin:"):
                     continue
                 path = os.path.join(HERE, name, model)
+                says = path + "/dataset.json" if os.path.isdir(path) else os.path.splitext(path)[0] + ".card"
+                assert "demonstration" in read(says) or name in WITHOUT_WEIGHTS, says
                 assert os.path.exists(path) or name in WITHOUT_WEIGHTS, path
                 assert os.path.isdir(path) or os.path.exists(os.path.splitext(path)[0] + ".card"), path
         size = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(os.path.join(HERE, name)) for f in fs)
