@@ -119,7 +119,8 @@ static bool say_findings(writer *w, GError **error)
     if (list->n_findings == 0 && mt_result_has(w->result, MT_OBJECT_OBJECTS))
         say(w, MT_QUESTION_WHAT, mt_message_text(MT_MESSAGE_NOTHING_FOUND, w->language, NULL));
     for (int i = 0; i < list->n_values; i++)
-        say(w, MT_QUESTION_SIZE, mt_value_sentence(&list->values[i], w->language));
+        say(w, g_str_has_prefix(list->values[i].rule, "score(") ? MT_QUESTION_WHAT : MT_QUESTION_SIZE,
+            mt_value_sentence(&list->values[i], w->language));
     return true;
 }
 

@@ -111,8 +111,20 @@ static void say_found(const mt_prediction *p, GPtrArray *reasons)
                     mt_reason_new(MT_REASON_WHAT, found[p->decision], "label", p->positive, "score", score, "threshold", threshold, NULL));
 }
 
+/* As mt_prediction_label_score has it of the case. */
+static float tile_score(const mt_head_output *output, int64_t tile, int label, bool grades)
+{
+    const float *scores = output->tile_scores + tile * output->n_classes;
+    float        score = scores[label];
+
+    for (int64_t worse = label + 1; grades && worse < output->n_classes; worse++)
+        score += scores[worse];
+    return score;
+}
+
 /* Tiles that would be positive as bags of their own. */
-static void say_where(mt_prediction *p, const mt_head_output *output, int positive, const mt_prediction_facts *facts, GPtrArray *reasons)
+static void say_where(mt_prediction *p, const mt_head_output *output, int positive, bool grades, const mt_prediction_facts *facts,
+                      GPtrArray *reasons)
 {
     char       count[DIGITS], tiles[DIGITS], area[DIGITS];
     mt_message message = MT_MESSAGE_NO_HIGH_TILE;
@@ -121,7 +133,7 @@ static void say_where(mt_prediction *p, const mt_head_output *output, int positi
         return;
     p->high_tiles = 0;
     for (int64_t i = 0; i < output->n; i++)
-        p->high_tiles += output->tile_scores[i * output->n_classes + positive] >= (float)p->threshold;
+        p->high_tiles += tile_score(output, i, positive, grades) >= (float)p->threshold;
     if (facts->tile_mm2 > 0)
         p->high_mm2 = (double)p->high_tiles * facts->tile_mm2;
     if (p->high_tiles > 0)
@@ -215,7 +227,7 @@ void mt_triage_apply(mt_prediction *p, const mt_head_output *output, const mt_he
         g_ptr_array_add(reasons, mt_reason_new(MT_REASON_WHAT, MT_MESSAGE_NO_TISSUE, NULL));
     say_found(p, reasons);
     if (p->scores != NULL) {
-        say_where(p, output, positive, facts, reasons);
+        say_where(p, output, positive, card->activation == MT_ACTIVATION_ORDINAL, facts, reasons);
         say_how_sure(p, output, card, positive, reasons);
     }
     say_limits(p, facts, limits, reasons);
