@@ -3,7 +3,6 @@
 #include <microtome/batch.h>
 #include <microtome/case.h>
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,12 +35,9 @@ static bool list_places(places *p, const mt_export_files *e, GError **error)
         return false;
     if (e->sources == NULL)
         return true;
-    /* a folder of folders may be a case (of a study) or many: both are looked at */
-    if (!add_list(p, e->sources, false, error))
-        return false;
-    if (g_file_test(e->sources, G_FILE_TEST_IS_DIR))
-        add_list(p, e->sources, true, NULL);
-    return true;
+    /* a folder of folders may be a case (of a study) or many: both are looked at, and one of them has to be there */
+    bool studies = g_file_test(e->sources, G_FILE_TEST_IS_DIR) && add_list(p, e->sources, true, NULL);
+    return add_list(p, e->sources, false, studies ? NULL : error) || studies;
 }
 
 static void clear_places(places *p)
@@ -49,17 +45,6 @@ static void clear_places(places *p)
     g_clear_pointer(&p->cases, g_ptr_array_unref);
     g_clear_pointer(&p->lists, g_ptr_array_unref);
     g_clear_pointer(&p->hashes, g_ptr_array_unref);
-}
-
-/* The hash of what the result was made from; NULL: not said. */
-static char *input_of(const mt_result *result)
-{
-    g_autofree char *line = mt_result_headline(mt_result_path(result), NULL);
-    json_t          *root = line != NULL ? json_loads(line, 0, NULL) : NULL;
-    char            *sha256 = g_strdup(json_string_value(json_object_get(root, "input_sha256")));
-
-    json_decref(root);
-    return sha256;
 }
 
 static const char *hash_of(places *p, guint i)
@@ -83,7 +68,7 @@ static void find_source(places *p, const mt_result *result, mt_handover_source *
     if (g_str_has_suffix(id, ".h5"))
         id[strlen(id) - 3] = '\0';
     for (int by_hash = 0; by_hash < 2 && !found; by_hash++) {
-        if (by_hash && (sha256 = input_of(result)) == NULL)
+        if (by_hash && (sha256 = mt_handover_source_sha256(result)) == NULL)
             return;
         for (guint i = 0; i < p->cases->len; i++) {
             const mt_batch_case *c = p->cases->pdata[i];

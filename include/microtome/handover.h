@@ -34,7 +34,9 @@ MT_PUBLIC mt_handover *mt_handover_new(const mt_handover_params *params, GError 
  * has nothing of the kind; MT_ERROR_MISSING, MT_ERROR_USAGE for a file that exists, MT_ERROR_IO.  False when anything was refused. */
 MT_PUBLIC bool mt_handover_add(mt_handover *self, const mt_result *result, const mt_handover_source *source, GPtrArray *written,
                                GPtrArray *refused);
-MT_PUBLIC void mt_handover_free(mt_handover *self);
+/* The hash (mt_case_identity) of what the result was made from, also through stored features; NULL: it does not say.  Free with g_free. */
+MT_PUBLIC char *mt_handover_source_sha256(const mt_result *result);
+MT_PUBLIC void  mt_handover_free(mt_handover *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_handover, mt_handover_free)
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <jansson.h>
 #include <string.h>
 
 typedef struct handover_kind {
@@ -225,6 +226,33 @@ static char *stem_of(const mt_result *result)
     return stem;
 }
 
+static char *source_hash(const mt_result *result, const mt_headline *headline)
+{
+    g_autofree char *text = mt_result_has(result, MT_OBJECT_PROVENANCE) ? mt_result_read_string(result, MT_OBJECT_PROVENANCE, NULL) : NULL;
+    json_t          *root = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const char      *source = json_string_value(json_object_get(json_object_get(root, "hashes"), "source"));
+    char            *sha256 = g_strdup(json_object_get(root, "aggregated") != NULL ? source : headline->input_sha256);
+
+    json_decref(root);
+    return sha256;
+}
+
+char *mt_handover_source_sha256(const mt_result *result)
+{
+    g_autofree char *line = mt_result_headline(mt_result_path(result), NULL);
+    g_autoptr(mt_headline) headline = line != NULL ? mt_headline_parse(line, mt_result_path(result), NULL) : NULL;
+
+    return headline != NULL ? source_hash(result, headline) : NULL;
+}
+
+static mt_dicom_identity *read_identity(const mt_result *result, const mt_headline *headline, const mt_handover_source *source,
+                                        GError **error)
+{
+    g_autofree char *sha256 = source_hash(result, headline);
+
+    return mt_dicom_identity_read(result, sha256, source, error);
+}
+
 bool mt_handover_add(mt_handover *self, const mt_result *result, const mt_handover_source *source, GPtrArray *written, GPtrArray *refused)
 {
     GError          *error = NULL;
@@ -237,7 +265,7 @@ bool mt_handover_add(mt_handover *self, const mt_result *result, const mt_handov
     if (headline != NULL && mt_result_has(result, MT_OBJECT_CASES))
         g_set_error(&error, MT_ERROR, MT_ERROR_INPUT, "it is of a patient's cases together: hand over the cases, of cases/");
     else if (headline != NULL && wanted)
-        identity = mt_dicom_identity_read(result, headline->input_sha256, source, &error);
+        identity = read_identity(result, headline, source, &error);
     if (identity != NULL && identity->frame_uid == NULL && (identity->geometry == MT_DICOM_VOLUME || identity->geometry == MT_DICOM_SLIDE))
         identity->frame_uid = frame_uid(text, identity);
     if (error != NULL)

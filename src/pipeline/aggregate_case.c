@@ -73,8 +73,8 @@ static bool keep(mt_feature_file *file, const mt_result *places, mt_store *store
            mt_schema_write_valid(store, file->valid, file->n, error);
 }
 
-/* What the first result knew of the case, and of how it was read. */
-static bool recall(const mt_feature_file *file, mt_headline **headline, bool *off_contract, GError **error)
+/* What the first result knew of the case, of how it was read and of what: one that was aggregated itself says it in its provenance. */
+static bool recall(const mt_feature_file *file, mt_headline **headline, char **source_sha256, bool *off_contract, GError **error)
 {
     if (file->foreign)
         return true;
@@ -83,6 +83,10 @@ static bool recall(const mt_feature_file *file, mt_headline **headline, bool *of
     text = *headline != NULL ? mt_result_read_string(file->result, MT_OBJECT_PROVENANCE, error) : NULL;
     json_t *root = text != NULL ? json_loads(text, 0, NULL) : NULL;
     *off_contract = json_is_true(json_object_get(root, "off_contract"));
+    if (json_object_get(root, "aggregated") != NULL)
+        *source_sha256 = g_strdup(json_string_value(json_object_get(json_object_get(root, "hashes"), "source")));
+    else if (*headline != NULL)
+        *source_sha256 = g_strdup((*headline)->input_sha256);
     json_decref(root);
     return text != NULL;
 }
@@ -118,12 +122,13 @@ bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id
     g_autoptr(mt_headline) known = NULL;
     g_autoptr(mt_head_output) output = NULL;
     g_autoptr(mt_result) places = NULL;
-    bool off_contract = false;
+    g_autofree char *source_sha256 = NULL;
+    bool             off_contract = false;
 
     if (file != NULL && file->foreign && scorer->coords_folder != NULL &&
         (places = mt_aggregate_places_open(scorer->coords_folder, file, error)) == NULL)
         return false;
-    if (file == NULL || !recall(file, &known, &off_contract, error) || !score(scorer, file, &output, error))
+    if (file == NULL || !recall(file, &known, &source_sha256, &off_contract, error) || !score(scorer, file, &output, error))
         return false;
     *tiles = file->n;
     g_autofree char *identity = mt_case_identity(path, error);
@@ -143,6 +148,7 @@ bool mt_aggregate_case(const mt_scorer *scorer, const char *path, const char *id
     g_autoptr(mt_store) store = prediction != NULL ? mt_store_create(target, error) : NULL;
     mt_aggregate_facts facts = {.id = id,
                                 .input_sha256 = identity,
+                                .source_sha256 = source_sha256,
                                 .encoder = file->encoder,
                                 .encoder_sha256 = file->encoder_sha256,
                                 .precision = file->precision,

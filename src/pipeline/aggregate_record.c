@@ -27,6 +27,7 @@ static char *provenance(const mt_scorer *scorer, const mt_aggregate_facts *facts
                         {"head", mt_head_sha256(scorer->head)},
                         {"input", facts->input_sha256},
                         {facts->encoder_sha256 != NULL ? "model" : NULL, facts->encoder_sha256},
+                        {facts->source_sha256 != NULL ? "source" : NULL, facts->source_sha256},
                         {NULL, NULL}};
     mt_fact texts[] = {{"head", mt_head_kind(scorer->head)},
                        {"aggregated", facts->rule != NULL ? facts->rule : "case"},

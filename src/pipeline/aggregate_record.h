@@ -11,6 +11,7 @@
 typedef struct mt_aggregate_facts {
     const char *id;
     const char *input_sha256;                         /* of what was read now */
+    const char *source_sha256;                        /* of what the features were made from; NULL: not known */
     const char *encoder, *encoder_sha256, *precision; /* NULL: not said */
     const char *mpp_source;                           /* NULL: unknown */
     double      tissue_mm2, mpp_x, mpp_y;             /* < 0 and 0: unknown */

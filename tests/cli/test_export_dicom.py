@@ -103,6 +103,17 @@ def test_identity(folder):
         f.write("path,id,patient,study_uid\nnowhere.svs,plain,P,1.02.3\n")
     contains(export("pdf", os.path.join(folder, "d"), plain, "--manifest", manifest).err, "study_uid '1.02.3' of its manifest is no UID")
     equal(export("jpg", os.path.join(folder, "d"), plain).code, 64)
+    # a head over stored features: the hash is of these, and what they were made from stands in the provenance
+    over = os.path.join(folder, "cases", "over.h5")
+    shutil.copy(result, over)
+    record = '{"aggregated":"case","hashes":{"source":"%s"}}'
+    with h5py.File(over, "r+") as f:
+        f.create_dataset("provenance", data=record % made.series_identity(source), dtype=h5py.string_dtype())
+    write_headline(over, {**headline(over), "id": "over", "input_sha256": "ab" * 32})
+    opened(export("pdf", os.path.join(folder, "e"), over, "--sources", os.path.dirname(source)), "pdf")
+    with h5py.File(over, "r+") as f:
+        f["provenance"][()] = record % ("cd" * 32)
+    contains(export("pdf", os.path.join(folder, "f"), over, "--sources", source).err, "nobody says whose it is")
 
 
 def test_character_sets(folder):
