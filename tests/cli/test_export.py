@@ -649,7 +649,7 @@ def test_broken_off(folder):
 def test_usage(folder):
     """what is asked wrongly is said exactly"""
     path = result("slide-001")
-    for message, args in (("name results (OUT/cases/*.h5) and give --layout NAME and -o DIR\nSee microtome export --help.", (path, "-o", folder)),
+    for message, args in (("name results (OUT/cases/*.h5) and give --layout NAME or --to KIND[,KIND], and -o DIR\nSee microtome export --help.", (path, "-o", folder)),
                           ("extension 'svs' of slides: a dot, letters and digits are wanted, as .svs",
                            (path, "--layout", "clam", "-o", folder, "--slide-ext", "svs")),
                           ("encoder '../x': letters, digits, dots, dashes and underscores are wanted",
