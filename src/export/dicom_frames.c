@@ -95,8 +95,6 @@ bool mt_dicom_frames_init_heat(mt_dicom_frames *f, const mt_handover_case *c, GE
         f->shape[2 - a] = d->size[d->axis[a]];
     if (!check_place(f, error))
         return false;
-    if (d->geometry != MT_DICOM_SLIDE && d->axis[2] != 2)
-        return mt_handover_refuse(error, "its planes lie across the slices of the source");
     f->columns = d->size[0];
     f->rows = d->size[1];
     f->n = d->size[2];

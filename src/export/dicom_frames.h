@@ -26,8 +26,8 @@ typedef struct mt_dicom_frames {
 
 /* MT_ERROR_INPUT where the result has no such map, or it does not lie on the source's voxels, or their place is not known. */
 bool mt_dicom_frames_init(mt_dicom_frames *frames, const mt_handover_case *c, const char *object, GError **error);
-/* What the tiles of a case say, as MT_F32: a pixel a step between tiles on a slide, the source's pixels in a volume.  MT_ERROR_INPUT also where
- * its planes lie across the source's slices. */
+/* What the tiles of a case say, as MT_F32: a pixel a step between tiles on a slide, the source's pixels in a volume, whose planes
+ * have to be slices of the identity (mt_dicom_identity_planes). */
 bool mt_dicom_frames_init_heat(mt_dicom_frames *frames, const mt_handover_case *c, GError **error);
 void mt_dicom_frames_clear(mt_dicom_frames *frames);
 /* rows x columns elements of the map's type; off the slide zeros, where no tile lies MT_DICOM_NO_HEAT. */

@@ -275,6 +275,32 @@ static void place_volume(mt_dicom_identity *d, const stored_frame *f)
     d->geometry = MT_DICOM_VOLUME;
 }
 
+mt_dicom_identity *mt_dicom_identity_planes(const mt_dicom_identity *identity, const mt_result *result)
+{
+    mt_dicom_identity *d = g_memdup2(identity, sizeof *identity);
+    stored_frame       f;
+
+    read_frame(result, &f);
+    d->instances = g_ptr_array_new_with_free_func(free_instance);
+    d->is_dicom = false;
+    d->geometry = MT_DICOM_NOWHERE;
+    d->thickness = 0;
+    memcpy(d->size, f.size, sizeof d->size);
+    for (int a = 0; a < 3; a++) {
+        d->axis[a] = a;
+        d->flip[a] = false;
+    }
+    place_volume(d, &f);
+    return d;
+}
+
+void mt_dicom_identity_free_planes(mt_dicom_identity *planes)
+{
+    if (planes != NULL)
+        g_ptr_array_unref(planes->instances);
+    g_free(planes);
+}
+
 /* The geometry of what is no DICOM. */
 static void place_other(mt_dicom_identity *d, const stored_frame *f)
 {

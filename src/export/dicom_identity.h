@@ -46,6 +46,11 @@ mt_dicom_identity *mt_dicom_identity_read(const mt_result *result, const char *i
                                           GError **error);
 void               mt_dicom_identity_free(mt_dicom_identity *identity);
 
+/* The same, lying as the result's own planes do, where these run across the source's slices (VOLUME): no instance is named.  Borrows the texts of
+ * `identity`; free with mt_dicom_identity_free_planes. */
+mt_dicom_identity *mt_dicom_identity_planes(const mt_dicom_identity *identity, const mt_result *result);
+void               mt_dicom_identity_free_planes(mt_dicom_identity *planes);
+
 /* Stored voxel (column, row, slice) of the result's voxel (x, y, plane), and the other way round. */
 void mt_dicom_identity_to_stored(const mt_dicom_identity *identity, const int64_t voxel[3], int64_t stored[3]);
 void mt_dicom_identity_from_stored(const mt_dicom_identity *identity, const int64_t stored[3], int64_t voxel[3]);

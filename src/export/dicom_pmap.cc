@@ -12,10 +12,12 @@ extern "C" {
 #include <cmath>
 
 typedef struct pmap {
-    mt_dicom_frames frames;
-    const char     *quantity; /* "probability" */
-    char           *meaning;  /* "probability of nodule" */
-    float          *values;   /* of one frame */
+    mt_dicom_frames    frames;
+    mt_handover_case   across;   /* with `planes` in the place of the source's slices */
+    mt_dicom_identity *planes;   /* NULL: the source's slices it is */
+    const char        *quantity; /* "probability" */
+    char              *meaning;  /* "probability of nodule" */
+    float             *values;   /* of one frame */
 } pmap;
 
 static const char *const SOURCES[] = {"", "evidence", "attention", "tile score", "segmentation", "probability", "reconstruction error"};
@@ -104,15 +106,21 @@ static bool choose(pmap *p, const mt_handover_case *c, GError **error)
             p->meaning = i == 0 ? g_strdup_printf("probability of %s", of) : g_strdup("error of the reconstruction");
             return mt_dicom_frames_init(&p->frames, c, objects[i], error);
         }
-    if (!mt_dicom_frames_init_heat(&p->frames, c, error))
+    if (c->identity->geometry == MT_DICOM_VOLUME && c->identity->axis[2] != 2) {
+        p->planes = mt_dicom_identity_planes(c->identity, c->result);
+        p->across = *c;
+        p->across.identity = p->planes;
+    }
+    if (!mt_dicom_frames_init_heat(&p->frames, p->planes != NULL ? &p->across : c, error))
         return false;
     p->quantity = SOURCES[p->frames.heat->source];
     p->meaning = g_strdup_printf("%s of %s", p->quantity, p->frames.heat->label != NULL ? p->frames.heat->label : "the case");
     return true;
 }
 
-static bool write_object(pmap *p, const mt_handover_case *c, const char *path, GError **error)
+static bool write_object(pmap *p, const char *path, GError **error)
 {
+    const mt_handover_case    *c = p->frames.c;
     const mt_dicom_object_kind kind = {UID_ParametricMapStorage, c->identity->geometry == MT_DICOM_SLIDE ? "SM" : "OT", 9903,
                                        "microtome parametric map", false};
     const int64_t              px = p->frames.rows * p->frames.columns;
@@ -139,10 +147,11 @@ static bool write_object(pmap *p, const mt_handover_case *c, const char *path, G
 bool mt_dicom_pmap_write(const mt_handover_case *c, const char *path, GError **error)
 {
     pmap p = {};
-    bool ok = choose(&p, c, error) && write_object(&p, c, path, error);
+    bool ok = choose(&p, c, error) && write_object(&p, path, error);
 
     mt_free(p.values);
     g_free(p.meaning);
     mt_dicom_frames_clear(&p.frames);
+    mt_dicom_identity_free_planes(p.planes);
     return ok;
 }

@@ -2,6 +2,7 @@
 
 #include "src/export/figure_page.h"
 #include "src/export/result_pictures.h"
+#include "src/result/messages.h"
 
 #include <math.h>
 #include <microtome/impression.h>
@@ -15,15 +16,14 @@
 
 typedef struct writer {
     mt_figure_page *page;
-    double          y; /* of the next line */
+    double          y;    /* of the next line */
+    char           *foot; /* what it is good for */
     bool            demonstration;
 } writer;
 
 static void draw_foot(writer *w)
 {
-    mt_figure_paragraph(w->page, MARGIN, HEIGHT - FOOT + 20, WIDTH - 2 * MARGIN,
-                        w->demonstration ? "DEMONSTRATION, not a trained model. Research use only, not a diagnosis."
-                                         : "Research use only. Decision support for a qualified reader, not a diagnosis.",
+    mt_figure_paragraph(w->page, MARGIN, HEIGHT - FOOT + 16, WIDTH - 2 * MARGIN, w->foot,
                         &(mt_figure_font){8, w->demonstration, MT_ANCHOR_LEFT, MT_FIGURE_SOFT});
 }
 
@@ -95,6 +95,9 @@ GBytes *mt_result_page_pdf(const mt_result *result, const mt_headline *headline,
     w.page = mt_figure_page_new(MT_FIGURE_PDF, WIDTH, HEIGHT, error);
     if (w.page == NULL)
         return NULL;
+    g_autofree char *research = mt_message_text(MT_MESSAGE_REPORT_RESEARCH, mt_language_of(language), NULL);
+    g_autofree char *foot = g_strconcat(w.demonstration ? "DEMONSTRATION, not a trained model. " : "", research, NULL);
+    w.foot = foot;
     draw_head(&w, headline, title);
     for (guint i = 0; i < pictures->len && i < 2 && (i == 0 || ((mt_result_picture *)pictures->pdata[i])->lettered); i++)
         draw_picture(&w, ((mt_result_picture *)pictures->pdata[i])->canvas);

@@ -388,6 +388,34 @@ def test_pmap(folder):
     assert abs(float(o.XOffsetInSlideCoordinateSystem) + 111.5 * 0.5e-3) < 1e-9 and abs(float(measures[0]) - 0.112) < 1e-9
 
 
+def test_pmap_planes(folder):
+    """pmap: what is said of each plane of a volume stands where that plane is, along the source's slices or across them"""
+    tools("dciodvfy")
+    for name, axes in (("oblique", made.turn((3, 9, -4))), ("flipped", np.eye(3) * [-1, 1, -1]), ("coronal", np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]).T)):
+        source, result, affine, mask = series_result(os.path.join(folder, name), axes)
+        planes, height, width = mask.shape
+        scores = np.linspace(0, 1, planes)
+        with h5py.File(result, "r+") as f:
+            del f["map"], f["objects"]
+            f.create_dataset("coords", data=np.array([[0, 0, k] for k in range(planes)])).attrs.update({
+                "tile_level0": [float(width), float(height)], "level0_width": width, "level0_height": height, "patch_size": width})
+            labels = {"labels": ["nodule", "other"]}
+            f.create_dataset("tile_scores", data=np.stack([scores, 1 - scores], 1).astype("f4")).attrs.update(labels)
+            f.create_dataset("prediction/scores", data=np.array([0.9, 0.1], "f4")).attrs.update({**labels, "positive": "nodule"})
+        path, d = opened(export("pmap", os.path.join(folder, "out", name), result, "--sources", source), "pmap")
+        clean(path)
+        equal(int(d.NumberOfFrames), planes)
+        shared, back = d.SharedFunctionalGroupsSequence[0], np.linalg.inv(np.diag([-1, -1, 1, 1]) @ affine)
+        directions, spacing = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float), shared.PixelMeasuresSequence[0].PixelSpacing
+        for frame, groups in zip(floats(d), d.PerFrameFunctionalGroupsSequence):
+            start = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+            end = start + directions[:3] * float(spacing[1]) * (d.Columns - 1) + directions[3:] * float(spacing[0]) * (d.Rows - 1)
+            corners = [(back @ [*v, 1])[:3] for v in (start, end)]
+            k = int(round(corners[0][2]))
+            assert np.abs(np.sort(corners, 0) - [[0, 0, k], [width - 1, height - 1, k]]).max() < 1e-3, corners
+            assert np.abs(frame - scores[k]).max() < 1e-6
+
+
 def items(node, name):
     """All content items below with this concept."""
     for item in node.get("ContentSequence", []):
@@ -487,4 +515,4 @@ def test_all(folder):
 
 
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_character_sets, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_sr, test_all])
+    main([test_pdf, test_identity, test_character_sets, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_pmap_planes, test_sr, test_all])
