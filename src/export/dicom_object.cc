@@ -1,5 +1,7 @@
 #include "src/export/dicom_object.h"
 
+#include "src/case/dicom_file.h"
+
 extern "C" {
 #include "src/base/publish.h"
 }
@@ -128,6 +130,7 @@ static void put_patient(DcmDataset *set, const mt_dicom_identity *d)
 
 void mt_dicom_object_begin(DcmDataset *set, const mt_handover_case *c, const mt_dicom_object_kind *kind)
 {
+    mt_dicom_start(); /* DCMTK is quiet */
     g_autofree char *instance = kind->worded ? mt_handover_uid(c, "instance") : mt_handover_uid_of(c, c->kind, "instance");
     g_autofree char *series = kind->worded ? mt_handover_uid(c, "series") : mt_handover_uid_of(c, c->kind, "series");
 

@@ -263,6 +263,31 @@ def test_seg_pictures(folder):
         assert np.abs(np.array(frames[number - 1].PlanePositionSequence[0].ImagePositionPatient, float) - place[:, 2]).max() < 1e-3
 
 
+def test_seg_volume_file(folder):
+    """seg: a volume that is no DICOM lies as its affine says; one whose axes are no image's is refused"""
+    tools("dciodvfy")
+    source = os.path.join(folder, "v.nii.gz")
+    with open(source, "wb") as f:
+        f.write(b"no volume is opened")
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = made.turn((5, 8, -12)) * [0.6, 0.9, 2.2], (3, -40, 17)
+    mask = np.zeros((5, 8, 9), "u1")
+    mask[2:4, 1:3, 6] = 1
+    manifest = os.path.join(folder, "m.csv")
+    with open(manifest, "w") as f:
+        f.write("path,id,patient,study_uid\nv.nii.gz,v,P-3,1.2.3\nv.nii.gz,sheared,P-3,1.2.3\n")
+    result = made.result_of(os.path.join(folder, "cases", "v.h5"), source, (9, 8, 5), affine=affine, mask=mask)
+    path, d = opened(export("seg", os.path.join(folder, "out"), result, "--manifest", manifest), "seg")
+    clean(path)
+    close(places(d, 0), expected(mask, affine))
+    equal((d.PatientID, d.FrameOfReferenceUID[:5]), ("P-3", "2.25."))
+    affine[:3, 1] += 0.3 * affine[:3, 0]
+    result = made.result_of(os.path.join(folder, "cases", "sheared.h5"), source, (9, 8, 5), affine=affine, mask=mask)
+    answer = export("seg", os.path.join(folder, "out"), result, "--manifest", manifest)
+    equal(answer.code, 65)
+    contains(answer.err, "sheared.h5 as seg: nobody knows where its pixels lie")
+
+
 def tiled(d, segment=0):
     """The total matrix of a TILED_FULL object, and the function from its column and row to mm on the slide."""
     across, down = -(-d.TotalPixelMatrixColumns // d.Columns), -(-d.TotalPixelMatrixRows // d.Rows)
@@ -515,4 +540,4 @@ def test_all(folder):
 
 
 if __name__ == "__main__":
-    main([test_pdf, test_identity, test_character_sets, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_slides, test_sc, test_pmap, test_pmap_planes, test_sr, test_all])
+    main([test_pdf, test_identity, test_character_sets, test_seg_volume, test_seg_other, test_seg_pictures, test_seg_volume_file, test_seg_slides, test_sc, test_pmap, test_pmap_planes, test_sr, test_all])
