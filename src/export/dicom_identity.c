@@ -90,6 +90,18 @@ static void read_frame(const mt_result *result, stored_frame *f)
     mt_result_attr(result, MT_OBJECT_COORDS, MT_ATTR_MPP_Y, &f->mpp[1], 1);
 }
 
+static bool is_uid(const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n == 0 || n > UID_BYTES || strspn(text, "0123456789.") != n || *text == '.' || text[n - 1] == '.' || strstr(text, "..") != NULL)
+        return false;
+    for (const char *c = text; *c != '\0'; c++) /* no part begins with 0 but 0 itself */
+        if (*c == '0' && (c == text || c[-1] == '.') && g_ascii_isdigit(c[1]))
+            return false;
+    return true;
+}
+
 #ifdef MT_HAVE_DCMTK
 /* The lines of /input/series that were chosen name their series by its number in the study; all are candidates where there are no lines. */
 static bool was_chosen(const mt_result *result, int number)
@@ -102,18 +114,6 @@ static bool was_chosen(const mt_result *result, int number)
             return strcmp(cells[1], "-") != 0;
     }
     return lines == NULL;
-}
-
-static bool is_uid(const char *text)
-{
-    size_t n = strlen(text);
-
-    if (n == 0 || n > UID_BYTES || strspn(text, "0123456789.") != n || *text == '.' || text[n - 1] == '.' || strstr(text, "..") != NULL)
-        return false;
-    for (const char *c = text; *c != '\0'; c++) /* no part begins with 0 but 0 itself */
-        if (*c == '0' && (c == text || c[-1] == '.') && g_ascii_isdigit(c[1]))
-            return false;
-    return true;
 }
 
 /* The stack lies as the result says: the same size and place of every voxel. */
