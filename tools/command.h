@@ -14,6 +14,7 @@ typedef struct mt_command {
     int (*run)(int argc, char **argv);
 } mt_command;
 
+extern const mt_command mt_command_deidentify;
 extern const mt_command mt_command_run, mt_command_info, mt_command_tissue, mt_command_tile, mt_command_heatmap, mt_command_model,
     mt_command_bench, mt_command_aggregate, mt_command_evaluate, mt_command_calibrate, mt_command_search, mt_command_doctor,
     mt_command_train, mt_command_status, mt_command_verify, mt_command_report, mt_command_prune, mt_command_plan, mt_command_worker,

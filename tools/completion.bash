@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert tile heatmap export aggregate train evaluate calibrate compare search send worklist model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert deidentify tile heatmap export aggregate train evaluate calibrate compare search send worklist model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -18,6 +18,7 @@ _microtome() {
   info) options='--json --recipe --slide-mpp --help' ;;
   tissue) options='--out --mask --exclude --slide-mpp --json --help' ;;
   convert) options='--out --to --series --order --plane --slice --window --bits --offset --square --keep-name --force --help' ;;
+  deidentify) options='--out --profile --key --links --shift-dates --keep-descriptions --keep-characteristics --allow-burned-in --json --help' ;;
   tile) options='--out --mpp --slide-mpp --tile --overlap --mask --exclude --stain --min-share --compat --patch-level --off-contract --format --quality --shards --shard-size --threads --json --help' ;;
   heatmap) options='--out --to --open --um-per-px --top --bottom --slides --colormap --class --source --scale --reference --range --smooth --plane --alpha --threshold --regions-only --map-only --quality --threads --force --help' ;;
   export) options='--layout --to --out --sources --manifest --language --slide-ext --encoder-name --force --help' ;;

@@ -15,7 +15,7 @@ PUBLIC = {"api": "src/base", "error": "src/base", "tensor": "kernels", "model": 
           "mask": "tiling", "masker": "tiling", "grid": "tiling", "tile_reader": "tiling", "result": "src/store", "findings": "src/result", "impression": "src/result", "growth": "src/result", "bag": "mil", "head": "mil",
           "evaluate": "src/evaluate", "evaluate_places": "src/evaluate", "place_report": "src/export", "calibrate": "src/train", "evaluation_report": "src/export", "heatmap": "src/result", "search": "src/result", "contact_sheet": "src/export", "prediction": "src/result", "pyramid": "src/export", "colormap": "src/export", "mask_png": "src/export", "overlay": "src/export", "heat_picture": "src/export", "heat_files": "src/export", "heat_tables": "src/export", "heat_sheet": "src/export", "heat_page": "src/export", "heat_figure": "src/export", "geojson": "src/export",
           "layouts": "src/export", "handover": "src/export",
-          "convert": "src/export", "send": "src/export", "worklist": "src/export",
+          "convert": "src/export", "deidentify": "src/export", "send": "src/export", "worklist": "src/export",
           "png": "src/export", "picture": "src/export", "cut": "src/pipeline", "recipe": "src/pipeline", "pipeline": "src/pipeline", "engine": "src/pipeline", "aggregate": "src/pipeline", "train": "src/train", "batch": "src/batch", "folder": "src/batch", "folder_prune": "src/pipeline",
           "quantize": "kernels", "calibration": "src/pipeline", "bench": "src/pipeline"}
 # a type that a lower floor needs from a header implemented above it: the type alone, no function
