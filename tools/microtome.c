@@ -6,10 +6,10 @@
 #include <string.h>
 
 static const mt_command *const COMMANDS[] = {
-    &mt_command_run,       &mt_command_plan,     &mt_command_status,   &mt_command_verify,    &mt_command_report,  &mt_command_prune,
-    &mt_command_info,      &mt_command_tissue,   &mt_command_convert, &mt_command_deidentify,  &mt_command_tile,      &mt_command_heatmap, &mt_command_export,
-    &mt_command_aggregate, &mt_command_train,    &mt_command_evaluate, &mt_command_calibrate, &mt_command_compare, &mt_command_search,
-    &mt_command_send,      &mt_command_worklist, &mt_command_model,    &mt_command_bench,     &mt_command_doctor};
+    &mt_command_run,    &mt_command_plan,      &mt_command_status,   &mt_command_verify,     &mt_command_report,    &mt_command_prune,
+    &mt_command_info,   &mt_command_tissue,    &mt_command_convert,  &mt_command_deidentify, &mt_command_tile,      &mt_command_heatmap,
+    &mt_command_export, &mt_command_aggregate, &mt_command_train,    &mt_command_evaluate,   &mt_command_calibrate, &mt_command_compare,
+    &mt_command_search, &mt_command_send,      &mt_command_worklist, &mt_command_model,      &mt_command_bench,     &mt_command_doctor};
 
 static void print_help(FILE *stream)
 {
@@ -18,7 +18,7 @@ static void print_help(FILE *stream)
           "usage: microtome VERB [OPTION...] ARGUMENT...\n\n",
           stream);
     for (size_t i = 0; i < G_N_ELEMENTS(COMMANDS); i++)
-        fprintf(stream, "  %-9s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+        fprintf(stream, "  %-11s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
     fputs("\nmicrotome VERB --help explains a verb.  First steps:\n"
           "  microtome doctor                                what this machine has and what will be used\n"
           "  microtome info SLIDE.svs                        size, levels, µm per pixel and where it came from\n"
