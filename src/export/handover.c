@@ -25,7 +25,10 @@ static const handover_kind KINDS[] = {
     {"pmap", "dcm", true, "DICOM Parametric Map: probability, else what tiles say, in floating point", mt_dicom_pmap_write},
     {"sc", "dcm", true, "DICOM Secondary Capture: overlay with legend, findings, picture", mt_dicom_sc_write},
     {"pdf", "dcm", true, "DICOM encapsulated PDF: a page with picture and sentences", mt_dicom_pdf_write},
+    {"rtstruct", "dcm", true, "DICOM RT Structure Set: outlines of the labels in the source's slices", mt_dicom_rtstruct_write},
+    {"stl", "stl", false, "surfaces of the labels as binary STL, LPS mm", mt_mask_stl_write},
 #endif
+    {"nifti", "nii.gz", false, "the label map as NIfTI on the case's own grid", mt_mask_nifti_write},
     {"fhir", "json", true, "FHIR R4 DiagnosticReport with its Observations", mt_fhir_report_write},
     {"hl7", "hl7", true, "HL7 v2.5.1 ORU^R01 message", mt_hl7_oru_write},
     {NULL, NULL, false, NULL, NULL}};

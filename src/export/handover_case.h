@@ -36,6 +36,9 @@ bool mt_dicom_seg_fractional_write(const mt_handover_case *c, const char *path, 
 bool mt_dicom_pmap_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_sc_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_dicom_pdf_write(const mt_handover_case *c, const char *path, GError **error);
+bool mt_dicom_rtstruct_write(const mt_handover_case *c, const char *path, GError **error);
+bool mt_mask_nifti_write(const mt_handover_case *c, const char *path, GError **error);
+bool mt_mask_stl_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_fhir_report_write(const mt_handover_case *c, const char *path, GError **error);
 bool mt_hl7_oru_write(const mt_handover_case *c, const char *path, GError **error);
 

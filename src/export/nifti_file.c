@@ -47,7 +47,7 @@ static void set_type(const mt_plane_feed *f, nifti_1_header *h)
 
 static short frame_code(const mt_plane_feed *f)
 {
-    const char *name = mt_case_frame_of_reference(f->c);
+    const char *name = f->c != NULL ? mt_case_frame_of_reference(f->c) : f->frame;
 
     return g_strcmp0(name, "mni") == 0         ? NIFTI_XFORM_MNI_152
            : g_strcmp0(name, "talairach") == 0 ? NIFTI_XFORM_TALAIRACH

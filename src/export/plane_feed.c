@@ -99,6 +99,8 @@ size_t mt_plane_feed_bytes(const mt_plane_feed *f)
 
 bool mt_plane_feed_read(mt_plane_feed *f, int64_t k, void *out, GError **error)
 {
+    if (f->c == NULL)
+        return f->read(f->user, k, out, error);
     const mt_level      *l = mt_case_level(f->c, 0);
     const int64_t        size[3] = {l->width, l->height, 1};
     const mt_volume_turn turn = f->turn;

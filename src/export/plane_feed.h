@@ -7,8 +7,11 @@
 #include <microtome/convert.h>
 
 typedef struct mt_plane_feed {
-    mt_case       *c;
-    mt_volume_turn turn; /* planes as the case gives them to planes as written */
+    mt_case *c; /* NULL: planes come from `read`, as they are to be written */
+    bool (*read)(void *user, int64_t k, void *out, GError **error);
+    void          *user;
+    const char    *frame; /* of those: the frame of reference's name; NULL: the scanner's */
+    mt_volume_turn turn;  /* planes as the case gives them to planes as written */
     int64_t        size[3];
     int            channels;
     mt_dtype       dtype;
