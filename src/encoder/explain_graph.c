@@ -133,7 +133,8 @@ bool mt_explain_find_linear(mt_value *logits, mt_explain_linear *linear)
     return linear->features != NULL && mt_explain_read_places(linear->features, &places) && places.channels == linear->channels;
 }
 
-static GHashTable *ancestors(const mt_value *value)
+/* What `value` is made of, itself included; what leads to it through `without` (NULL: nothing) alone is left out. */
+static GHashTable *ancestors(const mt_value *value, const mt_value *without)
 {
     GHashTable *seen = g_hash_table_new(NULL, NULL);
     g_autoptr(GPtrArray) open = g_ptr_array_new();
@@ -141,7 +142,7 @@ static GHashTable *ancestors(const mt_value *value)
     g_ptr_array_add(open, (gpointer)value);
     while (open->len > 0) {
         const mt_value *v = g_ptr_array_steal_index(open, open->len - 1);
-        if (!g_hash_table_add(seen, (gpointer)v) || v->producer == NULL)
+        if (v == without || !g_hash_table_add(seen, (gpointer)v) || v->producer == NULL)
             continue;
         for (guint i = 0; i < v->producer->inputs->len; i++)
             if (mt_node_input(v->producer, (int)i) != NULL)
@@ -150,15 +151,24 @@ static GHashTable *ancestors(const mt_value *value)
     return seen;
 }
 
+/* All that the logits know of the input has gone through it: neither of two pools beside each other has, nor has a branch. */
+static bool is_cut(const mt_graph *graph, const mt_value *logits, const mt_value *value)
+{
+    g_autoptr(GHashTable) rest = ancestors(logits, value);
+
+    return !g_hash_table_contains(rest, graph->inputs->pdata[0]);
+}
+
 mt_value *mt_explain_last_features(const mt_graph *graph, const mt_value *logits)
 {
     g_autoptr(GPtrArray) attention = mt_explain_attention(graph);
-    g_autoptr(GHashTable) before = attention->len == 0 ? ancestors(logits) : NULL;
+    g_autoptr(GHashTable) before = attention->len == 0 ? ancestors(logits, NULL) : NULL;
     mt_explain_places places;
 
     for (guint i = graph->nodes->len; before != NULL && i > 0; i--) {
         mt_value *y = mt_node_output(graph->nodes->pdata[i - 1], 0);
-        if (y != NULL && mt_explain_read_places(y, &places) && !places.tokens && g_hash_table_contains(before, y))
+        if (y != NULL && g_hash_table_contains(before, y) && mt_explain_read_places(y, &places) && !places.tokens &&
+            is_cut(graph, logits, y))
             return y;
     }
     return NULL;
@@ -166,7 +176,7 @@ mt_value *mt_explain_last_features(const mt_graph *graph, const mt_value *logits
 
 mt_value *mt_explain_find_layer(const mt_graph *graph, const mt_value *logits, const char *name, GError **error)
 {
-    g_autoptr(GHashTable) before = ancestors(logits);
+    g_autoptr(GHashTable) before = ancestors(logits, NULL);
     g_autoptr(GString) some = g_string_new(NULL);
     mt_explain_places places;
     int               n = 0;

@@ -30,7 +30,8 @@ typedef struct mt_explain_linear {
 
 bool mt_explain_find_linear(mt_value *logits, mt_explain_linear *linear);
 
-/* The last picture of features that the logits depend on; NULL: there is none, or attention has mixed its places. */
+/* The last picture of features through which all goes that the logits depend on; NULL: there is none, or attention has mixed its
+ * places. */
 mt_value *mt_explain_last_features(const mt_graph *graph, const mt_value *logits);
 /* A value by its name or that of its node, which has places.  MT_ERROR_MODEL names some that are. */
 mt_value *mt_explain_find_layer(const mt_graph *graph, const mt_value *logits, const char *name, GError **error);

@@ -219,8 +219,10 @@ static bool prepare_gradcam(mt_explainer *e, target *t, GError **error)
     if (t->layer == NULL && e->layer != NULL)
         return false;
     if (t->layer == NULL)
-        return refuse(e, MT_EXPLAIN_GRADCAM, "no picture of features leads to its classes; name a layer, or try rollout or occlusion",
-                      error);
+        return refuse(
+            e, MT_EXPLAIN_GRADCAM,
+            "there is no picture of features through which all goes that its classes know; name a layer, or try rollout or occlusion",
+            error);
     stage_want(&t->there, t->layer);
     return find_places(e, t, MT_EXPLAIN_GRADCAM, error) && prepare_gradient(e, t, error);
 }
