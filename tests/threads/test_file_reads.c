@@ -97,9 +97,9 @@ static void *read_pieces(void *user)
     return NULL;
 }
 
-static void test_many_readers(gconstpointer data)
+/* How many reads were served by what was read ahead. */
+static uint64_t read_scene(bool fails)
 {
-    bool      fails = GPOINTER_TO_INT(data) != 0;
     scene     s = {0};
     pthread_t threads[READERS];
 
@@ -110,9 +110,19 @@ static void test_many_readers(gconstpointer data)
         pthread_join(threads[i], NULL);
     g_assert_cmpuint(s.wrong, ==, 0);
     mt_file_counts counts = mt_file_bytes_counts(s.file);
-    g_assert_cmpuint(counts.ahead_hits, >, 0);
     g_assert_cmpuint(counts.retries > 0, ==, fails);
     close_scene(&s);
+    return (uint64_t)counts.ahead_hits;
+}
+
+/* On a busy machine the readers may all be faster than those ahead of them: not every time. */
+static void test_many_readers(gconstpointer data)
+{
+    uint64_t hits = 0;
+
+    for (int i = 0; i < 50 && hits == 0; i++)
+        hits = read_scene(GPOINTER_TO_INT(data) != 0);
+    g_assert_cmpuint(hits, >, 0);
 }
 
 /* Closed while readers ahead are in the middle of their reads. */
