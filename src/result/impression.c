@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define MOST_OBJECTS 10
-#define MOST_LABELS 3 /* whose regions are told */
+#define MICROSCOPE_UM 20 /* px above are no slide's, whose foreground is no tissue */
+#define MOST_LABELS 3    /* whose regions are told */
 
 typedef struct writer {
     const mt_result            *result;
@@ -277,7 +278,9 @@ static bool say_all(writer *w, GError **error)
     say_labels(w);
     if (!say_findings(w, error) || !say_regions(w, error))
         return false;
-    g_autofree char *tissue = w->headline->tissue_mm2 > 0 ? mt_extent_words(w->headline->tissue_mm2, "mm2") : NULL;
+    g_autofree char *tissue = w->headline->tissue_mm2 > 0 && w->headline->mpp_x > 0 && w->headline->mpp_x < MICROSCOPE_UM
+                                  ? mt_extent_words(w->headline->tissue_mm2, "mm2")
+                                  : NULL;
     if (tissue != NULL)
         say(w, MT_QUESTION_SIZE, mt_message_text(MT_MESSAGE_SIZE_TISSUE, w->language, "area", tissue, NULL));
     say_changes(w);
