@@ -1,4 +1,5 @@
 /* Derivatives of activations and norms that are one operator: HardSwish, Gelu, LayerNormalization and their like. */
+#include "kernels/graph/activation.h"
 #include "kernels/graph/gradient_private.h"
 
 #include <math.h>
@@ -134,13 +135,12 @@ static bool layer_norm_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 /* y = x to a constant power p: slope p x^(p - 1) */
 static bool pow_rule(mt_reverse *r, const mt_node *node, mt_value *slope)
 {
-    mt_value *power = mt_node_input(node, 1);
+    double p;
 
-    if (power->constant == NULL || power->constant->dtype != MT_F32 || mt_tensor_count(power->constant) != 1) {
+    if (!mt_value_scalar(mt_node_input(node, 1), &p)) {
         g_set_error(r->error, MT_ERROR, MT_ERROR_MODEL, "node %s (Pow): the gradient is known for one constant power alone", node->name);
         return false;
     }
-    double    p = (double)*(const float *)power->constant->data;
     mt_value *less = p == 2 ? input(r, node, 0) : mt_reverse_two(r, "Pow", input(r, node, 0), mt_reverse_scalar(r, p - 1));
     return mt_reverse_add(r, node, 0, mt_reverse_two(r, "Mul", slope, scaled(r, less, p)));
 }

@@ -3,6 +3,7 @@
 #include "kernels/graph/gradient.h"
 #include "kernels/graph/model_from_graph.h"
 #include "kernels/onnx/model_private.h"
+#include "kernels/tensor/mapped.h"
 #include "src/base/alloc.h"
 #include "src/encoder/encoder_private.h"
 #include "src/encoder/explain_graph.h"
@@ -26,7 +27,8 @@ typedef struct target {
     mt_graph         *graph; /* whose values `there` gives */
     mt_value         *logits, *layer;
     mt_explain_linear linear;
-    mt_explain_places places; /* of the layer */
+    mt_tensor        *weights; /* of linear; NULL: it has none */
+    mt_explain_places places;  /* of the layer */
     GPtrArray        *attention;
     char             *layer_name;
     int64_t           size[2];
@@ -75,6 +77,7 @@ static void target_clear(target *t)
     mt_gradient_free(t->gradient);
     mt_graph_free(t->graph);
     g_clear_pointer(&t->attention, g_ptr_array_unref);
+    g_clear_pointer(&t->weights, mt_tensor_unref);
     g_free(t->layer_name);
     memset(t, 0, sizeof *t);
 }
@@ -175,6 +178,8 @@ static bool prepare_cam(mt_explainer *e, target *t, GError **error)
         return refuse(e, MT_EXPLAIN_CAM, "its classes are no linear layer over the mean of a picture of features; try gradcam", error);
     t->layer = t->linear.features;
     stage_want(&t->there, t->layer);
+    if (t->linear.weights != NULL && (t->weights = mt_tensor_aligned(t->linear.weights, error)) == NULL) /* a file may hold them anywhere */
+        return false;
     return find_places(e, t, MT_EXPLAIN_CAM, error);
 }
 
@@ -373,7 +378,7 @@ static void map_cam(const target *t, int64_t class, float *map)
 {
     int64_t            n = t->places.channels;
     g_autofree double *weights = g_new0(double, n);
-    const mt_tensor   *stored = t->linear.weights;
+    const mt_tensor   *stored = t->weights;
 
     for (int64_t c = 0; c < n; c++)
         weights[c] = stored != NULL ? t->linear.scale *
