@@ -212,6 +212,8 @@ static bool parse_options(int *argc, char ***argv, options *o, GError **error)
         g_set_error(error, MT_ERROR, MT_ERROR_USAGE, "'%s' is no option; see --help", (*argv)[1]);
         return false;
     }
+    if (o->prefix == NULL)
+        o->prefix = g_strdup("");
     return check_options(o, error);
 }
 
@@ -220,7 +222,6 @@ int main(int argc, char **argv)
     options o = {.count = 8, .seed = 1, .prevalence = 0.5, .share = -1, .mpp = 0.5, .quality = 80};
     g_autoptr(GError) error = NULL;
 
-    o.prefix = g_strdup("");
     o.threads = (int)MIN(64, g_get_num_processors());
     if (!parse_options(&argc, &argv, &o, &error) || !make_cohort(&o, &error))
         g_printerr("microtome-synthetic: %s\n", error->message);
