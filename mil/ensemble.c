@@ -5,6 +5,7 @@
 #include "mil/score_calibration.h"
 #include "src/base/alloc.h"
 #include "src/base/hash.h"
+#include "src/base/refuse.h"
 
 #include <float.h>
 #include <math.h>
@@ -173,18 +174,6 @@ static bool predict(const void *self, const mt_bag *bag, const mt_head_options *
 
 static const mt_aggregator aggregator = {.name = "ensemble", .predict = predict, .free = free_ensemble};
 
-static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static bool refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL, text);
-    return false;
-}
-
 /* What is said, and who said it first. */
 typedef struct claim {
     const char *value, *by;
@@ -195,7 +184,8 @@ static bool agree(claim *known, const char *what, const char *value, const char 
     if (value == NULL || (known->value != NULL && g_ascii_strcasecmp(known->value, value) == 0))
         return true;
     if (known->value != NULL)
-        return refuse(error, "%s has %s %s, %s has %s: members of an ensemble must agree", known->by, what, known->value, by, value);
+        return mt_refuse(error, MT_ERROR_MODEL, "%s has %s %s, %s has %s: members of an ensemble must agree", known->by, what, known->value,
+                         by, value);
     *known = (claim){value, by};
     return true;
 }
@@ -208,20 +198,22 @@ static bool join(mt_head_card *card, const mt_head *first, const mt_head *one, c
     claim               labels = {ours, first->path}, activation = {mt_activation_name(first->card->activation), first->path};
 
     if (one->shape.n_logits == 0)
-        return refuse(error, "member %s gives no scores", one->path);
+        return mt_refuse(error, MT_ERROR_MODEL, "member %s gives no scores", one->path);
     if (one->shape.dim != first->shape.dim)
-        return refuse(error,
-                      "%s takes %" G_GINT64_FORMAT " features per tile, %s takes %" G_GINT64_FORMAT ": members of an ensemble must agree",
-                      first->path, first->shape.dim, one->path, one->shape.dim);
+        return mt_refuse(error, MT_ERROR_MODEL,
+                         "%s takes %" G_GINT64_FORMAT " features per tile, %s takes %" G_GINT64_FORMAT
+                         ": members of an ensemble must agree",
+                         first->path, first->shape.dim, one->path, one->shape.dim);
     if (strcmp(ours, theirs) != 0)
-        return refuse(error, "%s has labels %s, %s has %s: members of an ensemble must agree", labels.by, ours, one->path, theirs);
+        return mt_refuse(error, MT_ERROR_MODEL, "%s has labels %s, %s has %s: members of an ensemble must agree", labels.by, ours,
+                         one->path, theirs);
     if (!agree(&activation, "activation", mt_activation_name(other->activation), one->path, error) ||
         !agree(encoder, "encoder", other->encoder, one->path, error) ||
         !agree(hash, "encoder_sha256", other->encoder_sha256, one->path, error))
         return false;
     if (card->target_mpp > 0 && other->target_mpp > 0 && fabs(other->target_mpp / card->target_mpp - 1) > 0.02)
-        return refuse(error, "%s is for %g µm/px, the ensemble for %g: members of an ensemble must agree", one->path, other->target_mpp,
-                      card->target_mpp);
+        return mt_refuse(error, MT_ERROR_MODEL, "%s is for %g µm/px, the ensemble for %g: members of an ensemble must agree", one->path,
+                         other->target_mpp, card->target_mpp);
     card->target_mpp = card->target_mpp > 0 ? card->target_mpp : other->target_mpp;
     card->demonstration |= other->demonstration;
     return true;
@@ -253,12 +245,13 @@ static bool join_all(mt_head *head, const GPtrArray *heads, GError **error)
     if (!agree(&said, "activation", mt_activation_name(first->card->activation), first->path, error))
         return false;
     if (card->activation != MT_ACTIVATION_SOFTMAX && card->activation != MT_ACTIVATION_SIGMOID)
-        return refuse(error, "activation=%s: ensembles are of softmax and sigmoid heads", said.value);
+        return mt_refuse(error, MT_ERROR_MODEL, "activation=%s: ensembles are of softmax and sigmoid heads", said.value);
     if (card->labels == NULL)
         card->labels = g_strdupv(first->card->labels);
     else if (!g_strv_equal((const char *const *)card->labels, (const char *const *)first->card->labels)) {
         g_autofree char *ours = g_strjoinv(", ", card->labels), *theirs = g_strjoinv(", ", first->card->labels);
-        return refuse(error, "%s has labels %s, %s has %s: members of an ensemble must agree", head->path, ours, first->path, theirs);
+        return mt_refuse(error, MT_ERROR_MODEL, "%s has labels %s, %s has %s: members of an ensemble must agree", head->path, ours,
+                         first->path, theirs);
     }
     if (card->encoder == NULL)
         card->encoder = g_strdup(encoder.value);
@@ -275,11 +268,11 @@ static mt_head *load_member(const char *card_path, const char *member, GError **
     g_autofree char *folder = g_path_get_dirname(card_path), *path = g_build_filename(folder, member, NULL);
 
     if (*member == '\0' || *member == '/' || g_strv_contains((const char *const *)parts, "..")) {
-        refuse(error, "members=%s: paths below the card's folder are wanted", member);
+        mt_refuse(error, MT_ERROR_MODEL, "members=%s: paths below the card's folder are wanted", member);
         return NULL;
     }
     if (g_str_has_suffix(member, ".card")) {
-        refuse(error, "members=%s: a member is a head, not another card", member);
+        mt_refuse(error, MT_ERROR_MODEL, "members=%s: a member is a head, not another card", member);
         return NULL;
     }
     return mt_head_load(path, error);
@@ -298,7 +291,7 @@ static GPtrArray *load_members(const char *card_path, char **members, GError **e
         bool     twice = g_strv_contains((const char *const *)member + 1, *member);
         mt_head *one = twice ? NULL : load_member(card_path, *member, error);
         if (twice)
-            refuse(error, "members=%s: named twice", *member);
+            mt_refuse(error, MT_ERROR_MODEL, "members=%s: named twice", *member);
         if (one == NULL)
             return NULL;
         g_ptr_array_add(heads, one);
@@ -313,19 +306,20 @@ static bool take_weights(ensemble *e, const mt_head_card *card, GError **error)
     double sum = 0;
 
     if (e->rule != STACK)
-        return card->n_weights == 0 || refuse(error, "weights are of combine=stack");
+        return card->n_weights == 0 || mt_refuse(error, MT_ERROR_MODEL, "weights are of combine=stack");
     if (card->n_weights != n && card->n_weights != n + 1)
-        return refuse(error, "combine=stack: %d weights for %d members: one each, and at most a constant after them", card->n_weights, n);
+        return mt_refuse(error, MT_ERROR_MODEL, "combine=stack: %d weights for %d members: one each, and at most a constant after them",
+                         card->n_weights, n);
     if (e->positive < 0)
-        return refuse(error, "combine=stack is of one label's score: it wants positive=");
+        return mt_refuse(error, MT_ERROR_MODEL, "combine=stack is of one label's score: it wants positive=");
     e->weights = g_new0(double, (gsize)n + 1);
     for (int m = 0; m < card->n_weights; m++) {
         e->weights[m] = card->weights[m];
         if (m < n && !(card->weights[m] >= 0))
-            return refuse(error, "combine=stack: weight %g of %s is below 0", card->weights[m], card->members[m]);
+            return mt_refuse(error, MT_ERROR_MODEL, "combine=stack: weight %g of %s is below 0", card->weights[m], card->members[m]);
         sum += m < n ? card->weights[m] : 0;
     }
-    return sum > 0 || refuse(error, "combine=stack: all weights are 0");
+    return sum > 0 || mt_refuse(error, MT_ERROR_MODEL, "combine=stack: all weights are 0");
 }
 
 /* Of what makes the logits: not of the ensemble's own calibration and thresholds, which may follow from its results. */
@@ -356,9 +350,9 @@ static bool build(mt_head *head, GError **error)
     mt_head_card *card = head->card;
 
     if (g_strcmp0(card->kind, "ensemble") != 0)
-        return refuse(error, "a card alone is a head where it says kind=ensemble: name the head's own file");
+        return mt_refuse(error, MT_ERROR_MODEL, "a card alone is a head where it says kind=ensemble: name the head's own file");
     if (card->members == NULL || g_strv_length(card->members) < 2)
-        return refuse(error, "kind=ensemble: members= of two heads or more is wanted");
+        return mt_refuse(error, MT_ERROR_MODEL, "kind=ensemble: members= of two heads or more is wanted");
     GPtrArray *heads = load_members(head->path, card->members, error);
     if (heads == NULL)
         return false;
@@ -368,7 +362,7 @@ static bool build(mt_head *head, GError **error)
     if (!join_all(head, heads, error))
         return false;
     if (card->combine != NULL && !g_strv_contains((const char *const[]){"average", "vote", "stack", NULL}, card->combine))
-        return refuse(error, "combine=%s is of a task's tiles: average, vote or stack is wanted", card->combine);
+        return mt_refuse(error, MT_ERROR_MODEL, "combine=%s is of a task's tiles: average, vote or stack is wanted", card->combine);
     e->rule = g_strcmp0(card->combine, "vote") == 0 ? VOTE : g_strcmp0(card->combine, "stack") == 0 ? STACK : AVERAGE;
     e->activation = card->activation;
     e->n_classes = (int)g_strv_length(card->labels);

@@ -7,6 +7,7 @@
 #include "kernels/reference/element.h"
 #include "kernels/reference/operator.h"
 #include "src/base/limits.h"
+#include "src/base/refuse.h"
 
 #include <string.h>
 
@@ -29,18 +30,6 @@ static bool is_default_domain(const char *domain)
     return domain == NULL || *domain == '\0' || strcmp(domain, "ai.onnx") == 0;
 }
 
-G_GNUC_PRINTF(2, 3)
-static bool refuse(GError **error, const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    g_autofree char *text = g_strdup_vprintf(format, list);
-    va_end(list);
-    g_set_error_literal(error, MT_ERROR, MT_ERROR_MODEL, text);
-    return false;
-}
-
 static bool read_opset(importer *im, const Onnx__ModelProto *proto, GError **error)
 {
     int64_t opset = 0;
@@ -49,13 +38,14 @@ static bool read_opset(importer *im, const Onnx__ModelProto *proto, GError **err
         if (is_default_domain(proto->opset_import[i]->domain))
             opset = proto->opset_import[i]->version;
     if (!proto->has_ir_version)
-        return refuse(error, "the file does not say its IR version: it is not an ONNX model, or it is damaged");
+        return mt_refuse(error, MT_ERROR_MODEL, "the file does not say its IR version: it is not an ONNX model, or it is damaged");
     if (opset == 0)
-        return refuse(error, "no opset is declared (IR version %" G_GINT64_FORMAT "); export the model again with an opset from %d to %d",
-                      proto->ir_version, MT_OPSET_MIN, MT_OPSET_MAX);
+        return mt_refuse(error, MT_ERROR_MODEL,
+                         "no opset is declared (IR version %" G_GINT64_FORMAT "); export the model again with an opset from %d to %d",
+                         proto->ir_version, MT_OPSET_MIN, MT_OPSET_MAX);
     if (opset < MT_OPSET_MIN || opset > MT_OPSET_MAX)
-        return refuse(error, "opset %" G_GINT64_FORMAT " is not supported, only %d to %d; export the model again", opset, MT_OPSET_MIN,
-                      MT_OPSET_MAX);
+        return mt_refuse(error, MT_ERROR_MODEL, "opset %" G_GINT64_FORMAT " is not supported, only %d to %d; export the model again", opset,
+                         MT_OPSET_MIN, MT_OPSET_MAX);
     im->model->opset = opset;
     return true;
 }
@@ -63,21 +53,21 @@ static bool read_opset(importer *im, const Onnx__ModelProto *proto, GError **err
 static bool add_name(importer *im, const char *name, mt_value *value, GError **error)
 {
     if (!g_hash_table_insert(im->values, value->name, value))
-        return refuse(error, "the name '%s' is given to two values", name);
+        return mt_refuse(error, MT_ERROR_MODEL, "the name '%s' is given to two values", name);
     return true;
 }
 
 static bool add_constant(importer *im, const char *name, mt_tensor *tensor, GError **error)
 {
     if (g_hash_table_contains(im->values, name))
-        return refuse(error, "the name '%s' is given to two values", name);
+        return mt_refuse(error, MT_ERROR_MODEL, "the name '%s' is given to two values", name);
     return add_name(im, name, mt_graph_add_constant(im->graph, name, tensor), error);
 }
 
 static bool read_initialisers(importer *im, const Onnx__GraphProto *proto, GError **error)
 {
     if (proto->n_sparse_initializer > 0)
-        return refuse(error, "sparse initialisers are not supported");
+        return mt_refuse(error, MT_ERROR_MODEL, "sparse initialisers are not supported");
     for (size_t i = 0; i < proto->n_initializer; i++) {
         const Onnx__TensorProto *tensor_proto = proto->initializer[i];
         const mt_wire_span      *span = &im->wire->spans[i];
@@ -89,7 +79,7 @@ static bool read_initialisers(importer *im, const Onnx__GraphProto *proto, GErro
             return false;
         }
         if (text_of(tensor_proto->name)[0] == '\0')
-            return refuse(error, "an initialiser has no name");
+            return mt_refuse(error, MT_ERROR_MODEL, "an initialiser has no name");
         im->model->n_parameters += mt_tensor_count(tensor);
         if (!add_constant(im, tensor_proto->name, tensor, error))
             return false;
@@ -106,15 +96,18 @@ static bool read_port(const Onnx__ValueInfoProto *proto, const char *role, mt_po
     if (type == NULL || type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET)
         return true;
     if (type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || type->tensor_type == NULL)
-        return refuse(error, "%s '%s' is not a tensor; sequences, maps and optionals are not supported", role, port->name);
+        return mt_refuse(error, MT_ERROR_MODEL, "%s '%s' is not a tensor; sequences, maps and optionals are not supported", role,
+                         port->name);
     port->dtype = mt_dtype_from_onnx(type->tensor_type->elem_type);
     if (port->dtype == MT_DTYPE_NONE)
-        return refuse(error, "%s '%s' of type %s is not supported", role, port->name, mt_onnx_type_name(type->tensor_type->elem_type));
+        return mt_refuse(error, MT_ERROR_MODEL, "%s '%s' of type %s is not supported", role, port->name,
+                         mt_onnx_type_name(type->tensor_type->elem_type));
     const Onnx__TensorShapeProto *shape = type->tensor_type->shape;
     if (shape == NULL)
         return true;
     if (shape->n_dim > MT_MAX_RANK)
-        return refuse(error, "%s '%s' has %zu dimensions, at most %d are supported", role, port->name, shape->n_dim, MT_MAX_RANK);
+        return mt_refuse(error, MT_ERROR_MODEL, "%s '%s' has %zu dimensions, at most %d are supported", role, port->name, shape->n_dim,
+                         MT_MAX_RANK);
     port->rank = (int)shape->n_dim;
     for (int i = 0; i < port->rank; i++) {
         const Onnx__TensorShapeProto__Dimension *dim = shape->dim[i];
@@ -122,7 +115,8 @@ static bool read_port(const Onnx__ValueInfoProto *proto, const char *role, mt_po
 
         port->shape[i] = known ? dim->dim_value : -1; /* exporters write 0 and -1 for open ones, too */
         if (port->shape[i] > MT_LIMIT_TENSOR_BYTES)
-            return refuse(error, "%s '%s': a dimension of %" G_GINT64_FORMAT " is out of range", role, port->name, port->shape[i]);
+            return mt_refuse(error, MT_ERROR_MODEL, "%s '%s': a dimension of %" G_GINT64_FORMAT " is out of range", role, port->name,
+                             port->shape[i]);
     }
     return true;
 }
@@ -138,9 +132,9 @@ static bool read_inputs(importer *im, const Onnx__GraphProto *proto, GError **er
         if (!read_port(proto->input[i], "input", &port, error))
             return false;
         if (*port.name == '\0' || known != NULL)
-            return refuse(error, "the name '%s' is given to two inputs", port.name);
+            return mt_refuse(error, MT_ERROR_MODEL, "the name '%s' is given to two inputs", port.name);
         if (port.dtype == MT_DTYPE_NONE)
-            return refuse(error, "input '%s' has no type", port.name);
+            return mt_refuse(error, MT_ERROR_MODEL, "input '%s' has no type", port.name);
         mt_value *value = mt_graph_add_input(im->graph, port.name, port.dtype, port.rank, port.shape);
         if (!add_name(im, port.name, value, error))
             return false;
@@ -162,7 +156,8 @@ static bool find_inputs(importer *im, const Onnx__NodeProto *proto, GPtrArray *i
         mt_value   *value = *name == '\0' ? NULL : g_hash_table_lookup(im->values, name);
 
         if (*name != '\0' && value == NULL)
-            return refuse(error, "its input '%s' is not an input, an initialiser or the output of an earlier node", name);
+            return mt_refuse(error, MT_ERROR_MODEL, "its input '%s' is not an input, an initialiser or the output of an earlier node",
+                             name);
         g_ptr_array_add(inputs, value);
     }
     return true;
@@ -181,7 +176,7 @@ static bool name_outputs(importer *im, const Onnx__NodeProto *proto, mt_node *no
         g_free(value->name);
         value->name = g_strdup(proto->output[i]);
         if (g_hash_table_contains(im->values, value->name))
-            return refuse(error, "the name '%s' is given to two values", value->name);
+            return mt_refuse(error, MT_ERROR_MODEL, "the name '%s' is given to two values", value->name);
         g_hash_table_insert(im->values, value->name, value);
     }
     return true;
@@ -194,7 +189,7 @@ static bool read_constant(importer *im, const Onnx__NodeProto *proto, GError **e
     if (tensor == NULL)
         return false;
     if (proto->n_output != 1 || *proto->output[0] == '\0')
-        return refuse(error, "a Constant has one output");
+        return mt_refuse(error, MT_ERROR_MODEL, "a Constant has one output");
     return add_constant(im, proto->output[0], tensor, error);
 }
 
@@ -224,8 +219,8 @@ static bool read_node(importer *im, const Onnx__NodeProto *proto, size_t index, 
     bool             constant = is_default_domain(proto->domain) && strcmp(text_of(proto->op_type), "Constant") == 0;
 
     if (!constant && !is_supported(im, proto))
-        return refuse(error, "node '%s': operator '%s' (domain '%s', opset %" G_GINT64_FORMAT ") is not supported", name,
-                      text_of(proto->op_type), text_of(proto->domain), im->model->opset);
+        return mt_refuse(error, MT_ERROR_MODEL, "node '%s': operator '%s' (domain '%s', opset %" G_GINT64_FORMAT ") is not supported", name,
+                         text_of(proto->op_type), text_of(proto->domain), im->model->opset);
     g_ptr_array_add(im->model->operators, (gpointer)g_intern_string(proto->op_type));
     if (constant ? read_constant(im, proto, error) : build_node(im, proto, name, error))
         return true;
@@ -236,14 +231,14 @@ static bool read_node(importer *im, const Onnx__NodeProto *proto, size_t index, 
 static bool read_outputs(importer *im, const Onnx__GraphProto *proto, GError **error)
 {
     if (proto->n_output == 0)
-        return refuse(error, "the graph has no output");
+        return mt_refuse(error, MT_ERROR_MODEL, "the graph has no output");
     im->model->outputs = g_new0(mt_port, proto->n_output);
     for (size_t i = 0; i < proto->n_output; i++) {
         mt_port  *port = &im->model->outputs[i];
         mt_value *value = g_hash_table_lookup(im->values, text_of(proto->output[i]->name));
 
         if (value == NULL)
-            return refuse(error, "output '%s' is produced by no node", text_of(proto->output[i]->name));
+            return mt_refuse(error, MT_ERROR_MODEL, "output '%s' is produced by no node", text_of(proto->output[i]->name));
         if (!read_port(proto->output[i], "output", port, error))
             return false;
         port->name = value->name;
@@ -285,7 +280,7 @@ static bool read_model(importer *im, const Onnx__ModelProto *proto, GError **err
     if (!read_opset(im, proto, error))
         return false;
     if (proto->graph == NULL || proto->graph->n_initializer != im->wire->n_spans)
-        return refuse(error, "the file is not an ONNX model, or it is damaged or cut short");
+        return mt_refuse(error, MT_ERROR_MODEL, "the file is not an ONNX model, or it is damaged or cut short");
     for (size_t i = 0; i < proto->n_metadata_props; i++)
         g_hash_table_replace(im->model->metadata, g_strdup(text_of(proto->metadata_props[i]->key)),
                              g_strdup(text_of(proto->metadata_props[i]->value)));
@@ -321,7 +316,7 @@ bool mt_import(mt_model *model, GBytes *bytes, mt_external_data *external, GErro
     importer          im = {.model = model, .values = values, .bytes = bytes, .wire = wire, .external = external};
     Onnx__ModelProto *proto = onnx__model_proto__unpack(NULL, wire->reduced_bytes, wire->reduced);
     if (proto == NULL)
-        return refuse(error, "the file is not an ONNX model, or it is damaged or cut short");
+        return mt_refuse(error, MT_ERROR_MODEL, "the file is not an ONNX model, or it is damaged or cut short");
     bool ok = read_model(&im, proto, error);
     onnx__model_proto__free_unpacked(proto, NULL);
     if (!ok || !mt_graph_infer_open(model->graph, error))

@@ -1,4 +1,4 @@
-#include <microtome/error.h>
+#include "src/base/refuse.h"
 
 /* As G_DEFINE_QUARK, whose static variable several threads would read and write without order. */
 GQuark mt_error_quark(void)
@@ -26,4 +26,15 @@ int mt_error_exit_code(const GError *error)
     if (error->domain != MT_ERROR || error->code < 0 || error->code >= (int)G_N_ELEMENTS(codes))
         return 70;
     return codes[error->code];
+}
+
+bool mt_refuse(GError **error, mt_error code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error_literal(error, MT_ERROR, code, text);
+    return false;
 }

@@ -1,6 +1,8 @@
 /* Slices in the order in which they stand: along the normal of their planes, never by their numbers. */
 #include "src/case/dicom_series.h"
 
+#include "src/base/refuse.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -34,28 +36,16 @@ static void find_normal(const mt_dicom_place *p, double n[3])
         n[i] = p->row[(i + 1) % 3] * p->column[(i + 2) % 3] - p->row[(i + 2) % 3] * p->column[(i + 1) % 3];
 }
 
-static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static bool refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, text);
-    return false;
-}
-
 static bool same_kind(const mt_dicom_file *a, const mt_dicom_file *b, GError **error)
 {
     if (a->rows != b->rows || a->columns != b->columns)
-        return refuse(error,
-                      "the series has images of two sizes, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
-                      " x %" G_GINT64_FORMAT ": take out those that do not belong to it",
-                      a->columns, a->rows, b->columns, b->rows);
+        return mt_refuse(error, MT_ERROR_INPUT,
+                         "the series has images of two sizes, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT
+                         " x %" G_GINT64_FORMAT ": take out those that do not belong to it",
+                         a->columns, a->rows, b->columns, b->rows);
     if (a->layout->pixels != b->layout->pixels || a->colour != b->colour || a->is_signed != b->is_signed || a->samples != b->samples ||
         (a->segments > 0) != (b->segments > 0) || (a->lut == NULL) != (b->lut == NULL))
-        return refuse(error, "the series has images of two kinds of samples: take out those that do not belong to it");
+        return mt_refuse(error, MT_ERROR_INPUT, "the series has images of two kinds of samples: take out those that do not belong to it");
     return true;
 }
 
@@ -78,12 +68,12 @@ static bool check_planes(const mt_dicom_stack *stack, GError **error)
         const mt_dicom_place *p = place_of(slice_at(stack, i));
 
         if (!near_vectors(first->row, p->row) || !near_vectors(first->column, p->column))
-            return refuse(
-                error,
+            return mt_refuse(
+                error, MT_ERROR_INPUT,
                 "its slices point in different directions (ImageOrientationPatient): it is no volume; give each orientation a folder");
         if (!near_spacing(first->spacing[0], p->spacing[0]) || !near_spacing(first->spacing[1], p->spacing[1]))
-            return refuse(error, "its slices have pixels of two sizes, %g x %g and %g x %g mm", first->spacing[0], first->spacing[1],
-                          p->spacing[0], p->spacing[1]);
+            return mt_refuse(error, MT_ERROR_INPUT, "its slices have pixels of two sizes, %g x %g and %g x %g mm", first->spacing[0],
+                             first->spacing[1], p->spacing[0], p->spacing[1]);
     }
     return true;
 }
@@ -127,9 +117,10 @@ static bool drop_copies(mt_dicom_stack *stack, GError **error)
     }
     if (shared == 0)
         return true;
-    return refuse(
-        error, "%u position%s hold%s up to %u images each (echoes, phases, segments or duplicates): give the folder one image a position",
-        shared, shared == 1 ? "" : "s", shared == 1 ? "s" : "", most);
+    return mt_refuse(
+        error, MT_ERROR_INPUT,
+        "%u position%s hold%s up to %u images each (echoes, phases, segments or duplicates): give the folder one image a position", shared,
+        shared == 1 ? "" : "s", shared == 1 ? "s" : "", most);
 }
 
 static int compare_doubles(gconstpointer a, gconstpointer b)
@@ -173,11 +164,11 @@ static bool check_gaps(const mt_dicom_stack *stack, GError **error)
     if (where == 0)
         return true;
     if (missing != G_MAXUINT)
-        return refuse(
-            error,
+        return mt_refuse(
+            error, MT_ERROR_INPUT,
             "%u of its slices %s missing, the first after slice %u in space (gap of %.6g mm where %.6g is usual): bring the series whole",
             missing, missing == 1 ? "is" : "are", where, slice_at(stack, where)->along - slice_at(stack, where - 1)->along, usual);
-    return refuse(error, "its slices are unevenly spaced, %.6g to %.6g mm: resample them to even gaps", low, high);
+    return mt_refuse(error, MT_ERROR_INPUT, "its slices are unevenly spaced, %.6g to %.6g mm: resample them to even gaps", low, high);
 }
 
 /* The way from slice to slice, sideways too; all slices on one line. */
@@ -196,7 +187,7 @@ static bool find_step(mt_dicom_stack *stack, const double normal[3], double step
     if (stack->tilt < SHOWN_TILT_DEGREES)
         stack->tilt = 0;
     if (stack->tilt > MAX_TILT_DEGREES)
-        return refuse(error, "its slices are displaced sideways by %.1f degrees: it is no volume", stack->tilt);
+        return mt_refuse(error, MT_ERROR_INPUT, "its slices are displaced sideways by %.1f degrees: it is no volume", stack->tilt);
     for (guint i = 0; i <= last; i++) {
         const mt_dicom_place *p = place_of(slice_at(stack, i));
         double                off = 0;
@@ -204,8 +195,8 @@ static bool find_step(mt_dicom_stack *stack, const double normal[3], double step
         for (int k = 0; k < 3; k++)
             off += pow(p->position[k] - first->position[k] - i * step[k], 2);
         if (sqrt(off) > MAX(SIDEWAYS_TOLERANCE_MM, 2 * GAP_TOLERANCE * stack->step))
-            return refuse(error, "slice %u of %u in space stands %.3g mm beside the line of the others: it is no volume", i + 1, last + 1,
-                          sqrt(off));
+            return mt_refuse(error, MT_ERROR_INPUT, "slice %u of %u in space stands %.3g mm beside the line of the others: it is no volume",
+                             i + 1, last + 1, sqrt(off));
     }
     return true;
 }
@@ -272,19 +263,20 @@ static bool check_parts(const mt_dicom_series *series, GError **error)
         const mt_dicom_file *f = g_ptr_array_index(series->files, i);
 
         if (f->many_stacks)
-            return refuse(error, "its frames belong to several stacks (StackID): a case is one of them, give each a file of its own");
+            return mt_refuse(error, MT_ERROR_INPUT,
+                             "its frames belong to several stacks (StackID): a case is one of them, give each a file of its own");
         if (g_strcmp0(f->concatenation, first->concatenation) != 0)
-            return refuse(error, "its files are parts of several concatenations: give each a folder");
+            return mt_refuse(error, MT_ERROR_INPUT, "its files are parts of several concatenations: give each a folder");
         g_hash_table_add(seen, GSIZE_TO_POINTER((gsize)f->concatenation_part));
     }
     if (first->concatenation == NULL)
         return true;
     if (first->concatenation_parts == 0)
-        return refuse(error, "it is part of a concatenation that does not say how many files it has: join them");
+        return mt_refuse(error, MT_ERROR_INPUT, "it is part of a concatenation that does not say how many files it has: join them");
     if (g_hash_table_size(seen) == (guint64)first->concatenation_parts)
         return true;
-    return refuse(error, "it is a concatenation of %" G_GINT64_FORMAT " files and %u of them %s here: bring them all",
-                  first->concatenation_parts, g_hash_table_size(seen), g_hash_table_size(seen) == 1 ? "is" : "are");
+    return mt_refuse(error, MT_ERROR_INPUT, "it is a concatenation of %" G_GINT64_FORMAT " files and %u of them %s here: bring them all",
+                     first->concatenation_parts, g_hash_table_size(seen), g_hash_table_size(seen) == 1 ? "is" : "are");
 }
 
 static bool gather_slices(mt_dicom_stack *stack, const mt_dicom_series *series, guint *placed, GError **error)
@@ -323,8 +315,8 @@ mt_dicom_stack *mt_dicom_stack_new(const mt_dicom_series *series, GError **error
     else if (series->files->len == 1 && placed <= 1)
         ok = true; /* frames of one file without places: in their stored order, without a patient frame */
     else
-        ok = refuse(error, "%u of its %u images have no position in the patient: name one file, or take them out",
-                    stack->slices->len - placed, stack->slices->len);
+        ok = mt_refuse(error, MT_ERROR_INPUT, "%u of its %u images have no position in the patient: name one file, or take them out",
+                       stack->slices->len - placed, stack->slices->len);
     return ok ? g_steal_pointer(&stack) : NULL;
 }
 

@@ -1,6 +1,7 @@
 #include "src/export/dicom_frames.h"
 
 #include "src/base/alloc.h"
+#include "src/base/refuse.h"
 #include "src/store/schema.h"
 
 #include <math.h>
@@ -28,16 +29,17 @@ static bool check_place(const mt_dicom_frames *f, GError **error)
     const int64_t            size[3] = {f->shape[2], f->shape[1], f->shape[0]};
 
     if (d->geometry == MT_DICOM_NOWHERE)
-        return mt_handover_refuse(error,
-                                  "nobody knows where its pixels lie: its source has no place in a patient, no \xc2\xb5m/px of a slide, "
-                                  "and is no DICOM image");
+        return mt_refuse(error, MT_ERROR_INPUT,
+                         "nobody knows where its pixels lie: its source has no place in a patient, no \xc2\xb5m/px of a slide, "
+                         "and is no DICOM image");
     for (int a = 0; a < 3 && d->geometry != MT_DICOM_SLIDE; a++)
         if (size[a] != d->size[d->axis[a]])
-            return mt_handover_refuse(
-                error, "%s of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " does not lie on the voxels of the source",
-                f->object, size[0], size[1], size[2]);
+            return mt_refuse(error, MT_ERROR_INPUT,
+                             "%s of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+                             " does not lie on the voxels of the source",
+                             f->object, size[0], size[1], size[2]);
     if (d->geometry == MT_DICOM_SLIDE && (f->shape[0] != 1 || size[0] > d->size[0] || size[1] > d->size[1]))
-        return mt_handover_refuse(error, "%s does not lie on the slide", f->object);
+        return mt_refuse(error, MT_ERROR_INPUT, "%s does not lie on the slide", f->object);
     return true;
 }
 
@@ -49,12 +51,12 @@ bool mt_dicom_frames_init(mt_dicom_frames *f, const mt_handover_case *c, const c
 
     *f = (mt_dicom_frames){.c = c, .object = object};
     if (!mt_result_has(c->result, object))
-        return mt_handover_refuse(error, "it has no %s: its task draws none", object);
+        return mt_refuse(error, MT_ERROR_INPUT, "it has no %s: its task draws none", object);
     int rank = mt_result_shape(c->result, object, shape, error);
     if (rank < 0)
         return false;
     if (rank != 3 || shape[0] < 1 || shape[1] < 1 || shape[2] < 1)
-        return mt_handover_refuse(error, "its %s has no planes, rows and columns", object);
+        return mt_refuse(error, MT_ERROR_INPUT, "its %s has no planes, rows and columns", object);
     memcpy(f->shape, shape, sizeof f->shape);
     g_autoptr(mt_tensor) value = mt_result_read_block(c->result, object, first, one, error);
     if (value == NULL || !check_place(f, error))

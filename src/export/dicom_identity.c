@@ -1,5 +1,6 @@
 #include "src/export/dicom_identity.h"
 
+#include "src/base/refuse.h"
 #include "src/case/case_files.h"
 #include "src/case/dicom_series.h"
 #include "src/case/orientation.h"
@@ -21,18 +22,6 @@ typedef struct stored_frame {
     double        affine[16], mpp[2];
     mt_plane_axis planes;
 } stored_frame;
-
-static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static bool refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, text);
-    return false;
-}
 
 static void free_instance(void *data)
 {
@@ -226,8 +215,8 @@ static bool read_dicom(mt_dicom_identity *d, const mt_result *result, const char
         return false;
     }
     if (path == NULL)
-        return refuse(error, "%s: no series of it has the size and the place in the patient that the result has: it is another source",
-                      name);
+        return mt_refuse(error, MT_ERROR_INPUT,
+                         "%s: no series of it has the size and the place in the patient that the result has: it is another source", name);
     d->is_dicom = true;
     /* a volume's directions are its slices' */
     double row[3], column[3];
@@ -242,7 +231,8 @@ static bool read_dicom(mt_dicom_identity *d, const mt_result *result, const char
     /* one that is no UID cannot be handed on: the caller makes one */
     if (d->frame_uid != NULL && !is_uid(d->frame_uid))
         g_clear_pointer(&d->frame_uid, g_free);
-    return (d->study_uid != NULL && d->series_uid != NULL) || refuse(error, "%s: it has no StudyInstanceUID or SeriesInstanceUID", name);
+    return (d->study_uid != NULL && d->series_uid != NULL) ||
+           mt_refuse(error, MT_ERROR_INPUT, "%s: it has no StudyInstanceUID or SeriesInstanceUID", name);
 }
 #endif
 
@@ -320,10 +310,11 @@ static void place_other(mt_dicom_identity *d, const stored_frame *f)
 static bool read_manifest(mt_dicom_identity *d, const mt_handover_source *source, const stored_frame *f, GError **error)
 {
     if (source->patient == NULL || *source->patient == '\0' || source->study_uid == NULL || *source->study_uid == '\0')
-        return refuse(error, "nobody says whose it is: name its DICOM files by --sources, or give the columns patient and study_uid (and "
-                             "accession) of a manifest by --manifest");
+        return mt_refuse(error, MT_ERROR_INPUT,
+                         "nobody says whose it is: name its DICOM files by --sources, or give the columns patient and study_uid (and "
+                         "accession) of a manifest by --manifest");
     if (!is_uid(source->study_uid))
-        return refuse(error, "study_uid '%s' of its manifest is no UID: digits and dots, at most 64", source->study_uid);
+        return mt_refuse(error, MT_ERROR_INPUT, "study_uid '%s' of its manifest is no UID: digits and dots, at most 64", source->study_uid);
     d->patient_id = g_strdup(source->patient);
     d->study_uid = g_strdup(source->study_uid);
     d->accession = source->accession != NULL && *source->accession != '\0' ? g_strdup(source->accession) : NULL;
@@ -336,13 +327,15 @@ static bool check_input(const char *input_sha256, const char *path, GError **err
     g_autofree char *name = g_path_get_basename(path), *found = NULL;
 
     if (input_sha256 == NULL)
-        return refuse(error, "the result does not say what it was made from, so that %s cannot be held against it", name);
+        return mt_refuse(error, MT_ERROR_INPUT, "the result does not say what it was made from, so that %s cannot be held against it",
+                         name);
     found = mt_case_identity(path, error);
     if (found == NULL || strcmp(found, input_sha256) == 0)
         return found != NULL;
-    return refuse(
-        error, "%s has the hash %.12s, and the result was made from %.12s: it is another source, or was changed since: name the right one",
-        name, found, input_sha256);
+    return mt_refuse(
+        error, MT_ERROR_INPUT,
+        "%s has the hash %.12s, and the result was made from %.12s: it is another source, or was changed since: name the right one", name,
+        found, input_sha256);
 }
 
 mt_dicom_identity *mt_dicom_identity_read(const mt_result *result, const char *input_sha256, const mt_handover_source *source,

@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "src/base/alloc.h"
+#include "src/base/refuse.h"
 #include "src/export/dicom_codes.h"
 #include "src/store/schema.h"
 
@@ -87,7 +88,7 @@ static bool put_frames(void *user, mt_dicom_sink *sink, GError **error)
             return false;
         for (int64_t k = 0; k < px; k++)
             if (!std::isfinite(p->values[k]))
-                return mt_handover_refuse(error, "%s has values that are not numbers", p->frames.object);
+                return mt_refuse(error, MT_ERROR_INPUT, "%s has values that are not numbers", p->frames.object);
         if (!mt_dicom_sink_put(sink, p->values, (size_t)px * sizeof *p->values, error))
             return false;
     }
@@ -127,11 +128,11 @@ static bool write_object(pmap *p, const char *path, GError **error)
     DcmDataset                 set;
 
     if (c->identity->geometry == MT_DICOM_PICTURE)
-        return mt_handover_refuse(error,
-                                  "a parametric map stands in a patient or on a slide, and its source has no place: seg-fractional and sc "
-                                  "want none");
+        return mt_refuse(error, MT_ERROR_INPUT,
+                         "a parametric map stands in a patient or on a slide, and its source has no place: seg-fractional and sc "
+                         "want none");
     if (p->frames.dtype != MT_F32)
-        return mt_handover_refuse(error, "%s is of %s", p->frames.object, mt_dtype_name(p->frames.dtype));
+        return mt_refuse(error, MT_ERROR_INPUT, "%s is of %s", p->frames.object, mt_dtype_name(p->frames.dtype));
     p->values = (float *)mt_alloc(px, sizeof *p->values, error);
     if (p->values == NULL)
         return false;

@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "src/base/alloc.h"
+#include "src/base/refuse.h"
 #include "src/export/dicom_frames.h"
 #include "src/export/pixel_contours.h"
 #include "src/store/schema.h"
@@ -163,15 +164,15 @@ bool mt_dicom_rtstruct_write(const mt_handover_case *c, const char *path, GError
     g_autofree char *own = NULL;
 
     if (c->identity->geometry != MT_DICOM_VOLUME)
-        return mt_handover_refuse(error, "structures are of slices in a patient: a picture or slide has none");
+        return mt_refuse(error, MT_ERROR_INPUT, "structures are of slices in a patient: a picture or slide has none");
     if (!mt_dicom_frames_init(&s.frames, c, MT_OBJECT_SEGMENTATION, error))
         return false;
     if (s.frames.dtype != MT_U8)
-        return mt_handover_refuse(error, "%s is of %s", s.frames.object, mt_dtype_name(s.frames.dtype));
+        return mt_refuse(error, MT_ERROR_INPUT, "%s is of %s", s.frames.object, mt_dtype_name(s.frames.dtype));
     s.segments = mt_dicom_segments(c->result);
     own = c->identity->frame_uid == NULL ? mt_handover_uid(c, "frame") : NULL;
     s.frame_uid = own != NULL ? own : c->identity->frame_uid;
-    bool ok = s.segments->len > 0 ? write_structures(&s, path, error) : mt_handover_refuse(error, "its map names no labels");
+    bool ok = s.segments->len > 0 ? write_structures(&s, path, error) : mt_refuse(error, MT_ERROR_INPUT, "its map names no labels");
     g_ptr_array_unref(s.segments);
     return ok;
 }

@@ -2,6 +2,7 @@
 #include "src/export/dicom_object.h"
 
 extern "C" {
+#include "src/base/refuse.h"
 #include "src/export/result_pictures.h"
 }
 
@@ -82,7 +83,7 @@ bool mt_dicom_sc_write(const mt_handover_case *c, const char *path, GError **err
     if (pictures == NULL)
         return false;
     if (pictures->len == 0)
-        return mt_handover_refuse(error, "it has no picture: neither a stored one nor a heatmap");
+        return mt_refuse(error, MT_ERROR_INPUT, "it has no picture: neither a stored one nor a heatmap");
     s.pictures = pictures;
     measure(&s);
     mt_dicom_object_begin(&set, c, &kind);

@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "src/base/alloc.h"
+#include "src/base/refuse.h"
 #include "src/export/dicom_codes.h"
 #include "src/store/schema.h"
 }
@@ -175,9 +176,9 @@ static bool write_segments(seg *s, const char *path, GError **error)
     const int64_t px = s->frames.rows * s->frames.columns;
 
     if (s->frames.dtype != (s->fractional ? MT_F32 : MT_U8))
-        return mt_handover_refuse(error, "%s is of %s", s->frames.object, mt_dtype_name(s->frames.dtype));
+        return mt_refuse(error, MT_ERROR_INPUT, "%s is of %s", s->frames.object, mt_dtype_name(s->frames.dtype));
     if (s->segments->len == 0)
-        return mt_handover_refuse(error, "its map names no labels");
+        return mt_refuse(error, MT_ERROR_INPUT, "its map names no labels");
     s->shown = g_array_new(FALSE, FALSE, sizeof(int64_t));
     s->map = mt_alloc(px, mt_dtype_size(s->frames.dtype), error);
     s->out = s->map != NULL ? (uint8_t *)mt_alloc(px, 1, error) : NULL;

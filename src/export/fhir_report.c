@@ -1,6 +1,7 @@
 /* One FHIR R4 DiagnosticReport a case, with its Observations, the Device that made them and the ImagingStudy contained.
  * https://hl7.org/fhir/R4/diagnosticreport.html */
 #include "src/base/publish.h"
+#include "src/base/refuse.h"
 #include "src/export/report_items.h"
 
 #include <jansson.h>
@@ -177,6 +178,6 @@ bool mt_fhir_report_write(const mt_handover_case *c, const char *path, GError **
     bool             whole = text != NULL;
     free(text);
     if (!whole)
-        return mt_handover_refuse(error, "its texts are no UTF-8");
+        return mt_refuse(error, MT_ERROR_INPUT, "its texts are no UTF-8");
     return mt_publish_text(path, with_end, c->replace, error);
 }

@@ -124,17 +124,6 @@ void mt_handover_free(mt_handover *self)
     g_free(self);
 }
 
-bool mt_handover_refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_autofree char *why = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error_literal(error, MT_ERROR, MT_ERROR_INPUT, why);
-    return false;
-}
-
 /* 32 hex digits as a decimal number: schoolbook, for 128 bits. */
 static char *decimal(const char *hex)
 {

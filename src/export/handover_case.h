@@ -19,11 +19,9 @@ typedef struct mt_handover_case {
     bool                     has_seg; /* its segmentation was written just now: others may refer to it */
 } mt_handover_case;
 
-/* Publish `path` whole.  MT_ERROR_INPUT, with mt_handover_refuse, where the result has nothing of the kind. */
+/* Publish `path` whole.  MT_ERROR_INPUT where the result has nothing of the kind: the caller says of which result and kind. */
 typedef bool (*mt_handover_write)(const mt_handover_case *c, const char *path, GError **error);
 
-/* MT_ERROR_INPUT; the caller says of which result and kind.  False. */
-bool mt_handover_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "2.25.N", N of 128 bits from the result's headline, the kind, `part` and the language: the same for the same result.  Free with g_free. */
 char *mt_handover_uid(const mt_handover_case *c, const char *part);
 /* The same in every language, of a kind that may be another. */

@@ -1,5 +1,6 @@
 /* The surface of what was segmented, as binary STL in the patient's frame (LPS, mm): the faces between voxels, which close round every object and
  * hold its volume exactly, then smoothed (Taubin 1995) as far as each label's volume stays within 1 %.  The attribute of a triangle is its label's value. */
+#include "src/base/refuse.h"
 #include "src/export/dicom_frames.h"
 #include "src/export/published_stream.h"
 #include "src/export/result_volume.h"
@@ -223,7 +224,7 @@ static bool put_labels(mesh *m, const mt_handover_case *c, FILE *out, GError **e
         if (!put_label(m, segments->pdata[k], (uint16_t)(k + 1), out, &triangles, error))
             return false;
     if (triangles == 0)
-        return mt_handover_refuse(error, "nothing was segmented: there is no surface");
+        return mt_refuse(error, MT_ERROR_INPUT, "nothing was segmented: there is no surface");
     triangles = GUINT32_TO_LE(triangles);
     return fseek(out, sizeof header, SEEK_SET) == 0 && fwrite(&triangles, sizeof triangles, 1, out) == 1 && fseek(out, 0, SEEK_END) == 0;
 }
@@ -237,7 +238,8 @@ bool mt_mask_stl_write(const mt_handover_case *c, const char *path, GError **err
         return false;
     int64_t  plane = v.size[0] * v.size[1];
     uint8_t *map = plane * v.size[2] <= MOST_VOXELS ? mt_alloc(plane * v.size[2], 1, error) : NULL;
-    bool ok = map != NULL || (error != NULL && *error != NULL ? false : mt_handover_refuse(error, "its map is too large for a surface"));
+    bool     ok =
+        map != NULL || (error != NULL && *error != NULL ? false : mt_refuse(error, MT_ERROR_INPUT, "its map is too large for a surface"));
     for (int64_t k = 0; ok && k < v.size[2]; k++)
         ok = mt_result_volume_read(&v, k, map + k * plane, error);
     if (ok && (ok = mt_published_stream_begin(&stream, path, error))) {

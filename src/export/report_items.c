@@ -2,6 +2,7 @@
 #include "src/export/report_items.h"
 
 #include "src/base/decimal.h"
+#include "src/base/refuse.h"
 #include "src/result/finding_sentence.h"
 #include "src/store/schema.h"
 
@@ -96,7 +97,7 @@ bool mt_report_check_patient(const mt_handover_case *c, GError **error)
 {
     const char *number = c->identity->patient_id;
 
-    return (number != NULL && *number != '\0') || mt_handover_refuse(error, "its source has no patient number (PatientID)");
+    return (number != NULL && *number != '\0') || mt_refuse(error, MT_ERROR_INPUT, "its source has no patient number (PatientID)");
 }
 
 mt_report_items *mt_report_items_new(const mt_handover_case *c, GError **error)
