@@ -4,7 +4,7 @@
 set -eu
 
 build="build-essential meson ninja-build pkg-config libglib2.0-dev libglib2.0-dev-bin libopenslide-dev libvips-dev libhdf5-dev libdnnl-dev
- libonnx-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev libcurl4-openssl-dev libnifti-dev libpango1.0-dev libtiff-dev libjpeg-dev libopenjp2-7-dev libdcmtk-dev libssl-dev libseccomp-dev zlib1g-dev fonts-dejavu-core fonts-nanum
+ libonnx-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev libcurl4-openssl-dev libnifti-dev libpango1.0-dev libtiff-dev libjpeg-dev libopenjp2-7-dev libdcmtk-dev libssl-dev libseccomp-dev libmicrohttpd-dev libsodium-dev libsqlite3-dev zlib1g-dev fonts-dejavu-core fonts-nanum
  python3 ca-certificates git"
 tests="dicom3tools clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev python3-h5py python3-numpy python3-pil python3-openslide python3-opencv
  python3-onnx python3-nibabel python3-pydicom python3-gdcm python3-torch python3-torchvision python3-shapely python3-scipy python3-skimage python3-sklearn libopenblas0-pthread python3-statsmodels python3-yaml

@@ -21,7 +21,7 @@ PUBLIC = {"api": "src/base", "error": "src/base", "tensor": "kernels", "model": 
 # a type that a lower floor needs from a header implemented above it: the type alone, no function
 TYPES_ONLY = {("kernels/pixel", "tile_reader"): "mt_filter", ("src/case", "encoder"): "mt_intensity", ("src/encoder", "tile_reader"): "mt_tile_pixels"}
 EXTERNAL = {r"oneapi/dnnl/|dnnl\.h": ["kernels/onednn"], r"hdf5\.h|H5.*public\.h": ["src/store"], r"openslide": ["src/case"],
-            r"tiff": ["src/case"], r"nifti/|nifti1": ["src/case", "src/export"], r"dcmtk/": ["src/case", "src/export"], r"vips/": ["src/case", "tiling", "src/export"], r"cairo|pango": ["src/export"], r"curl/": ["src/export"]}
+            r"tiff": ["src/case"], r"nifti/|nifti1": ["src/case", "src/export"], r"dcmtk/": ["src/case", "src/export"], r"vips/": ["src/case", "tiling", "src/export"], r"cairo|pango": ["src/export"], r"curl/": ["src/export"], r"microhttpd|sodium|sqlite3": ["src/serve"]}
 MAX_FILE, MAX_FUNCTION = 800, 80
 
 
