@@ -10,7 +10,6 @@
 #include <microtome/overlay.h>
 
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,49 +88,6 @@ static bool may_draw(const char *path, const heatmap_options *o, GError **error)
     return false;
 }
 
-/* Of the files of `folder` that are called "STEM.anything" the largest (pictures and tables of a slide may lie beside it); else what is called
- * STEM, as the folder of a study. */
-static char *largest_named(const char *folder, const char *stem, GError **error)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, error);
-    g_autofree char *found = NULL;
-    goffset          most = -2;
-    const char      *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        GStatBuf         about;
-        const char      *rest = g_str_has_prefix(name, stem) ? name + strlen(stem) : NULL;
-        if (rest == NULL || (*rest != '.' && *rest != '\0') || g_stat(path, &about) != 0)
-            continue;
-        goffset size = *rest == '\0' ? -1 : about.st_size;
-        if (size < most || (size == most && strcmp(path, found) > 0))
-            continue;
-        most = size;
-        g_free(found);
-        found = g_steal_pointer(&path);
-    }
-    return g_steal_pointer(&found);
-}
-
-/* The slide itself, or that of the folder whose name is the case's: the result's without its escapes. */
-static char *find_slide(const char *path, const char *slides, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-    g_autofree char *stem = g_path_get_basename(path);
-
-    if (!g_file_test(slides, G_FILE_TEST_IS_DIR))
-        return g_strdup(slides);
-    if (g_str_has_suffix(stem, ".h5"))
-        stem[strlen(stem) - 3] = '\0';
-    g_autofree char *plain = g_uri_unescape_string(stem, NULL), *id = plain != NULL ? g_steal_pointer(&plain) : g_strdup(stem);
-    g_autofree char *name = g_path_get_basename(id), *inside = g_path_get_dirname(id), *folder = g_build_filename(slides, inside, NULL);
-    char            *slide = largest_named(folder, name, &cause);
-    if (slide == NULL)
-        g_set_error(error, MT_ERROR, MT_ERROR_MISSING, "find the slide of %s: %s has no file %s.*", path, slides, id);
-    return slide;
-}
-
 static bool write_file(const mt_result *result, const mt_heatmap *heatmap, mt_case *slide, const mt_heat_style *style,
                        const heatmap_options *o, const char *to, GError **error)
 {
@@ -145,7 +101,7 @@ static bool write_file(const mt_result *result, const mt_heatmap *heatmap, mt_ca
 static bool draw_over_slide(const char *path, const mt_result *result, const mt_heatmap *heatmap, const heatmap_options *o, const char *to,
                             GError **error)
 {
-    g_autofree char *slide_path = o->slides != NULL ? find_slide(path, o->slides, error) : NULL;
+    g_autofree char *slide_path = o->slides != NULL ? mt_case_find(o->slides, path, error) : NULL;
     mt_case         *slide = slide_path != NULL ? mt_case_open(slide_path, NULL, error) : NULL;
     mt_heat_style    style = o->style;
 

@@ -124,6 +124,10 @@ MT_PUBLIC void mt_case_get_counts(const mt_case *c, mt_case_counts *counts);
 /* Size, mtime-free identity: SHA-256 over size, first and last MiB of every file of the case, 64 hex digits. */
 MT_PUBLIC char *mt_case_identity(const char *path, GError **error);
 
+/* What the result at `result_path` was made of: `slides` where that is no folder, else what it holds under the case's name (the largest file
+ * "ID.anything", else what is called ID).  MT_ERROR_MISSING.  Free with g_free. */
+MT_PUBLIC char *mt_case_find(const char *slides, const char *result_path, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(mt_case, mt_case_free)
 
 G_END_DECLS

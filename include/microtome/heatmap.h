@@ -101,6 +101,8 @@ MT_PUBLIC void               mt_heat_reference_free(mt_heat_reference *reference
  * lists them) or a scale that the source does not have, for a case that has nothing to draw, for the absolute scale of one without scores;
  * MT_ERROR_INPUT for a file whose parts do not fit each other, or with values that are not numbers, or that does not belong to the reference. */
 MT_PUBLIC mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *params, GError **error);
+/* The frame alone, of the plane of the stored picture: places and sizes, no values; also of a result that has nothing to draw. */
+MT_PUBLIC mt_heatmap *mt_heatmap_frame(const mt_result *result, GError **error);
 MT_PUBLIC void        mt_heatmap_free(mt_heatmap *heatmap);
 /* values and states of width x height px: the same numbers whatever window they are asked for in.  A pixel has the mean of the tiles on it,
  * by the share that each covers; tissue is what the outlines hold at its centre.  Any thread, several at once. */

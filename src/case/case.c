@@ -1,5 +1,6 @@
 #include "src/base/limits.h"
 #include "src/case/source.h"
+#include "src/case/stored_tile.h"
 #include "src/case/vips_start.h"
 
 #include <errno.h>
@@ -527,4 +528,17 @@ void mt_case_get_counts(const mt_case *c, mt_case_counts *counts)
     *counts = (mt_case_counts){0};
     if (c->source->backend->counts != NULL)
         c->source->backend->counts(c->source, counts);
+}
+
+bool mt_case_stored_size(const mt_case *c, int level, int64_t size[2])
+{
+    return c->source->backend->stored_size != NULL && level >= 0 && level < mt_case_levels(c) &&
+           c->source->backend->stored_size(c->source, level, size);
+}
+
+GBytes *mt_case_stored_jpeg(mt_case *c, int level, int64_t column, int64_t row)
+{
+    int64_t size[2];
+
+    return mt_case_stored_size(c, level, size) ? c->source->backend->stored_jpeg(c->source, level, column, row) : NULL;
 }

@@ -41,6 +41,9 @@ typedef struct mt_source_class {
     bool (*read_region)(mt_source *source, int level, const mt_rect *rect, uint8_t *out, GError **error);
     /* The rectangle will be read soon; false: enough is on its way, say it again later.  NULL: nothing to gain. */
     bool (*ahead)(mt_source *source, int64_t plane, int level, const mt_rect *rect);
+    /* mt_case_stored_size, mt_case_stored_jpeg.  NULL: no tile of it is as a browser draws it. */
+    bool (*stored_size)(const mt_source *source, int level, int64_t size[2]);
+    GBytes *(*stored_jpeg)(mt_source *source, int level, int64_t column, int64_t row);
     /* NULL: nothing is counted. */
     void (*counts)(const mt_source *source, mt_case_counts *counts);
     void (*close)(mt_source *source);

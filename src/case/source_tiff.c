@@ -215,10 +215,22 @@ static void direct_counts(const mt_source *source, mt_case_counts *counts)
     mt_tiff_tiles_counts(((const direct *)source)->tiles, counts);
 }
 
+static bool direct_stored_size(const mt_source *source, int level, int64_t size[2])
+{
+    return mt_tiff_tiles_stored_size(((const direct *)source)->tiles, level, size);
+}
+
+static GBytes *direct_stored_jpeg(mt_source *source, int level, int64_t column, int64_t row)
+{
+    return mt_tiff_tiles_stored_jpeg(((direct *)source)->tiles, level, column, row);
+}
+
 const mt_source_class mt_source_tiff = {.name = "direct",
                                         .is_shortcut = true,
                                         .open = direct_open,
                                         .read = direct_read,
                                         .ahead = direct_ahead,
+                                        .stored_size = direct_stored_size,
+                                        .stored_jpeg = direct_stored_jpeg,
                                         .counts = direct_counts,
                                         .close = direct_close};

@@ -3,6 +3,7 @@
 #include "src/base/alloc.h"
 #include "src/base/limits.h"
 #include "src/case/file_bytes.h"
+#include "src/case/stored_tile.h"
 #include "src/case/tile_cache.h"
 #include "src/case/tile_decoder.h"
 
@@ -297,4 +298,35 @@ bool mt_tiff_tiles_visit(const mt_tiff_tiles *self, int level, const mt_rect *re
             if (!visit(user, l->directory, (uint32_t)(row * l->directory->tiles_across + column)))
                 return false;
     return true;
+}
+
+bool mt_tiff_tiles_stored_size(const mt_tiff_tiles *self, int level, int64_t size[2])
+{
+    const tiff_level *l = mt_tiff_tiles_has(self, level) ? get_level(self, level) : NULL;
+
+    if (l == NULL || l->reduce != 1 || !mt_tiff_directory_is_jpeg(l->directory))
+        return false;
+    size[0] = l->tile_width;
+    size[1] = l->tile_height;
+    return true;
+}
+
+GBytes *mt_tiff_tiles_stored_jpeg(mt_tiff_tiles *self, int level, int64_t column, int64_t row)
+{
+    int64_t size[2];
+
+    if (!mt_tiff_tiles_stored_size(self, level, size))
+        return NULL;
+    const mt_tiff_directory *d = get_level(self, level)->directory;
+    if (column < 0 || column >= d->tiles_across || row < 0 || row >= d->n_tiles / d->tiles_across)
+        return NULL;
+    int64_t  index = row * d->tiles_across + column;
+    size_t   n = d->tile_bytes[index];
+    uint64_t offset = d->tile_offsets[index], end = mt_file_bytes_size(self->file);
+    if (n == 0 || n > MT_LIMIT_TILE_BYTES || offset > end || n > end - offset)
+        return NULL;
+    uint8_t *bytes = mt_alloc((int64_t)n, 1, NULL);
+    GBytes  *file = bytes != NULL && mt_file_bytes_read(self->file, offset, n, bytes, NULL) ? mt_stored_tile_jpeg(d, bytes, n) : NULL;
+    mt_free(bytes);
+    return file;
 }

@@ -23,6 +23,10 @@ bool mt_tiff_tiles_read(mt_tiff_tiles *self, int level, const mt_rect *rect, boo
 bool mt_tiff_tiles_ahead(mt_tiff_tiles *self, int level, const mt_rect *rect);
 void mt_tiff_tiles_counts(const mt_tiff_tiles *self, mt_case_counts *counts);
 
+/* As mt_case_stored_size and mt_case_stored_jpeg. */
+bool    mt_tiff_tiles_stored_size(const mt_tiff_tiles *self, int level, int64_t size[2]);
+GBytes *mt_tiff_tiles_stored_jpeg(mt_tiff_tiles *self, int level, int64_t column, int64_t row);
+
 /* The stored bytes of the tiles that a rectangle of `level` touches, for measuring. */
 typedef bool (*mt_tiff_visit)(void *user, const mt_tiff_directory *directory, uint32_t index);
 bool mt_tiff_tiles_visit(const mt_tiff_tiles *self, int level, const mt_rect *rect, mt_tiff_visit visit, void *user);

@@ -3,58 +3,16 @@
 
 #include "src/base/alloc.h"
 #include "src/export/heat_legend.h"
+#include "src/export/heat_values.h"
 #include "src/result/headline.h"
-#include "src/result/hot_regions.h"
 
 #include <microtome/picture.h>
 
 #include <jansson.h>
 #include <math.h>
-#include <string.h>
-#include <zlib.h>
 
-#define MAP_PX 4096 /* long side of the values' picture at most */
 #define TOP_TILES 12
 #define TILE_SIDE 128
-#define REGIONS 20
-#define REGION_THRESHOLD 0.5
-
-static int64_t common_divisor(int64_t a, int64_t b)
-{
-    while (b != 0) {
-        int64_t rest = a % b;
-        a = b, b = rest;
-    }
-    return a < 0 ? -a : a;
-}
-
-/* Level-0 px of the squares that the tiles' lattice is made of; 0: there is none. */
-static int64_t lattice(const mt_heatmap *h)
-{
-    int64_t grain = llround(h->tile_level0[0]);
-
-    if (h->n_tiles == 0 || h->tile_level0[0] != (double)grain || h->tile_level0[1] != h->tile_level0[0])
-        return 0;
-    for (int64_t i = 0; i < h->n_tiles && grain > 1; i++) {
-        const int64_t *row = (const int64_t *)h->coords->data + i * h->coords->shape[1];
-        grain = common_divisor(common_divisor(grain, row[0]), row[1]);
-    }
-    return grain;
-}
-
-/* Exact where the tiles stand on a lattice that is not too fine. */
-static mt_heat_view map_view(const mt_heatmap *h)
-{
-    double  most = MAX(h->level0_size[0], h->level0_size[1]), scale = MIN(1, MAP_PX / most);
-    int64_t grain = h->smooth_um > 0 ? 0 : lattice(h);
-
-    if (grain > 0 && most / (double)grain <= MAP_PX)
-        scale = 1 / (double)grain;
-    return (mt_heat_view){.scale_x = scale,
-                          .scale_y = scale,
-                          .width = MAX(1, (int64_t)ceil(h->level0_size[0] * scale - 1e-6)),
-                          .height = MAX(1, (int64_t)ceil(h->level0_size[1] * scale - 1e-6))};
-}
 
 static char *jpeg_text(const uint8_t *rgb, int64_t width, int64_t height, GError **error)
 {
@@ -69,48 +27,17 @@ static char *jpeg_text(const uint8_t *rgb, int64_t width, int64_t height, GError
     return g_strconcat("data:image/jpeg;base64,", text, NULL);
 }
 
-/* Three planes of n: high bytes of the values in 16 bits, low bytes, states. */
-static void lay_planes(const float *values, const uint8_t *states, int64_t n, uint8_t *planes)
-{
-    for (int64_t i = 0; i < n; i++) {
-        int value = (int)lround((double)values[i] * 65535);
-        planes[i] = (uint8_t)(value >> 8);
-        planes[n + i] = (uint8_t)(value & 255);
-    }
-    memcpy(planes + 2 * n, states, (size_t)n);
-}
-
-static char *packed_text(const uint8_t *bytes, int64_t n, GError **error)
-{
-    uLongf   size = compressBound((uLong)n);
-    uint8_t *packed = mt_alloc((int64_t)size, 1, error);
-    char    *text = NULL;
-
-    if (packed != NULL && compress2(packed, &size, bytes, (uLong)n, Z_DEFAULT_COMPRESSION) == Z_OK)
-        text = g_base64_encode(packed, size);
-    else if (packed != NULL)
-        g_set_error(error, MT_ERROR, MT_ERROR_MEMORY, "pack a map of %" G_GINT64_FORMAT " bytes: zlib does not start", n);
-    mt_free(packed);
-    return text;
-}
-
 static json_t *map_json(const mt_heatmap *h, GError **error)
 {
-    mt_heat_view view = map_view(h);
-    int64_t      n = view.width * view.height;
-    float       *values = mt_alloc(n, sizeof *values, error);
-    uint8_t     *states = values != NULL ? mt_alloc(n, 1, error) : NULL, *planes = states != NULL ? mt_alloc(n, 3, error) : NULL;
-    bool         ok = planes != NULL && mt_heatmap_render(h, &view, values, states, error);
+    mt_heat_values values;
 
-    if (ok)
-        lay_planes(values, states, n, planes);
-    g_autofree char *text = ok ? packed_text(planes, 3 * n, error) : NULL;
-    mt_free(values);
-    mt_free(states);
-    mt_free(planes);
-    return text != NULL ? json_pack("{s:s s:I s:I s:f}", "packed", text, "width", (json_int_t)view.width, "height", (json_int_t)view.height,
-                                    "px_level0", 1 / view.scale_x)
-                        : NULL;
+    if (!mt_heat_values_pack(h, &values, error))
+        return NULL;
+    g_autofree char *text = g_base64_encode(g_bytes_get_data(values.packed, NULL), g_bytes_get_size(values.packed));
+    json_t *o = json_pack("{s:s s:I s:I s:f}", "packed", text, "width", (json_int_t)values.width, "height", (json_int_t)values.height,
+                          "px_level0", values.px_level0);
+    g_bytes_unref(values.packed);
+    return o;
 }
 
 static char *tile_picture(const mt_heatmap *h, const mt_heat_picture *picture, const mt_heat_tile *tile, GError **error)
@@ -148,47 +75,6 @@ static json_t *tiles_json(const mt_heatmap *h, const mt_heat_picture *picture, G
     return list;
 }
 
-static json_t *regions_json(const mt_heatmap *h, double threshold, GError **error)
-{
-    g_autoptr(mt_hot_regions) regions = mt_hot_regions_new(h, threshold > 0 ? threshold : REGION_THRESHOLD, error);
-    json_t *list = regions != NULL ? json_array() : NULL;
-
-    for (int64_t r = 0; regions != NULL && r < MIN(regions->n, REGIONS); r++) {
-        const mt_hot_region *region = &regions->regions[r];
-        double               box[4] = {INFINITY, INFINITY, -INFINITY, -INFINITY};
-        for (int64_t i = regions->offsets[region->first_ring]; i < regions->offsets[region->first_ring + 1]; i++)
-            for (int a = 0; a < 2; a++) {
-                box[a] = fmin(box[a], regions->points[2 * i + a]);
-                box[2 + a] = fmax(box[2 + a], regions->points[2 * i + a]);
-            }
-        json_t *one = json_pack("{s:[f,f,f,f] s:f s:f s:f}", "box", box[0], box[1], box[2], box[3], "mean", region->mean, "peak",
-                                region->peak, "area_px", region->area);
-        if (h->mpp[0] > 0)
-            json_object_set_new(one, "area_mm2", json_real(region->area * h->mpp[0] * h->mpp[1] / 1e6));
-        json_array_append_new(list, one);
-    }
-    return list;
-}
-
-static json_t *colours_json(const mt_colormap *own)
-{
-    g_auto(GStrv) names = g_strsplit(mt_colormap_names(), ", ", -1);
-    json_t *all = json_object();
-
-    for (int k = 0; names[k] != NULL || own != NULL; k++) {
-        const mt_colormap *map = names[k] != NULL ? mt_colormap_find(names[k], NULL) : own;
-        uint8_t            table[256][3];
-        for (int i = 0; map != NULL && i < 256; i++)
-            mt_colormap_color(map, (float)i / 255, table[i]);
-        g_autofree char *text = map != NULL ? g_base64_encode((const guchar *)table, sizeof table) : NULL;
-        if (text != NULL)
-            json_object_set_new(all, mt_colormap_name(map), json_string(text));
-        if (names[k] == NULL)
-            break;
-    }
-    return all;
-}
-
 static json_t *headline_json(const mt_headline *line)
 {
     json_t *o = json_pack("{s:s s:s* s:s* s:s* s:s* s:s* s:b}", "id", line->id != NULL ? line->id : "unnamed case", "status", line->status,
@@ -217,7 +103,7 @@ static json_t *all_json(const mt_heatmap *h, const mt_headline *line, const mt_h
 {
     const mt_colormap *chosen = params->colormap != NULL ? params->colormap : mt_colormap_find(NULL, error);
     json_t            *map = chosen != NULL ? map_json(h, error) : NULL, *tiles = map != NULL ? tiles_json(h, picture, error) : NULL;
-    json_t            *regions = tiles != NULL ? regions_json(h, params->threshold, error) : NULL;
+    json_t            *regions = tiles != NULL ? mt_heat_regions_json(h, params->threshold, error) : NULL;
 
     if (regions == NULL) {
         json_decref(map);
@@ -225,9 +111,9 @@ static json_t *all_json(const mt_heatmap *h, const mt_headline *line, const mt_h
         return NULL;
     }
     json_t *o = json_pack("{s:o s:o s:o s:o s:o s:o s:s s:f s:[f,f] s:[f,f] s:s*}", "case", headline_json(line), "legend",
-                          legend_json(h, slide_given), "map", map, "tiles", tiles, "regions", regions, "colours", colours_json(chosen),
-                          "colour", mt_colormap_name(chosen), "threshold", params->threshold, "level0", h->level0_size[0],
-                          h->level0_size[1], "tile", h->tile_level0[0], h->tile_level0[1], "language", params->language);
+                          legend_json(h, slide_given), "map", map, "tiles", tiles, "regions", regions, "colours",
+                          mt_heat_colours_json(chosen), "colour", mt_colormap_name(chosen), "threshold", params->threshold, "level0",
+                          h->level0_size[0], h->level0_size[1], "tile", h->tile_level0[0], h->tile_level0[1], "language", params->language);
     json_object_set_new(o, "slide",
                         json_pack("{s:I s:I s:f s:f}", "width", (json_int_t)slide->width, "height", (json_int_t)slide->height, "scale_x",
                                   slide->scale_x, "scale_y", slide->scale_y));

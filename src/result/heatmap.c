@@ -161,6 +161,20 @@ static bool check_params(const mt_heatmap_params *params, const char *path, GErr
     return wrong == NULL;
 }
 
+mt_heatmap *mt_heatmap_frame(const mt_result *result, GError **error)
+{
+    g_autoptr(mt_heatmap) frame = g_new0(mt_heatmap, 1);
+    double plane = 0;
+
+    if (!read_frame(frame, result, error) || !size_raster(frame, result, error))
+        return NULL;
+    if (mt_result_has(result, MT_OBJECT_THUMBNAIL))
+        mt_result_attr(result, MT_OBJECT_THUMBNAIL, MT_ATTR_PLANE, &plane, 1);
+    frame->plane = (int64_t)plane;
+    frame->on_thumbnail = true;
+    return g_steal_pointer(&frame);
+}
+
 mt_heatmap *mt_heatmap_new(const mt_result *result, const mt_heatmap_params *params, GError **error)
 {
     g_autoptr(mt_heatmap) heatmap = g_new0(mt_heatmap, 1);
