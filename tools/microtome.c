@@ -6,10 +6,11 @@
 #include <string.h>
 
 static const mt_command *const COMMANDS[] = {
-    &mt_command_run,    &mt_command_plan,      &mt_command_status,   &mt_command_verify,     &mt_command_report,    &mt_command_prune,
-    &mt_command_info,   &mt_command_tissue,    &mt_command_convert,  &mt_command_deidentify, &mt_command_tile,      &mt_command_heatmap,
-    &mt_command_export, &mt_command_aggregate, &mt_command_train,    &mt_command_evaluate,   &mt_command_calibrate, &mt_command_compare,
-    &mt_command_search, &mt_command_send,      &mt_command_worklist, &mt_command_model,      &mt_command_bench,     &mt_command_doctor};
+    &mt_command_run,      &mt_command_plan,      &mt_command_status,  &mt_command_verify,    &mt_command_report,
+    &mt_command_prune,    &mt_command_info,      &mt_command_tissue,  &mt_command_convert,   &mt_command_deidentify,
+    &mt_command_tile,     &mt_command_heatmap,   &mt_command_export,  &mt_command_aggregate, &mt_command_train,
+    &mt_command_evaluate, &mt_command_calibrate, &mt_command_compare, &mt_command_search,    &mt_command_serve,
+    &mt_command_send,     &mt_command_worklist,  &mt_command_model,   &mt_command_bench,     &mt_command_doctor};
 
 static void print_help(FILE *stream)
 {
@@ -47,6 +48,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], mt_command_worker.name) == 0)
         return mt_command_worker.run(argc - 1, argv + 1);
+    if (strcmp(argv[1], mt_command_reader.name) == 0)
+        return mt_command_reader.run(argc - 1, argv + 1);
     for (size_t i = 0; i < G_N_ELEMENTS(COMMANDS); i++)
         if (strcmp(argv[1], COMMANDS[i]->name) == 0)
             return COMMANDS[i]->run(argc - 1, argv + 1);

@@ -256,7 +256,7 @@ GBytes *mt_reader_deflate(const void *bytes, size_t n, GError **error)
     return g_bytes_new_take(packed, size);
 }
 
-/* {"bytes", "type"} or {"error", "code"}, then the bytes. */
+/* The length of a line in 8 digits, the line: {"bytes", "type"} or {"error", "code"}; then the bytes. */
 static bool send_answer(FILE *out, const mt_reader_answer *answer, const GError *error)
 {
     gsize   n = 0;
@@ -268,7 +268,7 @@ static bool send_answer(FILE *out, const mt_reader_answer *answer, const GError 
     if (head == NULL)
         head = json_pack("{s:I s:s}", "bytes", (json_int_t)n, "type", answer->type != NULL ? answer->type : "text/plain");
     char *line = json_dumps(head, JSON_COMPACT);
-    bool  ok = fputs(line, out) >= 0 && fputc('\n', out) != EOF && (n == 0 || fwrite(data, 1, n, out) == n) && fflush(out) == 0;
+    bool  ok = fprintf(out, "%08zx%s", strlen(line), line) > 0 && (n == 0 || fwrite(data, 1, n, out) == n) && fflush(out) == 0;
     free(line);
     json_decref(head);
     return ok;
