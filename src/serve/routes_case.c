@@ -294,6 +294,8 @@ void mt_answer_compare(mt_desk *desk, const mt_request *q, mt_response *r)
         json_decref(o);
         return;
     }
+    json_object_del(o, "prior"); /* paths of this machine */
+    json_object_del(o, "current");
     json_object_set_new(o, "a", name_case(prior));
     json_object_set_new(o, "b", name_case(c));
     mt_response_json(r, 200, o);

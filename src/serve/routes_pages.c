@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RESOURCES "/microtome/desk/"
+#define VIEWER "openseadragon.min.js" /* stands beside the page of a heatmap */
 
 static const struct {
     const char *ending, *type;
@@ -15,7 +16,7 @@ static const struct {
 
 static void send_resource(mt_response *r, const char *name)
 {
-    g_autofree char *path = g_strconcat(RESOURCES, name, NULL);
+    g_autofree char *path = g_strconcat(strcmp(name, VIEWER) == 0 ? "/microtome/page/" : RESOURCES, name, NULL);
     GBytes          *bytes = g_resources_lookup_data(path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
 
     for (size_t i = 0; bytes != NULL && i < G_N_ELEMENTS(types); i++)
