@@ -19,7 +19,7 @@ extern const mt_command mt_command_run, mt_command_info, mt_command_tissue, mt_c
     mt_command_bench, mt_command_aggregate, mt_command_evaluate, mt_command_calibrate, mt_command_search, mt_command_doctor,
     mt_command_train, mt_command_status, mt_command_verify, mt_command_report, mt_command_prune, mt_command_plan, mt_command_worker,
     mt_command_compare, mt_command_convert, mt_command_export, mt_command_send, mt_command_worklist,
-    mt_command_serve, mt_command_reader;
+    mt_command_serve, mt_command_reader, mt_command_user, mt_command_review;
 
 /* Parse argv (argv[0] is the verb); what is left are the arguments.  False after an error was printed: return 64. */
 bool mt_command_parse(const mt_command *command, const GOptionEntry *entries, int *argc, char ***argv);

@@ -2,7 +2,7 @@
 _microtome() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= precisions='fp32 bf16 int8'
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert deidentify tile heatmap export aggregate train evaluate calibrate compare search serve send worklist model bench doctor --help --version' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'run plan status verify report prune info tissue convert deidentify tile heatmap export aggregate train evaluate calibrate compare search serve review user send worklist model bench doctor --help --version' -- "$word")
     return
   fi
   case $verb in
@@ -40,6 +40,8 @@ _microtome() {
   compare) options='--out --max-distance --same-frame --transform --measures-only --days --language --json --help' ;;
   search) options='--case --from --tile --nearest --other-cases --out --slides --json --help' ;;
   serve) options='--slides --bind --port --users --certificate --key --trusted-proxy --host --read-first --diagnoses --readers --routes --help' ;;
+  review) options='--export --check --force --help' ;;
+  user) options='add remove list --role --password-file --help' ;;
   send) options='--stow --store --user --password-file --ca --ledger --retries --pause --timeout --json --help' ;;
   worklist) options='--out --date --modality --archived --timeout --help' ;;
   doctor) options='--help' ;;

@@ -6,11 +6,11 @@
 #include <string.h>
 
 static const mt_command *const COMMANDS[] = {
-    &mt_command_run,      &mt_command_plan,      &mt_command_status,  &mt_command_verify,    &mt_command_report,
-    &mt_command_prune,    &mt_command_info,      &mt_command_tissue,  &mt_command_convert,   &mt_command_deidentify,
-    &mt_command_tile,     &mt_command_heatmap,   &mt_command_export,  &mt_command_aggregate, &mt_command_train,
-    &mt_command_evaluate, &mt_command_calibrate, &mt_command_compare, &mt_command_search,    &mt_command_serve,
-    &mt_command_send,     &mt_command_worklist,  &mt_command_model,   &mt_command_bench,     &mt_command_doctor};
+    &mt_command_run,    &mt_command_plan,      &mt_command_status,  &mt_command_verify,     &mt_command_report,    &mt_command_prune,
+    &mt_command_info,   &mt_command_tissue,    &mt_command_convert, &mt_command_deidentify, &mt_command_tile,      &mt_command_heatmap,
+    &mt_command_export, &mt_command_aggregate, &mt_command_train,   &mt_command_evaluate,   &mt_command_calibrate, &mt_command_compare,
+    &mt_command_search, &mt_command_serve,     &mt_command_review,  &mt_command_user,       &mt_command_send,      &mt_command_worklist,
+    &mt_command_model,  &mt_command_bench,     &mt_command_doctor};
 
 static void print_help(FILE *stream)
 {

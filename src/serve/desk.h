@@ -91,6 +91,7 @@ void mt_answer_compare(mt_desk *desk, const mt_request *request, mt_response *re
 
 void mt_answer_review(mt_desk *desk, const mt_request *request, mt_response *response);
 void mt_answer_say(mt_desk *desk, const mt_request *request, mt_response *response);
+void mt_answer_export(mt_desk *desk, const mt_request *request, mt_response *response);
 void mt_answer_regions(mt_desk *desk, const mt_request *request, mt_response *response);
 
 #endif

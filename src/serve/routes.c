@@ -34,6 +34,9 @@ static const mt_route routes[] = {
     {"GET", "/api/cases/*/heat.geojson", MT_ROLE_VIEWER, mt_answer_paper},
     {"GET", "/api/cases/*/heat.csv", MT_ROLE_VIEWER, mt_answer_paper},
     {"GET", "/api/cases/*/sr.dcm", MT_ROLE_VIEWER, mt_answer_paper},
+    {"GET", "/api/decisions.csv", MT_ROLE_VIEWER, mt_answer_export},
+    {"GET", "/api/decisions.json", MT_ROLE_VIEWER, mt_answer_export},
+    {"GET", "/api/labels.csv", MT_ROLE_VIEWER, mt_answer_export},
     {"GET", "/api/compare/*/*", MT_ROLE_VIEWER, mt_answer_compare},
 };
 

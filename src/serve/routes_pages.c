@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define RESOURCES "/microtome/desk/"
-#define VIEWER "openseadragon.min.js" /* stands beside the page of a heatmap */
 
 static const struct {
     const char *ending, *type;
@@ -14,9 +13,22 @@ static const struct {
              {".js", "text/javascript; charset=utf-8"},
              {".svg", "image/svg+xml"}};
 
+/* What the page of a heatmap has too. */
+static const struct {
+    const char *name, *place;
+} shared[] = {{"openseadragon.min.js", "/microtome/page/openseadragon.min.js"}, {"phrases.js", "/microtome/page/words.js"}};
+
+static char *place_of(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(shared); i++)
+        if (strcmp(name, shared[i].name) == 0)
+            return g_strdup(shared[i].place);
+    return g_strconcat(RESOURCES, name, NULL);
+}
+
 static void send_resource(mt_response *r, const char *name)
 {
-    g_autofree char *path = g_strconcat(strcmp(name, VIEWER) == 0 ? "/microtome/page/" : RESOURCES, name, NULL);
+    g_autofree char *path = place_of(name);
     GBytes          *bytes = g_resources_lookup_data(path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
 
     for (size_t i = 0; bytes != NULL && i < G_N_ELEMENTS(types); i++)

@@ -1,5 +1,6 @@
 /* What people say about a case, and what was said. */
 #include "src/serve/desk.h"
+#include "src/serve/review_export.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -274,4 +275,23 @@ void mt_answer_regions(mt_desk *desk, const mt_request *q, mt_response *r)
     mt_response_json(r, 200, standing_regions(events));
     r->type = "application/geo+json";
     r->file_name = g_strdup_printf("%s_regions.geojson", c->id);
+}
+
+/* Before a reader's own opinion these would tell him the others'. */
+void mt_answer_export(mt_desk *desk, const mt_request *q, mt_response *r)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (desk->params->read_first && q->role < MT_ROLE_ADMIN) {
+        mt_response_error(r, 403, "on a desk that is read first, administrators alone take decisions away");
+        return;
+    }
+    g_autoptr(GPtrArray) rows = mt_review_rows(desk->params->out, desk->store, &error);
+    g_autofree char *text = rows != NULL ? mt_review_file(rows, q->parts[1]) : NULL;
+    if (text == NULL) {
+        mt_response_fail(r, error);
+        return;
+    }
+    mt_response_text(r, 200, g_str_has_suffix(q->parts[1], ".csv") ? "text/csv; charset=utf-8" : "application/json", text);
+    r->file_name = g_strdup(q->parts[1]);
 }

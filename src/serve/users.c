@@ -146,6 +146,11 @@ static const user *find(const mt_users *users, const char *name)
     return NULL;
 }
 
+const char *mt_users_name(const mt_users *users, int i)
+{
+    return ((const user *)users->list->pdata[i])->name;
+}
+
 mt_role mt_users_role(const mt_users *users, const char *name)
 {
     const user *u = find(users, name);

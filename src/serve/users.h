@@ -9,10 +9,11 @@ typedef enum mt_role { MT_ROLE_NONE, MT_ROLE_VIEWER, MT_ROLE_REVIEWER, MT_ROLE_A
 typedef struct mt_users mt_users;
 
 /* A file that is not there: no users.  MT_ERROR_INPUT names a line that is none, or a file that others may read. */
-mt_users *mt_users_read(const char *path, GError **error);
-void      mt_users_free(mt_users *users);
-int       mt_users_count(const mt_users *users);
-mt_role   mt_users_role(const mt_users *users, const char *name); /* NONE: no such user */
+mt_users   *mt_users_read(const char *path, GError **error);
+void        mt_users_free(mt_users *users);
+int         mt_users_count(const mt_users *users);
+const char *mt_users_name(const mt_users *users, int i);            /* in the order of the file */
+mt_role     mt_users_role(const mt_users *users, const char *name); /* NONE: no such user */
 
 /* The role where the password is the user's, else NONE; takes the same time for a name that nobody has.  Half a second and 64 MiB, by design. */
 mt_role mt_users_check(const mt_users *users, const char *name, const char *password);

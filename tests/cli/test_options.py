@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import SOURCE, Skip, equal, main, microtome, read  # noqa: E402
 
-VERBS = ["run", "plan", "status", "verify", "report", "prune", "info", "tissue", "convert", "deidentify", "tile", "heatmap", "export", "aggregate", "train", "evaluate", "calibrate", "compare", "search", "serve", "send", "worklist",
+VERBS = ["run", "plan", "status", "verify", "report", "prune", "info", "tissue", "convert", "deidentify", "tile", "heatmap", "export", "aggregate", "train", "evaluate", "calibrate", "compare", "search", "serve", "review", "user", "send", "worklist",
          "bench tiles", "bench pipeline", "bench bag", "model info", "model run", "model bench", "model verify", "model quantize", "doctor"]
 # parsed before the others: two words behind it; and what `evaluate` takes with --masks, --lesions or --predicted
 ELSEWHERE = {"run": ["on"], "evaluate": ["masks", "lesions", "predicted", "classes", "mask-mpp", "no-distance", "iou", "lesion-scale", "join-um", "ignore-um"]}

@@ -11,7 +11,7 @@ import sys
 FLOORS = ["src/base", "kernels", "src/case", "src/encoder", "tiling", "src/store", "mil", "src/result", "src/evaluate", "src/export",
           "src/train", "src/pipeline", "src/batch", "src/serve", "tools"]
 # who implements a public header: it may be included from that floor up
-PUBLIC = {"serve": "src/serve", "api": "src/base", "error": "src/base", "tensor": "kernels", "model": "kernels", "case": "src/case", "study": "src/case", "encoder": "src/encoder", "verify": "src/encoder",
+PUBLIC = {"serve": "src/serve", "desk": "src/serve", "api": "src/base", "error": "src/base", "tensor": "kernels", "model": "kernels", "case": "src/case", "study": "src/case", "encoder": "src/encoder", "verify": "src/encoder",
           "mask": "tiling", "masker": "tiling", "grid": "tiling", "tile_reader": "tiling", "result": "src/store", "findings": "src/result", "impression": "src/result", "growth": "src/result", "bag": "mil", "head": "mil",
           "evaluate": "src/evaluate", "evaluate_places": "src/evaluate", "place_report": "src/export", "calibrate": "src/train", "evaluation_report": "src/export", "heatmap": "src/result", "search": "src/result", "contact_sheet": "src/export", "prediction": "src/result", "pyramid": "src/export", "colormap": "src/export", "mask_png": "src/export", "overlay": "src/export", "heat_picture": "src/export", "heat_files": "src/export", "heat_tables": "src/export", "heat_sheet": "src/export", "heat_page": "src/export", "heat_figure": "src/export", "geojson": "src/export",
           "layouts": "src/export", "handover": "src/export",

@@ -1,12 +1,12 @@
 // The page of one case: its picture, what the model says, what people say.
-import { alarm, el, getJson, header, language, listen, number, percent, score as scoreText, w } from "/assets/desk.js";
+import { alarm, el, getJson, header, language, listen, number, score as scoreText, w } from "/assets/desk.js";
 import { colour, drawBar, drawHeat, numberAt, readHeat, UNREAD, VALUE } from "/assets/heat.js";
 import { boxGeometry, boxOf, Drawer, drawGeometry, regionItem, sizeOf, standing } from "/assets/regions.js";
 import { Review } from "/assets/review.js";
 import { openView } from "/assets/viewer.js";
 
 const key = location.pathname.split("/")[2], $ = (id) => document.getElementById(id), api = `/api/cases/${key}`;
-const state = { heat: null, opacity: 1, threshold: 0, colour: "", showHeat: true, showTissue: false, showRegions: true, chosen: -1, regions: [], label: "", source: "auto", scale: "absolute", waiting: null };
+const state = { heat: null, opacity: 0.6, threshold: 0, colour: "", showHeat: true, showTissue: false, showRegions: true, chosen: -1, regions: [], label: "", source: "auto", scale: "absolute", waiting: null };
 const heats = new Map();
 let found, view, drawer, review, who;
 
@@ -90,11 +90,17 @@ function recolour() {
   draw();
 }
 
+// The engine's English in the reader's language, where there is a phrase for it; what stands in quotes stays.
+function said(phrase) {
+  const phrases = window.microtomeWords?.[language]?.phrases ?? {}, quoted = /“(.*)”/s.exec(phrase), found = phrases[quoted ? phrase.replace(quoted[0], "“”") : phrase];
+  return !found ? phrase : quoted ? found.replace("“”", () => quoted[0]) : found;
+}
+
 function showHeat() {
   const f = state.heat.facts;
   $("map-section").hidden = false;
-  $("map-title").textContent = f.title;
-  $("meaning").textContent = `${f.meaning}; ${f.scale}${f.plane > 0 ? ` · ${w("plane")} ${f.plane + 1}` : ""}`;
+  $("map-title").textContent = said(f.title);
+  $("meaning").textContent = `${said(f.meaning)}; ${said(f.scale)}${f.plane > 0 ? ` · ${w("plane")} ${f.plane + 1}` : ""}`;
   $("ticks").replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((share) => el("li", {}, number(numberAt(state.heat, share)))));
   $("unread").hidden = f.read >= f.tiles;
   $("unread-words").textContent = w("unreadTiles", { n: f.tiles - f.read, all: f.tiles });
@@ -151,7 +157,7 @@ function choice(id, word, names, value, act) {
 function controls() {
   state.colour = "heat" in found.colours ? "heat" : Object.keys(found.colours)[0];
   $("controls").replaceChildren(
-    ...slider("opacity", "opacity", 100, 100, (v) => { state.opacity = v; recolour(); }), ...slider("threshold", "threshold", 1000, 0, (v) => { state.threshold = v; recolour(); }),
+    ...slider("opacity", "opacity", 100, 60, (v) => { state.opacity = v; recolour(); }), ...slider("threshold", "threshold", 1000, 0, (v) => { state.threshold = v; recolour(); }),
     ...choice("colour", "colours", Object.keys(found.colours).map((n) => [n, n]), state.colour, (v) => { state.colour = v; recolour(); }),
     ...choice("label", "label", (found.labels ?? []).map((n) => [n, n]), state.label, (v) => { state.label = v; loadHeat(); }),
     ...choice("source", "map", ["auto", ...(found.maps ?? [])].map((n) => [n, n]), "auto", (v) => { state.source = v; loadHeat(); }),
@@ -218,8 +224,7 @@ function verdict() {
     $("verdict").textContent = w("noScore");
   else
     $("verdict").replaceChildren(el("span", { class: `tag ${h.decision}` }, w(h.decision ?? "none")), " ", typeof h.threshold === "number"
-      ? w(score >= h.threshold ? "aboveThreshold" : "belowThreshold", { score: scoreText(score), label, threshold: number(h.threshold) }) : w("noThreshold", { score: scoreText(score), label }),
-      el("span", { class: "soft" }, ` (${percent(score)})`));
+      ? w(score >= h.threshold ? "aboveThreshold" : "belowThreshold", { score: scoreText(score), label, threshold: number(h.threshold) }) : w("noThreshold", { score: scoreText(score), label }));
   const notes = [h.withheld ? w("withheldNote", { why: h.withheld }) : "", h.status && !["ok", "withheld"].includes(h.status) ? w(h.status) : "", h.audit ? w("audit") : "",
     h.invalid_tiles ? w("invalid", { n: h.invalid_tiles, all: h.tiles }) : "", found.picture_problem ? w("storedPicture", { why: found.picture_problem }) : ""];
   $("note").textContent = notes.filter(Boolean).join(" · ");
@@ -306,7 +311,7 @@ async function start() {
   else if (found.picture === "none" || !found.level0)
     $("note").textContent += ` ${w("noPicture")}`;
   if (found.level0 && found.picture && found.picture !== "none") {
-    view = openView($("viewer"), found, key, draw);
+    view = openView($("viewer"), found, key, draw, "navigator");
     $("stage").addEventListener("pointermove", readout);
     tools();
     new ResizeObserver(draw).observe($("stage"));
@@ -325,7 +330,7 @@ async function start() {
   draw();
   planeTools();
   neighbours();
-  listen({ review: (e) => { if (e.case === key && e.version !== review.state.version && !document.activeElement?.closest("#review")) review.load(); } });
+  listen({ review: (e) => { if (e.case === key && e.version > review.latest && !document.activeElement?.closest("#review")) review.load(true); } });
 }
 
 start();

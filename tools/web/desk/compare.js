@@ -1,5 +1,5 @@
 // Two studies or runs side by side: views that move together, maps, objects matched and their growth.
-import { alarm, el, getJson, header, language, number, w } from "/assets/desk.js";
+import { alarm, el, getJson, header, language, number, score, w } from "/assets/desk.js";
 import { colour, drawHeat, readHeat } from "/assets/heat.js";
 import { openView } from "/assets/viewer.js";
 
@@ -39,7 +39,7 @@ async function side(key, word) {
   document.getElementById("pair").append(el("section", { "aria-label": w(word) }, title, verdict, el("div", { class: "pane" }, host, over)));
   const found = await getJson(`/api/cases/${key}?language=${language}`), h = found.headline ?? {}, one = { over, found };
   title.replaceChildren(`${w(word)}: `, el("a", { href: `/case/${key}` }, found.id));
-  verdict.textContent = [w(h.decision ?? "none"), typeof h.score === "number" ? number(h.score) : "", h.encoder, h.head, h.recipe_sha256?.slice(0, 12)].filter(Boolean).join(" · ");
+  verdict.textContent = [w(h.decision ?? "none"), typeof h.score === "number" ? score(h.score) : "", h.encoder, h.head, h.recipe_sha256?.slice(0, 12)].filter(Boolean).join(" · ");
   if (found.problem || !found.level0 || found.picture === "none")
     verdict.textContent += ` ${found.problem ?? w("noPicture")}`;
   else {

@@ -21,8 +21,14 @@ export class Review {
     Object.assign(this, { key, section, may, labels, onChange, state: { version: 0, events: [], signed: false }, held: "" });
   }
 
-  async load() {
+  // others: somebody else spoke while this page was open.  It shows, but what is said here still answers to what was seen before: the server says
+  // 409 once, with all that came between.
+  async load(others = false) {
+    const version = this.state.version;
     this.state = await getJson(`/api/cases/${this.key}/review`);
+    this.latest = this.state.version;
+    if (others)
+      this.state.version = version;
     this.show();
     this.onChange(this.state);
   }

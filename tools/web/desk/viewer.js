@@ -3,13 +3,13 @@
 import { getPacked, w } from "/assets/desk.js";
 
 export class SlideView {
-  constructor(host, found, key, onDraw) {
+  constructor(host, found, key, onDraw, navigator) {
     if (!window.OpenSeadragon)
       throw new Error(w("noViewer"));
     this.level0 = found.level0;
     const source = found.picture === "slide" ? `/api/cases/${key}/slide.dzi` : { type: "image", url: `/api/cases/${key}/thumbnail.jpg` };
     this.viewer = OpenSeadragon({
-      element: host, drawer: "canvas", showNavigationControl: false, showNavigator: true, navigatorPosition: "BOTTOM_RIGHT", navigatorSizeRatio: 0.16,
+      element: host, drawer: "canvas", showNavigationControl: false, showNavigator: Boolean(navigator), navigatorId: navigator,
       crossOriginPolicy: false, animationTime: 0.3, maxZoomPixelRatio: 8, visibilityRatio: 0.3, imageLoaderLimit: 6, maxImageCacheCount: 400, tileSources: source
     });
     this.viewer.canvas.setAttribute("aria-label", w("picture"));
@@ -218,6 +218,7 @@ export class PlaneView {
   }
 }
 
-export function openView(host, found, key, onDraw) {
-  return found.picture === "planes" ? new PlaneView(host, found, key, onDraw) : new SlideView(host, found, key, onDraw);
+// navigator: id of the element for the small picture; none: without.
+export function openView(host, found, key, onDraw, navigator) {
+  return found.picture === "planes" ? new PlaneView(host, found, key, onDraw) : new SlideView(host, found, key, onDraw, navigator);
 }
