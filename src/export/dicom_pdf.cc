@@ -22,7 +22,7 @@ static void put_document(DcmDataset *set, const mt_handover_case *c, gsize bytes
 bool mt_dicom_pdf_write(const mt_handover_case *c, const char *path, GError **error)
 {
     const mt_dicom_object_kind kind = {UID_EncapsulatedPDFStorage, "DOC", 9905, "microtome report", true};
-    GBytes                    *pdf = mt_result_page_pdf(c->result, c->headline, c->id, c->language, error);
+    GBytes                    *pdf = mt_result_page_pdf(c->result, c->headline, c->id, c->language, nullptr, 0, error);
     DcmDataset                 set;
     gsize                      bytes = 0;
 

@@ -64,26 +64,30 @@ static void draw_picture(writer *w, const mt_canvas *canvas)
     w->y += canvas->height * scale + 14;
 }
 
-static void draw_words(writer *w, const mt_impression *impression)
+static void draw_section(writer *w, const char *heading, char *const *lines)
 {
-    for (int q = 0; q < MT_QUESTIONS; q++) {
-        char **sentences = impression->sentences[q];
-        if (*sentences == NULL)
-            continue;
-        need(w, 40);
-        w->y += mt_figure_paragraph(w->page, MARGIN, w->y, WIDTH - 2 * MARGIN, mt_question_heading(q, impression->language),
-                                    &(mt_figure_font){10, true, MT_ANCHOR_LEFT, MT_FIGURE_INK});
-        for (; *sentences != NULL; sentences++) {
-            need(w, 24);
-            w->y += mt_figure_paragraph(w->page, MARGIN, w->y + 2, WIDTH - 2 * MARGIN, *sentences,
-                                        &(mt_figure_font){9.5, false, MT_ANCHOR_LEFT, MT_FIGURE_INK}) +
-                    2;
-        }
-        w->y += 6;
+    if (*lines == NULL)
+        return;
+    need(w, 40);
+    w->y +=
+        mt_figure_paragraph(w->page, MARGIN, w->y, WIDTH - 2 * MARGIN, heading, &(mt_figure_font){10, true, MT_ANCHOR_LEFT, MT_FIGURE_INK});
+    for (; *lines != NULL; lines++) {
+        need(w, 24);
+        w->y += mt_figure_paragraph(w->page, MARGIN, w->y + 2, WIDTH - 2 * MARGIN, *lines,
+                                    &(mt_figure_font){9.5, false, MT_ANCHOR_LEFT, MT_FIGURE_INK}) +
+                2;
     }
+    w->y += 6;
 }
 
-GBytes *mt_result_page_pdf(const mt_result *result, const mt_headline *headline, const char *title, const char *language, GError **error)
+static void draw_words(writer *w, const mt_impression *impression)
+{
+    for (int q = 0; q < MT_QUESTIONS; q++)
+        draw_section(w, mt_question_heading(q, impression->language), impression->sentences[q]);
+}
+
+GBytes *mt_result_page_pdf(const mt_result *result, const mt_headline *headline, const char *title, const char *language,
+                           const mt_page_section *sections, int n_sections, GError **error)
 {
     const mt_impression_params params = {.language = language};
     g_autoptr(mt_impression) impression = mt_impression_new(result, &params, error);
@@ -102,6 +106,8 @@ GBytes *mt_result_page_pdf(const mt_result *result, const mt_headline *headline,
     for (guint i = 0; i < pictures->len && i < 2 && (i == 0 || ((mt_result_picture *)pictures->pdata[i])->lettered); i++)
         draw_picture(&w, ((mt_result_picture *)pictures->pdata[i])->canvas);
     draw_words(&w, impression);
+    for (int i = 0; i < n_sections; i++)
+        draw_section(&w, sections[i].heading, sections[i].lines);
     draw_foot(&w);
     GBytes *pdf = mt_figure_page_unknown(w.page) == 0 ? mt_figure_page_bytes(w.page, error) : NULL;
     if (mt_figure_page_unknown(w.page) > 0)

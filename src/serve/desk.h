@@ -86,6 +86,8 @@ void mt_answer_tile(mt_desk *desk, const mt_request *request, mt_response *respo
 void mt_answer_map(mt_desk *desk, const mt_request *request, mt_response *response);
 void mt_answer_plane(mt_desk *desk, const mt_request *request, mt_response *response);
 void mt_answer_paper(mt_desk *desk, const mt_request *request, mt_response *response);
+void mt_answer_report(mt_desk *desk, const mt_request *request, mt_response *response);
+void mt_answer_board(mt_desk *desk, const mt_request *request, mt_response *response);
 void mt_answer_similar(mt_desk *desk, const mt_request *request, mt_response *response);
 void mt_answer_compare(mt_desk *desk, const mt_request *request, mt_response *response);
 

@@ -19,7 +19,7 @@
 #define ANSWER_FD 3
 #define SLIDES_OPEN 3
 #define SLIDE_CACHE_BYTES (INT64_C(64) << 20)
-#define QUESTION_BYTES 65536
+#define QUESTION_BYTES (4 << 20) /* the list of a board */
 
 typedef struct opened_slide {
     char    *path;
@@ -41,9 +41,10 @@ struct mt_reader {
 static const struct {
     const char        *name;
     mt_reader_question answer;
-} questions[] = {{"case", mt_reader_case},   {"heat", mt_reader_heat},      {"patch", mt_reader_patch}, {"thumbnail", mt_reader_thumbnail},
-                 {"dzi", mt_reader_dzi},     {"tile", mt_reader_tile},      {"plane", mt_reader_plane}, {"mask", mt_reader_mask},
-                 {"paper", mt_reader_paper}, {"compare", mt_reader_compare}};
+} questions[] = {{"case", mt_reader_case},           {"heat", mt_reader_heat},     {"patch", mt_reader_patch},
+                 {"thumbnail", mt_reader_thumbnail}, {"dzi", mt_reader_dzi},       {"tile", mt_reader_tile},
+                 {"plane", mt_reader_plane},         {"mask", mt_reader_mask},     {"paper", mt_reader_paper},
+                 {"compare", mt_reader_compare},     {"report", mt_reader_report}, {"board", mt_reader_board}};
 
 const char *mt_reader_text(const json_t *ask, const char *key)
 {

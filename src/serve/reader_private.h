@@ -50,6 +50,8 @@ bool mt_reader_tile(mt_reader *reader, const json_t *ask, mt_reader_answer *answ
 bool mt_reader_plane(mt_reader *reader, const json_t *ask, mt_reader_answer *answer, GError **error);
 bool mt_reader_mask(mt_reader *reader, const json_t *ask, mt_reader_answer *answer, GError **error);
 bool mt_reader_paper(mt_reader *reader, const json_t *ask, mt_reader_answer *answer, GError **error);
+bool mt_reader_report(mt_reader *reader, const json_t *ask, mt_reader_answer *answer, GError **error);
+bool mt_reader_board(mt_reader *reader, const json_t *ask, mt_reader_answer *answer, GError **error);
 bool mt_reader_compare(mt_reader *reader, const json_t *ask, mt_reader_answer *answer, GError **error);
 
 #endif
